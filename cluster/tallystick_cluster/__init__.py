@@ -1,0 +1,1 @@
+"""Start, inspect and break whole clusters on one machine."""

@@ -1,0 +1,1 @@
+"""Load: native benchmark, locust users, scenarios and recorded results."""

@@ -1,0 +1,1 @@
+"""The server: admission, consensus shell, storage and services around the deterministic core."""

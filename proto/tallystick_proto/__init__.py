@@ -1,0 +1,1 @@
+"""Python code generated from `proto/tallystick/v1/*.proto` by `make proto`; do not edit."""
