@@ -1,0 +1,3 @@
+"""Type stubs and reference documentation of the compiled module."""
+
+__version__: str
