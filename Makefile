@@ -43,11 +43,12 @@ help:
 
 .PHONY: build
 build: $(BUILD_STAMP)
+	@:
 
 $(TOOLS_STAMP): constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Tallystick needs Python 3.11 or later; '$(PYTHON)' is" \
-			"$$("$(PYTHON)" --version 2>&1 || echo missing)." \
+		found=$$("$(PYTHON)" --version 2>/dev/null || echo "not there"); \
+		echo "Tallystick needs Python 3.11 or later; '$(PYTHON)' is $$found." \
 			"Try: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "==> virtual environment ($$("$(PYTHON)" --version))"
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
