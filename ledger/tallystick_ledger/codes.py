@@ -1,0 +1,258 @@
+"""Result and refusal codes: number, meaning, and what the caller can do.
+
+Codes 1 to 63 refuse an attempt before ordering and never stand in the ledger; 0 and 64 up are
+results of ordered records. Source: docs/format.md section 11, which a test compares with this.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+FIRST_RESULT_CODE: Final = 64
+
+
+class Code(IntEnum):
+    """One code. The number is the format, the name is for people."""
+
+    OK = 0
+
+    MALFORMED = 1
+    WRONG_LEDGER = 2
+    BAD_ROOT = 3
+    BAD_SIGNATURE = 4
+    BAD_KEY = 5
+    BAD_POSSESSION = 6
+    BAD_ID_TIME = 7
+    ID_IN_FUTURE = 8
+    UNKNOWN_SIGNER = 9
+    TOO_LATE = 10
+    OVERLOADED = 11
+    NOT_LEADER = 12
+    TOO_LARGE = 13
+    UNAVAILABLE = 14
+
+    DUPLICATE = 64
+    ID_CONFLICT = 65
+    EXPIRED = 66
+    UNKNOWN_KEY = 67
+    ATOMIC_ABORTED = 68
+
+    UNKNOWN_KIND = 70
+    UNKNOWN_FLAGS = 71
+    RESERVED_NONZERO = 72
+    CONT_NOT_ALLOWED = 73
+    BAD_FIELD = 74
+    ZERO_AMOUNT = 75
+    SELF_TRANSFER = 76
+
+    KEY_REVOKED = 80
+    KEY_EXPIRED = 81
+    SCOPE_DENIED = 82
+    REFERENCE_USED = 83
+    NOT_PAYEE = 84
+    PRINCIPAL_MISMATCH = 85
+
+    DEBIT_NOT_FOUND = 90
+    CREDIT_NOT_FOUND = 91
+    UNIT_NOT_FOUND = 92
+    HOLD_NOT_FOUND = 93
+    PRINCIPAL_NOT_FOUND = 94
+    KEY_NOT_FOUND = 95
+    ACCOUNT_NOT_FOUND = 96
+
+    KEY_EXISTS = 100
+    NAME_EXISTS = 101
+    UNIT_EXISTS = 102
+
+    ACCOUNT_FROZEN = 110
+    ACCOUNT_CLOSED = 111
+    UNIT_MISMATCH = 112
+    ISSUANCE_ACCOUNT = 113
+    ACCOUNT_NOT_EMPTY = 114
+    ACCOUNT_STATE = 115
+    LAST_OWNER_KEY = 116
+    KEY_STATE = 117
+
+    HOLD_EXPIRED = 120
+    HOLD_ENDED = 121
+    CAPTURE_LOWERED = 122
+    CAPTURE_EXCEEDS_HOLD = 123
+    EXPIRY_INVALID = 124
+
+    CAP_EXCEEDED = 141
+
+    INSUFFICIENT_FUNDS = 150
+    FUNDS_HELD = 151
+    AMOUNT_OVERFLOW = 152
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the attempt was refused before ordering and left no trace in the ledger."""
+        return 0 < self < FIRST_RESULT_CODE
+
+    @property
+    def meaning(self) -> str:
+        """What happened, in a sentence."""
+        return _TEXTS[self][0]
+
+    @property
+    def advice(self) -> str:
+        """What the caller can do about it, in a sentence."""
+        return _TEXTS[self][1]
+
+
+_FIX_REQUEST: Final = "Correct the request and send it in a new envelope."
+_RETRY: Final = "Send the same bytes again later: the same envelope is never applied twice."
+_NEW_ENVELOPE: Final = "If it is still wanted, send it in a new envelope with a new id."
+
+_TEXTS: Final[dict[Code, tuple[str, str]]] = {
+    Code.OK: ("It is done.", "Nothing to do."),
+    Code.MALFORMED: ("The bytes do not follow the format.", "Correct the program that made them."),
+    Code.WRONG_LEDGER: (
+        "The envelope names another ledger.",
+        "Use the genesis of the ledger you talk to.",
+    ),
+    Code.BAD_ROOT: (
+        "The records root does not match the records.",
+        "Send the bytes exactly as they were sealed.",
+    ),
+    Code.BAD_SIGNATURE: (
+        "The signature does not verify.",
+        "Sign the header with the key that it names.",
+    ),
+    Code.BAD_KEY: (
+        "A key to register is not canonically encoded or not of prime order.",
+        "Make a new key with a standard Ed25519 library.",
+    ),
+    Code.BAD_POSSESSION: (
+        "The proof that the new key is possessed does not verify.",
+        "Sign it with the new key, for this ledger and this principal.",
+    ),
+    Code.BAD_ID_TIME: (
+        "The envelope expires before its id was made, or lives too long.",
+        "Make the id now; expire no later than the ledger's maximum lifetime allows.",
+    ),
+    Code.ID_IN_FUTURE: (
+        "The envelope id was made more than 5 s ahead of log time.",
+        "Correct your clock, or wait and send the same bytes again.",
+    ),
+    Code.UNKNOWN_SIGNER: (
+        "The signer's key is not registered as far as this node has applied.",
+        "If it was registered just now, send the same bytes again; else register it.",
+    ),
+    Code.TOO_LATE: ("The envelope has expired.", _NEW_ENVELOPE),
+    Code.OVERLOADED: ("There is no room now.", "Send the same bytes after the stated delay."),
+    Code.NOT_LEADER: ("This node does not lead.", "Send the same bytes to the stated leader."),
+    Code.TOO_LARGE: ("The message is above 1 MiB.", "Split it at envelope boundaries."),
+    Code.UNAVAILABLE: ("There is no leader now, or the node is shutting down.", _RETRY),
+    Code.DUPLICATE: (
+        "The same envelope was ordered before.",
+        "Take the results of its first ordering.",
+    ),
+    Code.ID_CONFLICT: (
+        "Another envelope has used up this id.",
+        "Never reuse an id; make a new one, once you know what the other envelope did.",
+    ),
+    Code.EXPIRED: ("The envelope had expired when it was ordered.", _NEW_ENVELOPE),
+    Code.UNKNOWN_KEY: ("There is no such key in the ledger.", "Register the key first."),
+    Code.ATOMIC_ABORTED: (
+        "Another record of the ATOMIC envelope failed, so this one was undone.",
+        "Look at the result of the record that `detail` names.",
+    ),
+    Code.UNKNOWN_KIND: ("There is no such kind of record.", _FIX_REQUEST),
+    Code.UNKNOWN_FLAGS: ("The kind does not have this flag.", _FIX_REQUEST),
+    Code.RESERVED_NONZERO: ("A byte that must be zero is not.", _FIX_REQUEST),
+    Code.CONT_NOT_ALLOWED: ("The kind takes no CONT, or not so many.", _FIX_REQUEST),
+    Code.BAD_FIELD: ("A value is outside its enumeration or range.", _FIX_REQUEST),
+    Code.ZERO_AMOUNT: ("The amount is zero.", "Name an amount of at least 1."),
+    Code.SELF_TRANSFER: ("Both sides are one account.", "Name two different accounts."),
+    Code.KEY_REVOKED: ("The signing key was revoked.", "Sign with another key."),
+    Code.KEY_EXPIRED: ("The signing key's time is over.", "Sign with another key."),
+    Code.SCOPE_DENIED: (
+        "The signing key's scope does not cover this.",
+        "Sign with a key of a scope that does.",
+    ),
+    Code.REFERENCE_USED: (
+        "A record with this UNIQUE reference was accepted within the window.",
+        "Look the earlier record up: this one is probably a repetition.",
+    ),
+    Code.NOT_PAYEE: ("Only the payee may do this.", "Ask the payee, or wait for the expiry."),
+    Code.PRINCIPAL_MISMATCH: (
+        "The principal id in the record is not the one that it must be.",
+        "Compute it from the envelope id and the record's index, or take the signer's.",
+    ),
+    Code.DEBIT_NOT_FOUND: (
+        "The signer has no such account to debit.",
+        "Check the account id and which key signs.",
+    ),
+    Code.CREDIT_NOT_FOUND: ("There is no such account to credit.", "Check the account id."),
+    Code.UNIT_NOT_FOUND: (
+        "There is no such unit, or the signer is not its issuer.",
+        "Check the unit id and which key signs.",
+    ),
+    Code.HOLD_NOT_FOUND: (
+        "There is no such hold of the signer, or it was forgotten since.",
+        "Check the hold id and which key signs.",
+    ),
+    Code.PRINCIPAL_NOT_FOUND: ("There is no such principal.", "Register it, or check the id."),
+    Code.KEY_NOT_FOUND: ("The principal has no such key.", "Check the public key."),
+    Code.ACCOUNT_NOT_FOUND: (
+        "The signer has no such account.",
+        "Check the account id and which key signs.",
+    ),
+    Code.KEY_EXISTS: (
+        "The key is registered already; it belongs to one principal for ever.",
+        "Make a new key.",
+    ),
+    Code.NAME_EXISTS: ("The name is registered already.", "Use the registered one."),
+    Code.UNIT_EXISTS: ("The symbol is taken.", "Choose another symbol."),
+    Code.ACCOUNT_FROZEN: ("The account is frozen.", "Its owner can unfreeze it."),
+    Code.ACCOUNT_CLOSED: ("The account is closed, for good.", "Use another account."),
+    Code.UNIT_MISMATCH: ("The accounts hold different units.", "Use accounts of one unit."),
+    Code.ISSUANCE_ACCOUNT: (
+        "It is a unit's issuance account, which only ISSUE moves.",
+        "Use an ordinary account.",
+    ),
+    Code.ACCOUNT_NOT_EMPTY: (
+        "The account holds something, or something is pending.",
+        "Empty it and wait for its holds to end.",
+    ),
+    Code.ACCOUNT_STATE: (
+        "The account is frozen already, or it is not frozen.",
+        "Nothing to do: it is in the state that was asked for.",
+    ),
+    Code.LAST_OWNER_KEY: (
+        "It is the principal's last OWNER key.",
+        "Add another OWNER key first, or rotate this one.",
+    ),
+    Code.KEY_STATE: ("The key is revoked already.", "Nothing to do."),
+    Code.HOLD_EXPIRED: ("The hold has expired.", "Ask the payer for a new one."),
+    Code.HOLD_ENDED: ("The hold was captured or released.", "Read it to see what it paid."),
+    Code.CAPTURE_LOWERED: (
+        "The cumulative amount is below what is captured.",
+        "Name the sum so far: captures are cumulative and never go down.",
+    ),
+    Code.CAPTURE_EXCEEDS_HOLD: (
+        "The cumulative amount is above the hold's maximum.",
+        "Capture at most the maximum; ask the payer for a hold on the rest.",
+    ),
+    Code.EXPIRY_INVALID: (
+        "The time is too soon or too far.",
+        "Choose one within the ledger's bounds, seen from its log time.",
+    ),
+    Code.CAP_EXCEEDED: (
+        "The principal is at a cap that the genesis sets.",
+        "Free something of that kind, or spread the work over more principals.",
+    ),
+    Code.INSUFFICIENT_FUNDS: (
+        "The amount is above what is available and held together.",
+        "Credit the account first.",
+    ),
+    Code.FUNDS_HELD: (
+        "There would be enough, but holds pin it.",
+        "Try again in a new envelope when a hold has ended.",
+    ),
+    Code.AMOUNT_OVERFLOW: (
+        "A column of an account would leave 128 bits.",
+        "Use a unit with fewer decimals.",
+    ),
+}

@@ -1,0 +1,67 @@
+"""Every size and bound of the format, each with its reason.
+
+Bounds that a genesis chooses (lifetimes, windows, caps) stand in `genesis.Genesis`; what stands
+here is the same for every ledger. Source: docs/format.md; section numbers in the comments.
+"""
+
+from typing import Final
+
+# Sizes of the fixed parts.
+RECORD_BYTES: Final = 128  # 6: two cache lines
+NONCE_BYTES: Final = 16
+ID_BYTES: Final = 16
+HASH_BYTES: Final = 32
+KEY_BYTES: Final = 32
+SIGNATURE_BYTES: Final = 64
+SEED_BYTES: Final = 32
+
+ENVELOPE_HEADER_BYTES: Final = 192  # 5
+ENVELOPE_PREFIX_BYTES: Final = ENVELOPE_HEADER_BYTES + SIGNATURE_BYTES
+BLOCK_HEADER_BYTES: Final = 64  # 8
+LEAF_BYTES: Final = 344  # 9
+RESULT_BYTES: Final = 16  # 7
+EFFECT_BYTES: Final = 128  # 7
+GENESIS_HEADER_BYTES: Final = 320  # 3
+GENESIS_NODE_BYTES: Final = 128
+
+# One message, one envelope and one block share a bound: measured, 1 MiB is where gRPC is fastest.
+MAX_ENVELOPE_BYTES: Final = 1 << 20
+MAX_BLOCK_BODY_BYTES: Final = 1 << 20
+# What fits: 256 + 8,190 x 128 = 1,048,576.
+MAX_RECORDS: Final = (MAX_ENVELOPE_BYTES - ENVELOPE_PREFIX_BYTES) // RECORD_BYTES
+
+# 6: enough for the largest declared payload; keeps a head and its CONTs within 8 KiB.
+MAX_CONT_COUNT: Final = 64
+CONT_PAYLOAD_BYTES: Final = 104
+NAME_HEAD_TEXT_BYTES: Final = 64
+MAX_NAME_BYTES: Final = 256
+MAX_SYMBOL_BYTES: Final = 16
+MAX_UNIT_EXPONENT: Final = 18  # 10**18 steps still leave 2**68 units in a u128
+
+MAX_U16: Final = (1 << 16) - 1
+MAX_U32: Final = (1 << 32) - 1
+MAX_U64: Final = (1 << 64) - 1
+MAX_U128: Final = (1 << 128) - 1
+MAX_AMOUNT: Final = MAX_U128
+
+# 4 and 8: how far a client's clock may be ahead of log time.
+MAX_ID_AHEAD_NS: Final = 5_000_000_000
+MAX_ID_TIME_MS: Final = (1 << 48) - 1
+ID_RANDOM_BYTES: Final = 10
+
+# 3: the genesis.
+MIN_LIFETIME_NS: Final = 1_000_000_000
+MAX_LIFETIME_NS: Final = 3_600_000_000_000
+MIN_REFERENCE_WINDOW_NS: Final = 1_000_000_000
+MAX_REFERENCE_WINDOW_NS: Final = 400 * 86_400_000_000_000
+MIN_HOLD_LIFETIME_NS: Final = 1_000_000_000
+MAX_ORIGIN_BYTES: Final = 63  # a zero always ends the field
+MAX_OPERATORS: Final = 16
+MAX_NODES: Final = 9
+MAX_RAFT_ID: Final = 65_535
+GENESIS_NODE_PRINCIPAL_BASE: Final = 65_536  # above every operator's position
+
+# semantics.md 1 and RESERVE: bounds of the work that one block can cause.
+MAX_PRUNED_ROWS: Final = 10_000
+MAX_SWEPT_HOLDS: Final = 10_000
+MIN_HOLD_NS: Final = 1_000_000_000  # a hold that ends sooner could not be captured in time
