@@ -9,7 +9,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod format;
 pub mod raft;
+pub mod verify;
 
 #[cfg(feature = "python")]
 mod python {

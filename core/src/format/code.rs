@@ -1,0 +1,132 @@
+//! Every code there is (format.md section 11).
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)*) => {
+        /// A code of format.md section 11: 1 to 63 refuse an attempt, 0 and 64 up are results.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum Code {
+            $(#[doc = $text] $name = $value,)*
+        }
+
+        impl Code {
+            /// All codes, ascending.
+            pub const ALL: &'static [Code] = &[$(Code::$name,)*];
+
+            /// The code with this number.
+            pub fn from_u16(value: u16) -> Option<Self> {
+                match value {
+                    $($value => Some(Code::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The name by which documents and clients know it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Code::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    Ok = 0, "OK";
+    Malformed = 1, "MALFORMED";
+    WrongLedger = 2, "WRONG_LEDGER";
+    BadRoot = 3, "BAD_ROOT";
+    BadSignature = 4, "BAD_SIGNATURE";
+    BadKey = 5, "BAD_KEY";
+    BadPossession = 6, "BAD_POSSESSION";
+    BadIdTime = 7, "BAD_ID_TIME";
+    IdInFuture = 8, "ID_IN_FUTURE";
+    UnknownSigner = 9, "UNKNOWN_SIGNER";
+    TooLate = 10, "TOO_LATE";
+    Overloaded = 11, "OVERLOADED";
+    NotLeader = 12, "NOT_LEADER";
+    TooLarge = 13, "TOO_LARGE";
+    Unavailable = 14, "UNAVAILABLE";
+    Duplicate = 64, "DUPLICATE";
+    IdConflict = 65, "ID_CONFLICT";
+    Expired = 66, "EXPIRED";
+    UnknownKey = 67, "UNKNOWN_KEY";
+    AtomicAborted = 68, "ATOMIC_ABORTED";
+    UnknownKind = 70, "UNKNOWN_KIND";
+    UnknownFlags = 71, "UNKNOWN_FLAGS";
+    ReservedNonzero = 72, "RESERVED_NONZERO";
+    ContNotAllowed = 73, "CONT_NOT_ALLOWED";
+    BadField = 74, "BAD_FIELD";
+    ZeroAmount = 75, "ZERO_AMOUNT";
+    SelfTransfer = 76, "SELF_TRANSFER";
+    KeyRevoked = 80, "KEY_REVOKED";
+    KeyExpired = 81, "KEY_EXPIRED";
+    ScopeDenied = 82, "SCOPE_DENIED";
+    ReferenceUsed = 83, "REFERENCE_USED";
+    NotPayee = 84, "NOT_PAYEE";
+    PrincipalMismatch = 85, "PRINCIPAL_MISMATCH";
+    DebitNotFound = 90, "DEBIT_NOT_FOUND";
+    CreditNotFound = 91, "CREDIT_NOT_FOUND";
+    UnitNotFound = 92, "UNIT_NOT_FOUND";
+    HoldNotFound = 93, "HOLD_NOT_FOUND";
+    PrincipalNotFound = 94, "PRINCIPAL_NOT_FOUND";
+    KeyNotFound = 95, "KEY_NOT_FOUND";
+    AccountNotFound = 96, "ACCOUNT_NOT_FOUND";
+    KeyExists = 100, "KEY_EXISTS";
+    NameExists = 101, "NAME_EXISTS";
+    UnitExists = 102, "UNIT_EXISTS";
+    AccountFrozen = 110, "ACCOUNT_FROZEN";
+    AccountClosed = 111, "ACCOUNT_CLOSED";
+    UnitMismatch = 112, "UNIT_MISMATCH";
+    IssuanceAccount = 113, "ISSUANCE_ACCOUNT";
+    AccountNotEmpty = 114, "ACCOUNT_NOT_EMPTY";
+    AccountState = 115, "ACCOUNT_STATE";
+    LastOwnerKey = 116, "LAST_OWNER_KEY";
+    KeyState = 117, "KEY_STATE";
+    HoldExpired = 120, "HOLD_EXPIRED";
+    HoldEnded = 121, "HOLD_ENDED";
+    CaptureLowered = 122, "CAPTURE_LOWERED";
+    CaptureExceedsHold = 123, "CAPTURE_EXCEEDS_HOLD";
+    ExpiryInvalid = 124, "EXPIRY_INVALID";
+    CapExceeded = 141, "CAP_EXCEEDED";
+    InsufficientFunds = 150, "INSUFFICIENT_FUNDS";
+    FundsHeld = 151, "FUNDS_HELD";
+    AmountOverflow = 152, "AMOUNT_OVERFLOW";
+}
+
+impl Code {
+    /// Its number.
+    #[inline]
+    pub fn value(self) -> u16 {
+        self as u16
+    }
+
+    /// Whether it refuses an attempt before ordering; such codes never stand in the ledger.
+    pub fn is_refusal(self) -> bool {
+        (1..64).contains(&self.value())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn numbers_ascend_and_round_trip() {
+        assert!(Code::ALL.windows(2).all(|pair| pair[0] < pair[1]));
+        for &code in Code::ALL {
+            assert_eq!(Code::from_u16(code.value()), Some(code));
+        }
+        assert_eq!(
+            (0..=u16::MAX).filter_map(Code::from_u16).count(),
+            Code::ALL.len()
+        );
+    }
+
+    #[test]
+    fn refusals_are_below_64() {
+        assert!(!Code::Ok.is_refusal());
+        assert!(Code::Unavailable.is_refusal());
+        assert!(!Code::Duplicate.is_refusal());
+    }
+}

@@ -1,0 +1,169 @@
+//! One record of 128 bytes (format.md section 6): typed getters, no opinion on its content.
+
+use super::bytes::{all_zero, array_at, array_ref, id16_at, u128_at, u16_at, u32_at, u64_at};
+use super::bytes::{Hash32, Id16};
+use super::limits::RECORD_BYTES;
+
+/// The kinds of records.
+pub mod kind {
+    /// Registers a principal with its first key.
+    pub const PRINCIPAL: u16 = 0x0101;
+    /// Adds, revokes or rotates a key.
+    pub const KEY: u16 = 0x0102;
+    /// Registers a name.
+    pub const NAME: u16 = 0x0103;
+    /// Opens, freezes, unfreezes or closes an account.
+    pub const ACCOUNT: u16 = 0x0105;
+    /// Registers a unit.
+    pub const UNIT: u16 = 0x0201;
+    /// Issues an amount of a unit.
+    pub const ISSUE: u16 = 0x0202;
+    /// Moves an amount.
+    pub const TRANSFER: u16 = 0x0301;
+    /// Opens a hold.
+    pub const RESERVE: u16 = 0x0401;
+    /// Captures from a hold, cumulatively.
+    pub const CAPTURE: u16 = 0x0403;
+    /// Releases a hold.
+    pub const RELEASE: u16 = 0x0404;
+    /// Moves log time.
+    pub const TICK: u16 = 0x0A01;
+    /// Continues the head before it.
+    pub const CONT: u16 = 0xFFFF;
+}
+
+/// A record. `Copy`: a pointer to its 128 bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordView<'a>(&'a [u8; RECORD_BYTES]);
+
+impl<'a> RecordView<'a> {
+    /// A view of these bytes.
+    #[inline]
+    pub fn new(bytes: &'a [u8; RECORD_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// All 128 bytes.
+    #[inline]
+    pub fn bytes(self) -> &'a [u8; RECORD_BYTES] {
+        self.0
+    }
+
+    /// Offset 0: the kind.
+    #[inline]
+    pub fn kind(self) -> u16 {
+        self.u16(0)
+    }
+
+    /// Offset 2: flags, by kind.
+    #[inline]
+    pub fn flags(self) -> u16 {
+        self.u16(2)
+    }
+
+    /// Offset 4: CONT records behind this head.
+    #[inline]
+    pub fn cont_count(self) -> u16 {
+        self.u16(4)
+    }
+
+    /// Bytes 80 to 112: hash over the CONT records, in kinds without a signature inside.
+    #[inline]
+    pub fn cont_hash(self) -> Hash32 {
+        array_at(self.0, 80)
+    }
+
+    /// Bytes 8 to 112 of a CONT.
+    #[inline]
+    pub fn cont_payload(self) -> &'a [u8; 104] {
+        array_ref(self.0, 8)
+    }
+
+    /// Bytes 112 to 128: the nonce, in kinds that have one.
+    #[inline]
+    pub fn nonce(self) -> Id16 {
+        self.id16(112)
+    }
+
+    /// Byte at `offset`.
+    #[inline]
+    pub fn u8(self, offset: usize) -> u8 {
+        self.0[offset]
+    }
+
+    /// `u16` at `offset`.
+    #[inline]
+    pub fn u16(self, offset: usize) -> u16 {
+        u16_at(self.0, offset)
+    }
+
+    /// `u32` at `offset`.
+    #[inline]
+    pub fn u32(self, offset: usize) -> u32 {
+        u32_at(self.0, offset)
+    }
+
+    /// `u64` at `offset`.
+    #[inline]
+    pub fn u64(self, offset: usize) -> u64 {
+        u64_at(self.0, offset)
+    }
+
+    /// `u128` at `offset`.
+    #[inline]
+    pub fn u128(self, offset: usize) -> u128 {
+        u128_at(self.0, offset)
+    }
+
+    /// An id at `offset`.
+    #[inline]
+    pub fn id16(self, offset: usize) -> Id16 {
+        id16_at(self.0, offset)
+    }
+
+    /// `N` bytes at `offset`.
+    #[inline]
+    pub fn array<const N: usize>(self, offset: usize) -> &'a [u8; N] {
+        array_ref(self.0, offset)
+    }
+
+    /// The bytes from `start` up to `end`.
+    #[inline]
+    pub fn slice(self, start: usize, end: usize) -> &'a [u8] {
+        &self.0[start..end]
+    }
+
+    /// Whether the bytes from `start` up to `end` are all zero.
+    #[inline]
+    pub fn is_zero(self, start: usize, end: usize) -> bool {
+        all_zero(&self.0[start..end])
+    }
+}
+
+/// The records of an envelope, in order.
+#[derive(Debug, Clone)]
+pub struct Records<'a>(std::slice::ChunksExact<'a, u8>);
+
+impl<'a> Records<'a> {
+    /// Over a whole number of records; an odd tail is not yielded.
+    #[inline]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes.chunks_exact(RECORD_BYTES))
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = RecordView<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|chunk| RecordView(array_ref(chunk, 0)))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Records<'_> {}
