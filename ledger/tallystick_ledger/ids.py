@@ -107,7 +107,7 @@ def require_length(name: str, value: bytes, length: int) -> None:
 
 def require_uint(name: str, value: int, maximum: int, minimum: int = 0) -> None:
     """Raises FieldError unless `value` is a whole number from `minimum` to `maximum`."""
-    if not isinstance(value, int) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int):
         raise FieldError(f"{name} must be an int, not {type(value).__name__}")
     if not minimum <= value <= maximum:
         raise FieldError(f"{name} is {value}, not {minimum} to {maximum}")

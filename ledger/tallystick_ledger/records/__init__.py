@@ -1,0 +1,124 @@
+"""Records: one frozen dataclass per kind, and `decode`, which picks the right one.
+
+Source: docs/format.md section 6. `base` explains what is checked where.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tallystick_ledger import limits
+from tallystick_ledger.errors import FieldError
+from tallystick_ledger.records.base import HEAD, BytesLike, Record
+from tallystick_ledger.records.kinds import (
+    AccountOperation,
+    CaptureSource,
+    Flags,
+    Group,
+    KeyOperation,
+    Kind,
+    NameKind,
+    PrincipalType,
+    ReserveMode,
+    Scope,
+)
+from tallystick_ledger.records.metering import Capture, Release, Reserve
+from tallystick_ledger.records.money import Issue, Transfer
+from tallystick_ledger.records.name import Name
+from tallystick_ledger.records.registry import Account, Key, Principal
+from tallystick_ledger.records.system import Tick
+from tallystick_ledger.records.unit import Unit
+
+RECORD_TYPES: Final[dict[int, type[Record]]] = {
+    record.KIND: record
+    for record in (
+        Principal,
+        Key,
+        Name,
+        Account,
+        Unit,
+        Issue,
+        Transfer,
+        Reserve,
+        Capture,
+        Release,
+        Tick,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A head of a kind that this version does not know: it is ordered, and refused.
+
+    Attributes:
+        data: The head's 128 bytes, and 128 more for each CONT.
+    """
+
+    data: bytes
+
+    @property
+    def kind(self) -> int:
+        """Bytes 0 to 2."""
+        return head_fields(self.data)[0]
+
+    @property
+    def record_count(self) -> int:
+        """The head and its CONTs."""
+        return len(self.data) // limits.RECORD_BYTES
+
+
+def decode(data: BytesLike) -> Record | Raw:
+    """Reads a head with its CONTs.
+
+    Args:
+        data: 128 bytes, and 128 more for each CONT; the grid of format.md section 6 holds.
+
+    Raises:
+        RecordError: The kernel would refuse it by its shape; `code` says how.
+        FieldError: The length is not what the head says.
+    """
+    if len(data) < limits.RECORD_BYTES or len(data) % limits.RECORD_BYTES:
+        raise FieldError(f"{len(data)} bytes are no records")
+    kind, _, cont_count = head_fields(data)
+    if len(data) != (1 + cont_count) * limits.RECORD_BYTES:
+        raise FieldError(f"the head names {cont_count} CONTs, {len(data)} bytes are given")
+    record_type = RECORD_TYPES.get(kind)
+    if record_type is None:
+        return Raw(bytes(data))
+    return record_type.decode(data)
+
+
+def head_fields(data: BytesLike, offset: int = 0) -> tuple[int, int, int]:
+    """Returns kind, flags and cont_count of the record at `offset`."""
+    kind, flags, cont_count = HEAD.unpack_from(data, offset)
+    return kind, flags, cont_count
+
+
+__all__ = [
+    "RECORD_TYPES",
+    "Account",
+    "AccountOperation",
+    "Capture",
+    "CaptureSource",
+    "Flags",
+    "Group",
+    "Issue",
+    "Key",
+    "KeyOperation",
+    "Kind",
+    "Name",
+    "NameKind",
+    "Principal",
+    "PrincipalType",
+    "Raw",
+    "Record",
+    "Release",
+    "Reserve",
+    "ReserveMode",
+    "Scope",
+    "Tick",
+    "Transfer",
+    "Unit",
+    "decode",
+    "head_fields",
+]

@@ -1,0 +1,121 @@
+"""The numbers that stand in records: kinds, flags, groups, scopes and the fields' enumerations.
+
+Source: docs/format.md section 6.
+"""
+
+from enum import IntEnum, IntFlag
+from typing import Final
+
+
+class Kind(IntEnum):
+    """Bytes 0 to 2 of a record."""
+
+    PRINCIPAL = 0x0101
+    KEY = 0x0102
+    NAME = 0x0103
+    ACCOUNT = 0x0105
+    UNIT = 0x0201
+    ISSUE = 0x0202
+    TRANSFER = 0x0301
+    RESERVE = 0x0401
+    CAPTURE = 0x0403
+    RELEASE = 0x0404
+    TICK = 0x0A01
+    CONT = 0xFFFF
+
+
+class Flags(IntFlag):
+    """Bytes 2 to 4 of a record. Each kind has its own set, see `ALLOWED_FLAGS`."""
+
+    NONE = 0
+    UNIQUE = 1  # ISSUE, TRANSFER, RESERVE: the reference must be new within the window
+    FINAL = 2  # CAPTURE: ends the hold and frees its rest
+
+
+class Group(IntEnum):
+    """References are unique per principal and group."""
+
+    REGISTRY = 1
+    UNIT = 2
+    MONEY = 3
+    METERING = 4
+    SYSTEM = 10
+
+
+class Scope(IntEnum):
+    """What a key may sign; see semantics.md section 3."""
+
+    OWNER = 1
+    SPEND = 2
+    METER = 3
+    NODE = 4
+    OPERATE = 5
+
+
+class PrincipalType(IntEnum):
+    """What a principal is. The last two stand only in rows that a genesis makes."""
+
+    ORGANISATION = 1
+    INDIVIDUAL = 2
+    SERVICE = 3
+    OPERATOR = 101
+    NODE = 102
+
+
+class KeyOperation(IntEnum):
+    """What a KEY record does."""
+
+    ADD = 1
+    REVOKE = 2
+    ROTATE = 3
+
+
+class AccountOperation(IntEnum):
+    """What an ACCOUNT record does."""
+
+    OPEN = 1
+    FREEZE = 2
+    UNFREEZE = 3
+    CLOSE = 4
+
+
+class NameKind(IntEnum):
+    """What a name is the name of."""
+
+    MODEL = 1
+    METER = 2
+    PROVIDER = 3
+    REGION = 4
+    TIER = 5
+    SERVICE = 6
+    LABEL = 7
+
+
+class ReserveMode(IntEnum):
+    """How a hold is priced."""
+
+    FLAT = 0
+
+
+class CaptureSource(IntEnum):
+    """Who counted what a CAPTURE bills."""
+
+    PROVIDER_REPORTED = 1
+    GATEWAY_COUNTED = 2
+    ESTIMATED = 3
+
+
+ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
+    Kind.ISSUE: Flags.UNIQUE,
+    Kind.TRANSFER: Flags.UNIQUE,
+    Kind.RESERVE: Flags.UNIQUE,
+    Kind.CAPTURE: Flags.FINAL,
+}
+
+# Kinds whose last 16 bytes belong to their layout, because they hold a signature.
+KINDS_WITHOUT_NONCE: Final = frozenset({Kind.PRINCIPAL, Kind.KEY})
+
+REGISTRABLE_TYPES: Final = frozenset(
+    {PrincipalType.ORGANISATION, PrincipalType.INDIVIDUAL, PrincipalType.SERVICE}
+)
+ADDABLE_SCOPES: Final = frozenset({Scope.OWNER, Scope.SPEND, Scope.METER})

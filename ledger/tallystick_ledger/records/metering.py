@@ -1,0 +1,191 @@
+"""Records of metering: RESERVE pins money, CAPTURE bills it cumulatively, RELEASE frees the rest.
+
+Source: docs/format.md section 6.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self
+
+from tallystick_ledger.codes import Code
+from tallystick_ledger.ids import AccountId, HoldId, TimestampNs
+from tallystick_ledger.records.base import (
+    BytesLike,
+    Record,
+    check_head,
+    enum_field,
+    require,
+    require_id,
+    require_nonce,
+    require_reference,
+    require_u64,
+    require_u128,
+    u128,
+    u128_bytes,
+)
+from tallystick_ledger.records.kinds import CaptureSource, Flags, Group, Kind, ReserveMode
+
+# kind, flags, cont_count, mode; payer; payee; maximum; reference; expires_at_ns; cont_hash; nonce
+_RESERVE: Final = struct.Struct("<HHHH16s16s16s16sQ32x16s")
+# kind, flags, cont_count, source; hold; amount; reserved; occurred_at_ns; cont_hash; nonce
+_CAPTURE: Final = struct.Struct("<HHHH16s16s32xQ32x16s")
+# kind, flags, cont_count and reserved; hold; reserved and cont_hash; nonce
+_RELEASE: Final = struct.Struct("<HHI16s88x16s")
+
+_CONT_HASH: Final = (80, 112)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve(Record):
+    """Pins up to `maximum` of the payer's money for the payee, until the expiry.
+
+    Attributes:
+        payer_account: Whose money is pinned; signed by its owner.
+        payee_account: Who may capture it.
+        maximum: 1 to 2**128 - 1, in the unit's smallest step.
+        expires_at_ns: When the rest goes back by itself.
+        reference: The caller's own number, free; not 0 with `unique`.
+        unique: Refuse it if the reference was used within the ledger's window.
+        mode: How it is priced.
+    """
+
+    KIND: ClassVar[Kind] = Kind.RESERVE
+    GROUP: ClassVar[Group] = Group.METERING
+
+    payer_account: AccountId
+    payee_account: AccountId
+    maximum: int
+    expires_at_ns: TimestampNs
+    reference: int = 0
+    unique: bool = False
+    mode: ReserveMode = ReserveMode.FLAT
+
+    def __post_init__(self) -> None:
+        """Checks the values; raises what `Record.decode` lists."""
+        require_id("payer_account", self.payer_account)
+        require_id("payee_account", self.payee_account)
+        require_u128("maximum", self.maximum)
+        require_u64("expires_at_ns", self.expires_at_ns)
+        require_reference(self.unique, self.reference)
+        require(self.maximum > 0, Code.ZERO_AMOUNT, "the maximum is zero")
+        require(
+            self.payer_account != self.payee_account,
+            Code.SELF_TRANSFER,
+            "payer and payee are one account",
+        )
+
+    def encode(self, nonce: bytes) -> bytes:
+        """See `Record.encode`."""
+        require_nonce(nonce)
+        return _RESERVE.pack(
+            Kind.RESERVE,
+            Flags.UNIQUE if self.unique else 0,
+            0,
+            self.mode,
+            self.payer_account,
+            self.payee_account,
+            u128_bytes(self.maximum),
+            u128_bytes(self.reference),
+            self.expires_at_ns,
+            nonce,
+        )
+
+    @classmethod
+    def decode(cls, data: BytesLike) -> Self:
+        """See `Record.decode`."""
+        flags = check_head(cls, data, (_CONT_HASH,))
+        _, _, _, mode, payer, payee, maximum, reference, expires, _ = _RESERVE.unpack(data)
+        return cls(
+            AccountId(payer),
+            AccountId(payee),
+            u128(maximum),
+            TimestampNs(expires),
+            u128(reference),
+            unique=bool(flags & Flags.UNIQUE),
+            mode=enum_field(ReserveMode, mode),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Capture(Record):
+    """Bills a hold up to `amount` in all. Signed by the payee.
+
+    Attributes:
+        hold: The hold, by the id that its RESERVE derived.
+        amount: Cumulative: what the hold pays so far, earlier captures included.
+        source: Who counted.
+        final: Ends the hold and frees its rest; alone may have amount 0.
+        occurred_at_ns: When the usage was; 0 for unknown.
+    """
+
+    KIND: ClassVar[Kind] = Kind.CAPTURE
+    GROUP: ClassVar[Group] = Group.METERING
+
+    hold: HoldId
+    amount: int
+    source: CaptureSource
+    final: bool = False
+    occurred_at_ns: TimestampNs = TimestampNs(0)  # noqa: RUF009 - a number
+
+    def __post_init__(self) -> None:
+        """Checks the values; raises what `Record.decode` lists."""
+        require_id("hold", self.hold)
+        require_u128("amount", self.amount)
+        require_u64("occurred_at_ns", self.occurred_at_ns)
+        require(self.amount > 0 or self.final, Code.ZERO_AMOUNT, "only FINAL may capture nothing")
+
+    def encode(self, nonce: bytes) -> bytes:
+        """See `Record.encode`."""
+        require_nonce(nonce)
+        return _CAPTURE.pack(
+            Kind.CAPTURE,
+            Flags.FINAL if self.final else 0,
+            0,
+            self.source,
+            self.hold,
+            u128_bytes(self.amount),
+            self.occurred_at_ns,
+            nonce,
+        )
+
+    @classmethod
+    def decode(cls, data: BytesLike) -> Self:
+        """See `Record.decode`."""
+        flags = check_head(cls, data, ((40, 72), _CONT_HASH))
+        _, _, _, source, hold, amount, occurred_at, _ = _CAPTURE.unpack(data)
+        return cls(
+            HoldId(hold),
+            u128(amount),
+            enum_field(CaptureSource, source),
+            final=bool(flags & Flags.FINAL),
+            occurred_at_ns=TimestampNs(occurred_at),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Release(Record):
+    """Ends a hold and frees its rest. Signed by the payee.
+
+    Attributes:
+        hold: The hold, by the id that its RESERVE derived.
+    """
+
+    KIND: ClassVar[Kind] = Kind.RELEASE
+    GROUP: ClassVar[Group] = Group.METERING
+
+    hold: HoldId
+
+    def __post_init__(self) -> None:
+        """Checks the values; raises what `Record.decode` lists."""
+        require_id("hold", self.hold)
+
+    def encode(self, nonce: bytes) -> bytes:
+        """See `Record.encode`."""
+        require_nonce(nonce)
+        return _RELEASE.pack(Kind.RELEASE, 0, 0, self.hold, nonce)
+
+    @classmethod
+    def decode(cls, data: BytesLike) -> Self:
+        """See `Record.decode`."""
+        check_head(cls, data, ((6, 8), (24, 112)))
+        return cls(HoldId(_RELEASE.unpack(data)[3]))
