@@ -1,0 +1,311 @@
+"""A node: everything wired together, from its directory to its ports.
+
+Start: open the store (it refuses what is not this node's own, whole directory) → newest checkpoint
+→ replay of the committed tail → Raft → services. Stop: no new requests, leadership handed over,
+everything applied, a checkpoint written. A kill at any moment is as good as a stop, only slower to
+come back from.
+"""
+
+import asyncio
+import importlib.metadata
+import os
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import grpc
+import structlog
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from tallystick_core import Applied, Kernel
+from tallystick_ledger.genesis import Genesis
+from tallystick_ledger.keys import SigningKey
+
+from tallystick_ledger.ids import LedgerId
+from tallystick_node.apply import ApplyWorker, apply_entry
+from tallystick_node.config import NodeConfig
+from tallystick_node.failure import fatal
+from tallystick_node.identity import DATABASE_DIRECTORY, NodeIdentity
+from tallystick_node.limits import CLIENT_SERVER_OPTIONS, STOP_GRACE_S
+from tallystick_node.metrics import NodeMetrics, serve_metrics
+from tallystick_node.pipeline import Pipeline
+from tallystick_node.reads import Reads
+from tallystick_node.replica import ChainTip, CommittedEntry, Replica
+from tallystick_node.services.ledger import LedgerService
+from tallystick_node.storage.store import Store
+from tallystick_node.ticker import Ticker
+from tallystick_node.verify import Verifier
+from tallystick_proto import wire
+from tallystick_proto.v1 import ledger_pb2 as pb
+
+log = structlog.get_logger(__name__)
+VERSION = importlib.metadata.version("tallystick")
+
+
+def recover(genesis: bytes, store: Store) -> tuple[Kernel, int]:
+    """State as of the last entry that is known to be committed.
+
+    Args:
+        genesis: The ledger's genesis bytes.
+        store: The node's store.
+
+    Returns:
+        The kernel and the Raft index it has applied.
+    """
+    kernel, applied = Kernel(genesis), 0
+    for checkpoint in store.checkpoints():
+        try:
+            kernel = Kernel.restore(genesis, checkpoint.state)
+        except ValueError as error:
+            log.warning("checkpoint passed over", index=checkpoint.index, why=str(error))
+            continue
+        applied = checkpoint.index
+        break
+    for entries in store.replay(applied + 1, store.recovered.hard_state.commit + 1):
+        for entry in entries:
+            apply_entry(kernel, store, entry.index, entry.payload)
+            applied = entry.index
+    return kernel, applied
+
+
+class Node:
+    """One running node."""
+
+    def __init__(self, config: NodeConfig, identity: NodeIdentity) -> None:
+        self.config = config
+        self.identity = identity
+        self.genesis = Genesis.decode(identity.genesis)
+        self.metrics = NodeMetrics()
+        self._started_s = time.monotonic()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.stopped = asyncio.Event()
+
+    # -- life ------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Recovers, joins its group and opens its ports."""
+        loop = asyncio.get_running_loop()
+        identity = self.identity
+        self.store = Store.open(
+            self.config.directory / DATABASE_DIRECTORY,
+            ledger_id=identity.ledger_id,
+            raft_id=identity.raft_id,
+            incarnation=identity.incarnation,
+        )
+        self.kernel, applied = await loop.run_in_executor(
+            None, recover, identity.genesis, self.store
+        )
+        recovered = self.kernel.status()
+        log.info("recovered", applied_index=applied, next_sequence=recovered.next_sequence)
+        self.verifier = Verifier(
+            self.kernel, threads=verify_threads(self.config), entropy=os.urandom
+        )
+        self.replica = Replica(
+            self.config,
+            identity,
+            self.store,
+            self,
+            applied_index=applied,
+            applied_tip=ChainTip(recovered.next_sequence, recovered.min_next_timestamp_ns),
+        )
+        self.reads = Reads(
+            kernel=self.kernel, store=self.store, source=self.replica, applied_index=applied
+        )
+        self.pipeline = Pipeline(
+            proposer=self.replica,
+            verifier=self.verifier,
+            originals=self.reads,
+            metrics=self.metrics.write_path,
+            clock_ns=time.time_ns,
+            leader_hint=self.leader_hint,
+        )
+        self.ticker = Ticker(
+            pipeline=self.pipeline,
+            submit=self.pipeline.submit,
+            kernel=self.kernel,
+            ledger_id=LedgerId(identity.ledger_id),
+            signing_key=SigningKey(identity.ledger_seed),
+            max_lifetime_ns=self.genesis.max_lifetime_ns,
+            clock_ns=time.time_ns,
+            entropy=os.urandom,
+        )
+        self.worker = ApplyWorker(
+            kernel=self.kernel,
+            store=self.store,
+            applied_index=applied,
+            on_applied=self._on_applied,
+            metrics=self.metrics.write_path,
+            checkpoint_every_bytes=self.config.work.checkpoint_every_bytes,
+        )
+        self.worker.start()
+        await self.replica.start()
+        await self._serve()
+        self._tasks = [
+            loop.create_task(self._guard("pipeline", self.pipeline.run())),
+            loop.create_task(self._guard("ticker", self.ticker.run())),
+        ]
+        log.info("serving", address=self.config.listen_client, raft_id=self.config.raft_id)
+
+    async def _serve(self) -> None:
+        """Opens the client port and the metrics port."""
+        self.server = aio.server(options=CLIENT_SERVER_OPTIONS)
+        service = LedgerService(
+            pipeline=self.pipeline,
+            reads=self.reads,
+            kernel=self.kernel,
+            status=self.status,
+            max_lifetime_ns=self.genesis.max_lifetime_ns,
+        )
+        self.server.add_generic_rpc_handlers((service.handler(),))
+        self.health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
+        for name in ("", wire.SERVICE):
+            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        credentials = grpc.ssl_server_credentials(
+            [(self.identity.key_pem, self.identity.certificate_pem)]
+        )
+        self.server.add_secure_port(self.config.client_address, credentials)
+        await self.server.start()
+        if self.config.listen_metrics is not None:
+            serve_metrics(self.metrics, self.config.listen_metrics)
+
+    async def stop(self) -> None:
+        """Stops in good order: what was accepted is finished, then state is checkpointed."""
+        if self.stopped.is_set():
+            return
+        log.info("stopping")
+        await self.health.enter_graceful_shutdown()
+        await self.server.stop(STOP_GRACE_S)
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await self.replica.stop()
+        await asyncio.get_running_loop().run_in_executor(None, self.worker.stop)
+        self.verifier.close()
+        self.store.close()
+        self.stopped.set()
+        log.info("stopped")
+
+    @staticmethod
+    async def _guard(name: str, work: object) -> None:
+        """Ends the process if a task that must never end does."""
+        try:
+            await work  # type: ignore[misc]
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a Rust panic is no Exception
+            fatal(name, error)
+
+    # -- hooks of the replica and the apply worker -----------------------------------------------
+
+    def committed(self, entries: Sequence[CommittedEntry]) -> None:
+        """These entries are committed; in log order."""
+        for entry in entries:
+            self.pipeline.committed(entry.index)
+        self.worker.put(entries)
+
+    def leadership_changed(self, is_leader: bool, term: int, leader_id: int) -> None:
+        """Role, term or known leader changed."""
+        log.info("leadership", leading=is_leader, term=term, leader=leader_id)
+        if not is_leader:
+            self.pipeline.leadership_changed(leading=False)
+            self.ticker.leadership_changed(leading=False)
+
+    def may_propose(self) -> None:
+        """This node leads and has applied its own term's first entry."""
+        self.pipeline.leadership_changed(leading=True)
+        self.ticker.leadership_changed(leading=True)
+
+    def stepped_down(self) -> None:
+        """This node led and does not any more."""
+        self.pipeline.leadership_changed(leading=False)
+        self.ticker.leadership_changed(leading=False)
+
+    def _on_applied(self, index: int, term: int, applied: Applied | None) -> None:
+        """A committed entry has been applied and its rows written."""
+        if applied is None:
+            self.reads.applied(index, 0, 0)
+        else:
+            after = applied.first_sequence + applied.record_count
+            self.reads.applied(index, after, applied.timestamp_ns + applied.record_count)
+        self.replica.applied(index)
+        self.pipeline.applied(index, term, applied)
+
+    # -- status ----------------------------------------------------------------------------------
+
+    def leader_hint(self) -> wire.LeaderHint | None:
+        """Where the leader answers clients, as far as this node knows."""
+        leader = self.replica.leader_id
+        if not leader:
+            return None
+        return wire.LeaderHint(leader, self.config.nodes[leader].client)
+
+    def status(self) -> pb.GetStatusResponse:
+        """The fields of GetStatus but the digest."""
+        kernel, raft = self.kernel.status(), self.replica.status()
+        hint = self.leader_hint()
+        return pb.GetStatusResponse(
+            raft_id=self.config.raft_id,
+            role=raft.role,
+            term=raft.term,
+            leader=None
+            if hint is None
+            else pb.LeaderHint(raft_id=hint.raft_id, address=hint.address),
+            last_index=raft.last_index,
+            commit_index=raft.commit_index,
+            applied_index=self.reads.applied_index,
+            next_sequence=kernel.next_sequence,
+            log_time_ns=kernel.min_next_timestamp_ns,
+            tree_size=kernel.tree_size,
+            tree_root=kernel.tree_root,
+            ledger_id=self.identity.ledger_id,
+            account_count=kernel.accounts,
+            open_hold_count=kernel.holds,
+            live_id_count=kernel.live_ids,
+            signatures_verified=self.verifier.signatures_verified
+            + self.replica.signatures_verified,
+            log_syncs=self.store.sync_count,
+            peers=[
+                pb.PeerStatus(
+                    raft_id=peer.raft_id,
+                    connected=peer.connected,
+                    match_index=peer.match_index,
+                    state=peer.state,
+                )
+                for peer in raft.peers
+            ],
+            version=VERSION,
+            uptime_ms=int((time.monotonic() - self._started_s) * 1000),
+        )
+
+
+def verify_threads(config: NodeConfig) -> int:
+    """Threads of one batch: as configured, or this machine's cores divided by its nodes."""
+    if config.work.verify_threads:
+        return config.work.verify_threads
+    return max(1, (os.cpu_count() or 1) // config.work.nodes_per_machine)
+
+
+async def serve(directory: Path) -> None:
+    """Runs the node in ``directory`` until SIGTERM or SIGINT."""
+    node = Node(NodeConfig.load(directory), NodeIdentity.load(directory))
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    await node.start()
+    await stop.wait()
+    await node.stop()
+
+
+def run_node(directory: Path) -> None:
+    """Runs the node in ``directory``; the body of ``tallystick node run``.
+
+    Raises:
+        NodeError: The directory, its settings or its data do not allow a start.
+    """
+    asyncio.run(serve(directory))
