@@ -64,7 +64,7 @@ $(CORE_STAMP): $(TOOLS_STAMP) $(CORE_SOURCES)
 
 $(BUILD_STAMP): $(CORE_STAMP) pyproject.toml
 	@echo "==> Python packages (half a minute the first time)"
-	@$(BIN)/pip install --quiet --no-build-isolation -c constraints.txt \
+	@PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-build-isolation -c constraints.txt \
 		-e '.[node,cluster,loadtests,dev]'
 	@touch $@
 	@echo "==> built: $$($(BIN)/tallystick --version)"
