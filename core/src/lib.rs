@@ -11,6 +11,8 @@
 
 pub mod format;
 pub mod raft;
+pub mod threads;
+pub mod tree;
 pub mod verify;
 
 #[cfg(feature = "python")]

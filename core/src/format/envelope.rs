@@ -88,7 +88,7 @@ impl<'a> EnvelopeHeader<'a> {
     pub fn id_time_ns(self) -> u64 {
         // The shift leaves 48 bits.
         let milliseconds = (self.envelope_id_u128() >> 80) as u64;
-        milliseconds.checked_mul(NS_PER_MS).unwrap_or(u64::MAX)
+        milliseconds.saturating_mul(NS_PER_MS)
     }
 
     /// Offset 96: last moment at which it may be ordered, in ns.
