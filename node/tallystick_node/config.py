@@ -4,18 +4,22 @@ A nested setting is `TALLYSTICK_SECTION__NAME`; a variable beats the file, the f
 default. Unknown names are errors: a misspelt setting is not a default.
 """
 
+import tomllib
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
-CONFIG_FILE = "node.toml"
+from tallystick_node.errors import ConfigError
+
+CONFIG_FILE: Final = "node.toml"
 
 
 class _Section(BaseModel):
@@ -47,12 +51,12 @@ class RaftSettings(_Section):
         max_clock_ahead_ms: a block further ahead of this node's clock is not accepted.
     """
 
-    tick_ms: int = Field(50, ge=1, le=10_000)
-    heartbeat_ticks: int = Field(2, ge=1)
-    election_ticks: int = Field(20, ge=3)
-    max_inflight_messages: int = Field(16, ge=1, le=256)
-    max_uncommitted_bytes: int = Field(8 * 1024 * 1024, ge=1024 * 1024)
-    max_clock_ahead_ms: int = Field(500, ge=1)
+    tick_ms: int = Field(default=50, ge=1, le=10_000)
+    heartbeat_ticks: int = Field(default=2, ge=1)
+    election_ticks: int = Field(default=20, ge=3)
+    max_inflight_messages: int = Field(default=16, ge=1, le=256)
+    max_uncommitted_bytes: int = Field(default=8 * 1024 * 1024, ge=1024 * 1024)
+    max_clock_ahead_ms: int = Field(default=500, ge=1)
 
 
 class WorkSettings(_Section):
@@ -61,12 +65,14 @@ class WorkSettings(_Section):
     Attributes:
         verify_threads: threads of one batch verification; 0: cores divided by `nodes_per_machine`.
         nodes_per_machine: nodes that share this machine's cores.
-        checkpoint_every_bytes: log applied between two checkpoints of state.
     """
 
-    verify_threads: int = Field(0, ge=0, le=256)
-    nodes_per_machine: int = Field(1, ge=1, le=64)
-    checkpoint_every_bytes: int = Field(256 * 1024 * 1024, ge=1024 * 1024)
+    verify_threads: int = Field(default=0, ge=0, le=256)
+    nodes_per_machine: int = Field(default=1, ge=1, le=64)
+
+    def threads(self, core_count: int) -> int:
+        """Threads of one batch verification on a machine with so many cores."""
+        return self.verify_threads or max(1, core_count // self.nodes_per_machine)
 
 
 class LogSettings(_Section):
@@ -112,7 +118,21 @@ class NodeConfig(BaseSettings):
         Raises:
             ConfigError: missing file, unknown or bad setting; the message names it.
         """
-        raise NotImplementedError
+        path = directory / CONFIG_FILE
+        if not path.is_file():
+            raise ConfigError(f"{path} is missing: `tallystick node init` writes it")
+        try:
+            config = _reader(path)(directory=directory)  # type: ignore[call-arg] # from the file
+        except (ValidationError, SettingsError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: {_first_line(error)}") from error
+        if config.raft_id not in config.nodes:
+            raise ConfigError(f"{path}: nodes has no entry for this node, {config.raft_id}")
+        return config
+
+    @property
+    def peers(self) -> dict[int, PeerAddress]:
+        """The other nodes, by Raft id."""
+        return {raft_id: node for raft_id, node in self.nodes.items() if raft_id != self.raft_id}
 
     @classmethod
     def settings_customise_sources(
@@ -123,6 +143,22 @@ class NodeConfig(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment first, then the file, then defaults."""
+        """The environment, then the file, then defaults."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def _reader(path: Path) -> type[NodeConfig]:
+    """NodeConfig bound to one file: pydantic-settings takes the file's name from the class."""
+
+    class FileConfig(NodeConfig):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    return FileConfig
+
+
+def _first_line(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

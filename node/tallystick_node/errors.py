@@ -9,7 +9,7 @@ NodeError
 │   └── DamagedLogError        acknowledged data is missing or damaged (.index)
 └── ReplicaError               this attempt failed; another may succeed
     ├── NotLeaderError         (.leader_id, 0 when unknown)
-    ├── ProposalDroppedError   too much is uncommitted
+    ├── ProposalRefusedError   too much is uncommitted
     └── NoQuorumError          no majority answered in time
 
 Broken invariants and failed writes are no errors to handle: `failure.fatal` ends the process.
@@ -68,7 +68,7 @@ class NotLeaderError(ReplicaError):
         self.leader_id = leader_id
 
 
-class ProposalDroppedError(ReplicaError):
+class ProposalRefusedError(ReplicaError):
     """Too much is uncommitted: try again after the next commit."""
 
 

@@ -124,7 +124,7 @@ class Replica:
 
         Raises:
             NotLeaderError: not leader, or own term's first entry not applied yet.
-            ProposalDroppedError: too much uncommitted; try again after the next commit.
+            ProposalRefusedError: too much uncommitted; try again after the next commit.
         """
         raise NotImplementedError
 

@@ -1,16 +1,32 @@
-"""What goes into the store and comes out of it, as values.
+"""Values that go into the store and come out of it, and their bytes.
 
-Nothing here touches a disk; `store.py` says when each of these is written and how durably.
+All integers in values are little-endian; those in keys are big-endian, so that RocksDB's byte order
+is their order. Nothing here touches a disk.
 """
 
+import hashlib
+import struct
 from dataclasses import dataclass
-from typing import NewType
+from typing import Final, Self
 
-LogIndex = NewType("LogIndex", int)
-"""Position in the Raft log, from 1; 0 is before the first entry."""
+_STATE: Final = struct.Struct("<4sQQQQQ")
+_STATE_MAGIC: Final = b"TSH1"
+_META: Final = struct.Struct("<QI32s")
+_OWNER: Final = struct.Struct("<4s32sQ16s")
+_OWNER_MAGIC: Final = b"TSO1"
+_KEY: Final = struct.Struct(">Q")
+_CHECK_BYTES: Final = 8
 
-Term = NewType("Term", int)
-"""Raft term."""
+
+def index_key(index: int) -> bytes:
+    """The key of anything that stands under one log index, sequence number or Raft id."""
+    return _KEY.pack(index)
+
+
+def index_of_key(key: bytes) -> int:
+    """The number that `index_key` wrote."""
+    number: int = _KEY.unpack(key)[0]
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +36,7 @@ class HardState:
     Attributes:
         term: the latest term this node has seen.
         vote: the Raft id it voted for in `term`, 0 for none.
-        commit: an index known to be committed; what is applied never exceeds it on disk.
+        commit: an index known to be committed.
     """
 
     term: int
@@ -33,7 +49,7 @@ class LogEntry:
     """One entry of the Raft log.
 
     Attributes:
-        index: its position.
+        index: its position, from 1.
         term: the term of the leader that made it.
         payload: a block (docs/format.md section 8), or nothing for Raft's own entries.
     """
@@ -41,77 +57,6 @@ class LogEntry:
     index: int
     term: int
     payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class EntryMeta:
-    """What is kept of an entry apart from its payload, so that damage is told from absence.
-
-    Attributes:
-        index: position in the log.
-        term: term of the entry.
-        digest: SHA-256 of the payload (of nothing, for an empty entry).
-        length: bytes of payload.
-    """
-
-    index: int
-    term: int
-    digest: bytes
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedRecord:
-    """What applying one block made, kept so that any envelope can be answered for ever.
-
-    A block all of whose records are plain successes leaves `sparse_results`, `effects` and
-    `envelopes` empty: everything else follows from the block itself.
-
-    Attributes:
-        index: log index of the block.
-        first_sequence: sequence number of its first record.
-        record_count: its records; `first_sequence + record_count` is the next block's first.
-        timestamp_ns: the block's timestamp.
-        sparse_results: u32 record index and 16-byte result, for each result that is not zero.
-        effects: 128 bytes each, in order.
-        effect_counts: u32 per envelope; empty when there is no effect.
-        envelopes: the envelope table, 48 bytes each (tallystick_core's `Applied.envelopes`).
-        ids: 40 bytes per consumed id, sorted: envelope id (u128 big-endian), principal (16),
-            first sequence number (u64 big-endian); tallystick_core's `Applied.ids`.
-    """
-
-    index: int
-    first_sequence: int
-    record_count: int
-    timestamp_ns: int
-    sparse_results: bytes
-    effects: bytes
-    effect_counts: bytes
-    envelopes: bytes
-    ids: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class BlockLocation:
-    """Where the block stands that holds a sequence number."""
-
-    index: int
-    first_sequence: int
-    record_count: int
-    timestamp_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class StateCheckpoint:
-    """A kernel checkpoint.
-
-    Attributes:
-        index: log index up to and including which the state is applied.
-        state: the bytes that `Kernel.checkpoint()` gave; the kernel checks them itself as well.
-    """
-
-    index: int
-    state: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +73,119 @@ class Recovered:
     hard_state: HardState
     runs: tuple[tuple[int, int], ...]
     last_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """The row that each group of log writes ends with.
+
+    Attributes:
+        hard_state: as of this group.
+        last_index: last entry of the log after this group.
+        group: how many groups were written before; the sync mark is compared with it.
+    """
+
+    hard_state: HardState
+    last_index: int
+    group: int
+
+    def encode(self) -> bytes:
+        """44 bytes and the first 8 of their SHA-256."""
+        state = self.hard_state
+        row = _STATE.pack(
+            _STATE_MAGIC, state.term, state.vote, state.commit, self.last_index, self.group
+        )
+        return row + checksum(row)
+
+    @classmethod
+    def decode(cls, row: bytes) -> Self:
+        """Read what `encode` wrote.
+
+        Raises:
+            ValueError: the row is damaged.
+        """
+        magic, term, vote, commit, last, group = _STATE.unpack(checked(row, _STATE.size))
+        if magic != _STATE_MAGIC:
+            raise ValueError("the hard state has an unknown version")
+        return cls(HardState(term, vote, commit), last, group)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryMeta:
+    """What is kept of an entry apart from its payload, so that damage is told from absence.
+
+    Attributes:
+        term: term of the entry.
+        length: bytes of payload.
+        digest: SHA-256 of the payload (of nothing, for an empty entry).
+    """
+
+    term: int
+    length: int
+    digest: bytes
+
+    @classmethod
+    def of(cls, entry: LogEntry) -> Self:
+        """The meta row of an entry. Hashing releases the GIL."""
+        return cls(entry.term, len(entry.payload), hashlib.sha256(entry.payload).digest())
+
+    def matches(self, payload: bytes) -> bool:
+        """Whether this is the payload that was written."""
+        return len(payload) == self.length and hashlib.sha256(payload).digest() == self.digest
+
+    def encode(self) -> bytes:
+        """44 bytes."""
+        return _META.pack(self.term, self.length, self.digest)
+
+    @classmethod
+    def decode(cls, row: bytes) -> Self:
+        """Read what `encode` wrote.
+
+        Raises:
+            ValueError: the row has the wrong size.
+        """
+        if len(row) != _META.size:
+            raise ValueError("an entry's meta row has the wrong size")
+        return cls(*_META.unpack(row))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRow:
+    """Whose store this is: a store of another ledger, node or incarnation is never opened."""
+
+    ledger_id: bytes
+    raft_id: int
+    incarnation: bytes
+
+    def encode(self) -> bytes:
+        """60 bytes and the first 8 of their SHA-256."""
+        row = _OWNER.pack(_OWNER_MAGIC, self.ledger_id, self.raft_id, self.incarnation)
+        return row + checksum(row)
+
+    @classmethod
+    def decode(cls, row: bytes) -> Self:
+        """Read what `encode` wrote.
+
+        Raises:
+            ValueError: the row is damaged or of another version.
+        """
+        magic, ledger_id, raft_id, incarnation = _OWNER.unpack(checked(row, _OWNER.size))
+        if magic != _OWNER_MAGIC:
+            raise ValueError("the owner row has an unknown version")
+        return cls(ledger_id, raft_id, incarnation)
+
+
+def checksum(row: bytes) -> bytes:
+    """The 8 bytes that end a row that must not be misread."""
+    return hashlib.sha256(row).digest()[:_CHECK_BYTES]
+
+
+def checked(row: bytes, size: int) -> bytes:
+    """The first `size` bytes of a row, whose checksum follows them.
+
+    Raises:
+        ValueError: wrong size or checksum.
+    """
+    if len(row) != size + _CHECK_BYTES or checksum(row[:size]) != row[size:]:
+        raise ValueError("a row does not match its checksum")
+    return row[:size]

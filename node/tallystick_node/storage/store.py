@@ -1,117 +1,244 @@
-"""The durable half of a node, over RocksDB.
+"""The durable half of a node: one directory, opened only if it is whole and this node's own.
 
-Skeleton of the seam; being filled.
+| in the directory | what |
+|---|---|
+| rocks/ | log, hard state, derived rows, pins (database.py) |
+| checkpoints/ | kernel state (checkpoints.py) |
+| SYNCED | lower bound of what is durable (mark.py) |
+
+What `open` proves before it returns, in this order: the store exists, belongs to this ledger, node
+and incarnation; RocksDB recovered all that was synced (state row against sync mark); the log is
+contiguous to its end and reaches the commit index; every entry behind the commit index matches its
+digest. Entries up to the commit index are checked when they are replayed, before the node votes.
+Whatever fails is a refusal to start, never a truncation.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Final, Protocol, Self
 
+import structlog
+
+from tallystick_node.errors import (
+    AlreadyInitialisedError,
+    DamagedLogError,
+    NotInitialisedError,
+    WrongStoreError,
+)
+from tallystick_node.failure import fatal
+from tallystick_node.storage.checkpoints import Checkpoints
+from tallystick_node.storage.database import Database, new_batch
+from tallystick_node.storage.derived import APPLIED_KEY, DerivedRows
+from tallystick_node.storage.log import STATE_KEY, LogRows, check_log
+from tallystick_node.storage.mark import SyncMark
 from tallystick_node.storage.rows import (
-    AppliedRecord,
-    BlockLocation,
     HardState,
-    LogEntry,
+    OwnerRow,
     Recovered,
-    StateCheckpoint,
+    StateRow,
+    index_key,
+    index_of_key,
 )
 
+OWNER_KEY: Final = b"owner"
+PEER_PREFIX: Final = b"peer"
+_DATABASE: Final = "rocks"
+_CHECKPOINTS: Final = "checkpoints"
 
-class Store:
-    """One node's directory `db/`. Threads: the log side belongs to the persist thread, the applied
-    side to the apply thread; reads may come from any thread.
+_log = structlog.get_logger(__name__)
 
-    A failed write or sync never returns: it ends the process (`failure.fatal`).
+
+class Owner(Protocol):
+    """Who a store belongs to; a `NodeIdentity` is one."""
+
+    @property
+    def ledger_id(self) -> bytes:
+        """32 bytes."""
+
+    @property
+    def raft_id(self) -> int:
+        """1 to 65,535."""
+
+    @property
+    def incarnation(self) -> bytes:
+        """16 bytes."""
+
+
+class Store(LogRows, DerivedRows):
+    """One node's store.
+
+    Threads: log writes and syncs belong to the persist thread, `write_applied` and
+    `write_checkpoint` to the apply thread, reads to any. A failed write or sync ends the process.
     """
 
-    @classmethod
-    def create(cls, directory: Path, *, ledger_id: bytes, raft_id: int, incarnation: bytes) -> None:
-        """Make an empty store; `node init` only. Refuses a directory that holds anything."""
-        raise NotImplementedError
+    def __init__(
+        self,
+        database: Database,
+        mark: SyncMark,
+        checkpoints: Checkpoints,
+        state: StateRow,
+        runs: tuple[tuple[int, int], ...],
+    ) -> None:
+        LogRows.__init__(self, database, mark, state)
+        DerivedRows.__init__(self, database)
+        self._checkpoints = checkpoints
+        self._recovered = Recovered(state.hard_state, runs, state.last_index)
 
     @classmethod
-    def open(
-        cls, directory: Path, *, ledger_id: bytes, raft_id: int, incarnation: bytes
-    ) -> "Store":
-        """Open what `create` made; checks identity, log and acknowledged data.
+    def create(cls, directory: Path, owner: Owner) -> None:
+        """Make an empty store; only `node init` does that.
 
         Raises:
-            NotInitialisedError: no store here (empty or wiped directory).
+            AlreadyInitialisedError: the directory holds anything at all.
+            OSError: it cannot be written.
+        """
+        if directory.exists() and any(directory.iterdir()):
+            raise AlreadyInitialisedError(
+                f"{directory} is not empty: it may hold a node's only copy"
+            )
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        SyncMark.create(directory)
+        database = Database.create(directory / _DATABASE)
+        try:
+            batch = new_batch()
+            row = OwnerRow(owner.ledger_id, owner.raft_id, owner.incarnation)
+            batch.put(OWNER_KEY, row.encode())
+            batch.put(STATE_KEY, StateRow(HardState(0, 0, 0), 0, 0).encode())
+            database.write(batch)
+            database.sync()
+        finally:
+            database.close()
+
+    @classmethod
+    def open(cls, directory: Path, owner: Owner) -> Self:
+        """Open what `create` made, after the checks named above.
+
+        Raises:
+            NotInitialisedError: no store here (an empty or wiped directory).
             WrongStoreError: the store belongs to another ledger, node or incarnation.
             DamagedLogError: acknowledged data is missing or damaged; names the index.
+            StartRefusedError: RocksDB cannot open it, for example because another process has.
         """
-        raise NotImplementedError
+        mark = SyncMark.open(directory)
+        database = Database.open(directory / _DATABASE)
+        try:
+            _check_owner(database, owner)
+            state = _read_state(database, mark)
+            runs = check_log(database, state)
+            store = cls(database, mark, Checkpoints(directory / _CHECKPOINTS), state, runs)
+            for _ in store.payloads(state.hard_state.commit + 1, state.last_index + 1):
+                pass  # reading checks
+        except BaseException:
+            database.close()
+            mark.close()
+            raise
+        return store
 
     def close(self) -> None:
-        """Sync and close."""
-        raise NotImplementedError
+        """Make everything durable and release the directory. Fatal if it fails."""
+        self.sync()
+        try:
+            self._mark.sync()
+        except OSError as error:
+            fatal("store: close", error)
+        self._mark.close()
+        self._database.close()
 
     @property
     def recovered(self) -> Recovered:
         """What `open` found."""
-        raise NotImplementedError
-
-    # Log (persist thread)
-
-    def append(self, entries: list[LogEntry], hard_state: HardState | None) -> None:
-        """Write entries, replacing any suffix they conflict with, in one unsynced batch."""
-        raise NotImplementedError
-
-    def sync(self) -> None:
-        """Make all that was written before durable: one fsync."""
-        raise NotImplementedError
+        return self._recovered
 
     @property
-    def sync_count(self) -> int:
-        """Synced groups since the store was opened."""
-        raise NotImplementedError
+    def commit_index(self) -> int:
+        """The index that was known to be committed when the store was opened."""
+        return self._recovered.hard_state.commit
 
-    # Log (any thread)
+    # -- checkpoints -----------------------------------------------------------------------------
 
-    def entries(self, low: int, high: int, max_bytes: int) -> list[LogEntry]:
-        """Entries [low, high), at least one, cut at `max_bytes`; digests checked.
+    def write_checkpoint(self, applied_index: int, state: bytes) -> None:
+        """Write a checkpoint of the kernel; a crash on the way leaves the older ones. Fatal if it
+        fails.
 
-        Raises:
-            DamagedLogError: an entry is missing or does not match its digest.
+        Everything written before is synced first: replay starts behind the checkpoint and does not
+        write the derived rows before it again.
+
+        Args:
+            applied_index: log index up to which the state is applied.
+            state: what `Kernel.checkpoint` gave.
         """
-        raise NotImplementedError
+        try:
+            batch = new_batch()
+            self.put_applied_index(batch, applied_index)
+            self._database.write(batch)
+            self._database.sync()
+            self._mark.sync()
+            self._checkpoints.write(applied_index, state)
+        except BaseException as error:  # noqa: BLE001 - nothing that fails here may be survived
+            fatal("apply: checkpoint", error)
 
-    def replay(self, low: int, high: int, chunk_bytes: int = ...) -> Iterator[list[LogEntry]]:
-        """Entries [low, high) in bounded chunks, digests checked."""
-        raise NotImplementedError
+    def load_checkpoint(self) -> tuple[int, bytes] | None:
+        """(applied index, state) of the newest whole checkpoint, None if there is none."""
+        for path in self._checkpoints.damaged():
+            _log.warning("damaged checkpoint passed over", path=str(path))
+        return self._checkpoints.newest()
 
-    # Applied side (apply thread)
-
-    def write_applied(self, records: list[AppliedRecord], applied_index: int) -> None:
-        """One unsynced batch: results, effects, indexes of these blocks, and the applied index."""
-        raise NotImplementedError
-
-    def read_applied(self, location: BlockLocation) -> AppliedRecord | None:
-        """What applying the block made (without `ids`); None if it was not written."""
-        raise NotImplementedError
-
-    def find_sequence(self, sequence: int) -> BlockLocation | None:
-        """The block that holds this sequence number."""
-        raise NotImplementedError
-
-    def find_id(self, principal: bytes, envelope_id: bytes) -> int | None:
-        """First sequence number of the envelope that consumed this id (16 bytes as in the header)."""
-        raise NotImplementedError
-
-    # Checkpoints
-
-    def write_checkpoint(self, checkpoint: StateCheckpoint) -> None:
-        """Write a checkpoint atomically (a crash leaves the older ones), keep the last two.
-
-        Syncs the log and the applied side first: replay starts behind the checkpoint.
-        """
-        raise NotImplementedError
-
-    def checkpoints(self) -> Iterator[StateCheckpoint]:
-        """Whole checkpoints, newest first; torn or damaged ones are passed over."""
-        raise NotImplementedError
-
-    # Peers
+    # -- peers -----------------------------------------------------------------------------------
 
     def pin_incarnation(self, raft_id: int, incarnation: bytes) -> bytes:
-        """Pin on first contact, durably; returns what is pinned (maybe another one)."""
-        raise NotImplementedError
+        """Pin a peer's incarnation at the first contact, durably. Blocks for a sync then.
+
+        Returns:
+            What is pinned: `incarnation`, or another that was pinned before.
+        """
+        key = PEER_PREFIX + index_key(raft_id)
+        pinned: bytes | None = self._database.rows.get(key)
+        if pinned is not None:
+            return pinned
+        try:
+            batch = new_batch()
+            batch.put(key, incarnation)
+            self._database.write(batch)
+            self._database.sync()
+        except BaseException as error:  # noqa: BLE001 - nothing that fails here may be survived
+            fatal("peers: pin", error)
+        return incarnation
+
+
+def _check_owner(database: Database, owner: Owner) -> None:
+    row: bytes | None = database.rows.get(OWNER_KEY)
+    if row is None:
+        raise NotInitialisedError("the store was never finished: its owner is missing")
+    try:
+        found = OwnerRow.decode(row)
+    except ValueError as error:
+        raise DamagedLogError(f"the store's owner row is damaged: {error}") from error
+    for name, own, other in (
+        ("ledger", owner.ledger_id.hex(), found.ledger_id.hex()),
+        ("node", owner.raft_id, found.raft_id),
+        ("incarnation", owner.incarnation.hex(), found.incarnation.hex()),
+    ):
+        if own != other:
+            raise WrongStoreError(f"the store belongs to {name} {other}, not to {own}")
+
+
+def _read_state(database: Database, mark: SyncMark) -> StateRow:
+    """The hard state with `commit` raised to what is known to be applied."""
+    row: bytes | None = database.rows.get(STATE_KEY)
+    if row is None:
+        raise DamagedLogError(
+            "the hard state is missing: this node may have voted, and must not again"
+        )
+    try:
+        state = StateRow.decode(row)
+    except ValueError as error:
+        raise DamagedLogError(f"the hard state is damaged: {error}") from error
+    if state.group < mark.group:
+        raise DamagedLogError(
+            f"synced writes are missing: the store ends with group {state.group}, but group "
+            f"{mark.group} was durable; this node may have acknowledged what it does not hold",
+            state.last_index + 1,
+        )
+    applied: bytes | None = database.rows.get(APPLIED_KEY)
+    commit = max(state.hard_state.commit, index_of_key(applied) if applied else 0)
+    hard_state = HardState(state.hard_state.term, state.hard_state.vote, commit)
+    return StateRow(hard_state, state.last_index, state.group)

@@ -1,0 +1,59 @@
+"""Every bound of a node, each with its reason. Bounds of the format are in tallystick_ledger.limits."""
+
+from typing import Final
+
+_KIB: Final = 1024
+_MIB: Final = 1024 * 1024
+
+# --- between nodes ------------------------------------------------------------------------------
+
+# Largest frame that is sent or taken: gRPC's default limit, and the core's own.
+MAX_FRAME_BYTES: Final = 4 * _MIB
+# What waits to be sent to one peer. Raft bounds what is in flight by messages (16 of about 1 MiB);
+# a queue that is full drops, and Raft sends again.
+MAX_BULK_QUEUE_BYTES: Final = 32 * _MIB
+MAX_CONTROL_QUEUE_BYTES: Final = 1 * _MIB
+# What one peer may have waiting here for its check or step; its stream is not read above that.
+MAX_UNSTEPPED_BYTES: Final = 16 * _MIB
+# The first reconnect comes soon, because most breaks are restarts; then ever slower.
+RECONNECT_FIRST_S: Final = 0.05
+RECONNECT_LONGEST_S: Final = 1.0
+# A peer that neither accepts nor refuses a stream within that is dialled again.
+STREAM_OPEN_TIMEOUT_S: Final = 5.0
+# What both sides do with a silent connection; Raft notices long before.
+KEEPALIVE_MS: Final = 10_000
+KEEPALIVE_TIMEOUT_MS: Final = 5_000
+
+# --- consensus ------------------------------------------------------------------------------------
+
+# Appends in flight to one peer; a message is about 1 MiB and there is no bound in bytes.
+MAX_SIZE_PER_MESSAGE: Final = 1 * _MIB
+# A read that no quorum confirmed in that time is answered with an error; a leader change is over.
+READ_INDEX_TIMEOUT_S: Final = 3.0
+# Leading without a commit for that long while something waits: step down and let another try.
+STALLED_LEADER_S: Final = 3.0
+# A node that lost leadership that way, or whose clock is off, stands for no election for that long.
+NO_CAMPAIGN_S: Final = 30.0
+# Evidence files of blocks that failed their check; more of them prove nothing more.
+MAX_EVIDENCE_FILES: Final = 16
+# How long a stopping leader waits for its successor.
+TRANSFER_TIMEOUT_S: Final = 2.0
+
+# --- storage --------------------------------------------------------------------------------------
+
+# Measured: larger write buffers cost page faults, smaller ones more flushes.
+LOG_WRITE_BUFFER_BYTES: Final = 64 * _MIB
+TABLE_WRITE_BUFFER_BYTES: Final = 16 * _MIB
+# Old WAL files are released once all families are flushed; this forces the small ones along.
+MAX_WAL_BYTES: Final = 512 * _MIB
+# One piece of log read at a time.
+READ_CHUNK_BYTES: Final = 4 * _MIB
+# One group of writes under a single sync; bounds the memory of a batch.
+MAX_GROUP_BYTES: Final = 16 * _MIB
+# A checkpoint is written in pieces so that hashing and writing overlap with other threads.
+CHECKPOINT_CHUNK_BYTES: Final = 4 * _MIB
+# The newest and the one before it, should the newest turn out damaged.
+CHECKPOINTS_KEPT: Final = 2
+# The power-of-two span of envelope id times (ms) that one row of the id index may cover. A lookup
+# reads the keys of one span.
+ID_SPAN_BITS: Final = 13
