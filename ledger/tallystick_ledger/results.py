@@ -1,0 +1,175 @@
+"""What a record leads to: a `Result` for each record, and an `Effect` for each computed posting.
+
+Results are looked at by the thousand: `first_failure` and `count_ok` work on the bytes, and
+`Result` is made only of those that somebody wants to read. Source: docs/format.md section 7.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Self
+
+from tallystick_ledger import limits
+from tallystick_ledger.codes import Code
+from tallystick_ledger.errors import RowError
+from tallystick_ledger.ids import AccountId, Amount, HoldId
+
+# code, flags, detail, reserved
+_RESULT: Final = struct.Struct("<HHI8x")
+# cause, flags, record index; debit; credit; amount; hold; price line; grant; reserved
+_EFFECT: Final = struct.Struct("<HHI16s16s16s16s56x")
+
+OK_RESULT: Final = bytes(limits.RESULT_BYTES)
+
+
+class Cause(IntEnum):
+    """Why the kernel posted something by itself."""
+
+    CAPTURE = 1
+    RELEASE = 2
+    EXPIRY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to one record.
+
+    Attributes:
+        code: OK, or why it was refused.
+        detail: With ATOMIC_ABORTED: index of the record that failed. Else 0.
+    """
+
+    code: Code = Code.OK
+    detail: int = 0
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the record was done."""
+        return self.code is Code.OK
+
+    def encode(self) -> bytes:
+        """Returns 16 bytes."""
+        return _RESULT.pack(self.code, 0, self.detail)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Reads 16 bytes.
+
+        Raises:
+            RowError: They are no result.
+        """
+        _require_length("result", data, limits.RESULT_BYTES)
+        code, _, detail = _RESULT.unpack(data)
+        try:
+            result = cls(Code(code), detail)
+        except ValueError as error:
+            raise RowError(f"{code} is no result code") from error
+        if result.code.is_refusal or result.encode() != data:
+            raise RowError(f"{data.hex()} is no result")
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A posting that the kernel computed.
+
+    Attributes:
+        cause: CAPTURE moves posted amounts; RELEASE and EXPIRY free pending ones.
+        record_index: Index in its envelope of the record that it belongs to.
+        debit_account: The payer's.
+        credit_account: The payee's.
+        amount: In the unit's smallest step.
+        hold: The hold that it comes from.
+    """
+
+    cause: Cause
+    record_index: int
+    debit_account: AccountId
+    credit_account: AccountId
+    amount: Amount
+    hold: HoldId
+
+    def encode(self) -> bytes:
+        """Returns 128 bytes."""
+        return _EFFECT.pack(
+            self.cause,
+            0,
+            self.record_index,
+            self.debit_account,
+            self.credit_account,
+            self.amount.to_bytes(16, "little"),
+            self.hold,
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Reads 128 bytes.
+
+        Raises:
+            RowError: They are no effect.
+        """
+        _require_length("effect", data, limits.EFFECT_BYTES)
+        cause, _, record_index, debit, credit, amount, hold = _EFFECT.unpack(data)
+        try:
+            effect = cls(
+                Cause(cause),
+                record_index,
+                AccountId(debit),
+                AccountId(credit),
+                Amount(int.from_bytes(amount, "little")),
+                HoldId(hold),
+            )
+        except ValueError as error:
+            raise RowError(f"{cause} is no cause of an effect") from error
+        if effect.encode() != data:
+            raise RowError("reserved bytes of an effect are not zero")
+        return effect
+
+
+def decode_results(data: bytes) -> list[Result]:
+    """Reads results that lie back to back.
+
+    Raises:
+        RowError: They are no results.
+    """
+    return [Result.decode(part) for part in _split(data, limits.RESULT_BYTES)]
+
+
+def decode_effects(data: bytes) -> list[Effect]:
+    """Reads effects that lie back to back.
+
+    Raises:
+        RowError: They are no effects.
+    """
+    return [Effect.decode(part) for part in _split(data, limits.EFFECT_BYTES)]
+
+
+def all_ok(data: bytes) -> bool:
+    """Returns whether all results are plain success, without reading them one by one."""
+    return data.count(0) == len(data)
+
+
+def failures(data: bytes) -> Iterator[tuple[int, Result]]:
+    """Yields (index, result) of every result that is not plain success.
+
+    Raises:
+        RowError: One of them is no result.
+    """
+    if all_ok(data):
+        return
+    for index, part in enumerate(_split(data, limits.RESULT_BYTES)):
+        if part != OK_RESULT:
+            yield index, Result.decode(part)
+
+
+def _split(data: bytes, size: int) -> Iterator[bytes]:
+    if len(data) % size:
+        raise RowError(f"{len(data)} bytes are no multiple of {size}")
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+def _require_length(what: str, data: bytes, length: int) -> None:
+    if len(data) != length:
+        raise RowError(f"a {what} has {length} bytes, not {len(data)}")
