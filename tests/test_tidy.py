@@ -56,6 +56,7 @@ BAD: tuple[tuple[Rule, str, str], ...] = (
     (python_rules.layers, LEDGER, "import numpy\n"),
     (python_rules.layers, SDK, "from tallystick_node.config import Config\n"),
     (python_rules.layers, SDK, "import structlog\n"),
+    (python_rules.layers, NODE, "import typer\n"),
     (python_rules.layers, NODE, "def f() -> None:\n    from tallystick import Client\n"),
     (python_rules.layers, "cluster/tallystick_cluster/a.py", "import tallystick_loadtests\n"),
     (python_rules.money_without_floats, LEDGER, "x = 1.0\n"),
@@ -109,6 +110,7 @@ GOOD: tuple[tuple[Rule, str, str], ...] = (
     (python_rules.layers, LEDGER, "import hashlib, nacl.bindings, tallystick_ledger.ids\n"),
     (python_rules.layers, COMMAND, "import tallystick_cluster\n"),
     (python_rules.layers, TEST, "import tallystick_cluster\n"),
+    (python_rules.layers, "ledger/tallystick_ledger/merkle.py", "import tallystick_core\n"),
     (python_rules.money_without_floats, LEDGER, "x = a // b\ny = math.isqrt(4)\nz = '1.5'\n"),
     (python_rules.money_without_floats, LEDGER, "from math import gcd\n"),
     (python_rules.money_without_floats, NODE, "x = 1.5 / 2\n"),
@@ -181,9 +183,22 @@ def test_allowed_imports_are_used(sources: list[Source], monkeypatch: pytest.Mon
     needed = {
         (finding.path, finding.name)
         for source in sources
-        for finding in python_rules.deterministic_imports(source)
+        for rule in (python_rules.deterministic_imports, python_rules.layers)
+        for finding in rule(source)
     }
     assert set(allowed) <= needed
+    assert all(len(reason.split()) >= 4 for reason in allowed.values())
+
+
+def test_optional_imports_are_used(sources: list[Source], monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed = dict(python_rules.OPTIONAL_IMPORTS)
+    monkeypatch.setattr(python_rules, "OPTIONAL_IMPORTS", {})
+    messages = {
+        (finding.path, finding.message.split()[-1])
+        for source in sources
+        for finding in python_rules.layers(source)
+    }
+    assert set(allowed) <= messages
     assert all(len(reason.split()) >= 4 for reason in allowed.values())
 
 
