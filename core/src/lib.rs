@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod format;
 pub mod raft;
 pub mod threads;
@@ -23,6 +24,9 @@ mod python {
     #[pymodule]
     fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::raft::register(m)?;
+        crate::tree::register(m)?;
+        crate::verify::register(m)?;
+        crate::admission::register(m)?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

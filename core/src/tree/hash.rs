@@ -19,7 +19,13 @@ const LEAF_PREFIX: u8 = 0;
 const NODE_PREFIX: u8 = 1;
 /// Initial hash value of SHA-256 (FIPS 180-4 section 5.3.3).
 const INITIAL: [u32; 8] = [
-    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
     0x5be0_cd19,
 ];
 
@@ -48,7 +54,10 @@ impl Padded {
         let data = &data[..self.data_bytes];
         let first = data.len().min(BLOCK_BYTES - 1);
         self.blocks[0][1..=first].copy_from_slice(&data[..first]);
-        for (block, chunk) in self.blocks[1..].iter_mut().zip(data[first..].chunks(BLOCK_BYTES)) {
+        for (block, chunk) in self.blocks[1..]
+            .iter_mut()
+            .zip(data[first..].chunks(BLOCK_BYTES))
+        {
             block[..chunk.len()].copy_from_slice(chunk);
         }
         let mut state = INITIAL;
@@ -73,7 +82,9 @@ pub fn leaf_hash(leaf: &[u8]) -> Hash32 {
 /// Hashes of equal-size leaves, back to back.
 pub fn leaf_hashes(data: &[u8], leaf_bytes: usize) -> Vec<Hash32> {
     let mut padded = Padded::new(LEAF_PREFIX, leaf_bytes);
-    data.chunks_exact(leaf_bytes).map(|leaf| padded.hash(leaf)).collect()
+    data.chunks_exact(leaf_bytes)
+        .map(|leaf| padded.hash(leaf))
+        .collect()
 }
 
 /// Hash of an inner node.

@@ -43,7 +43,9 @@ pub fn root_threaded(data: &[u8], leaf_bytes: usize, threads: usize) -> Hash32 {
     if threads <= 1 || chunks.len() <= 1 {
         return root(data, leaf_bytes);
     }
-    root_of_hashes(run_tasks(chunks.len(), threads, |index| root(chunks[index], leaf_bytes)))
+    root_of_hashes(run_tasks(chunks.len(), threads, |index| {
+        root(chunks[index], leaf_bytes)
+    }))
 }
 
 /// Root over leaf hashes (or over the roots of equal, full subtrees and a smaller last one).

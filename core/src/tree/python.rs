@@ -16,7 +16,9 @@ fn check_leaves(data: &[u8], leaf_bytes: usize) -> PyResult<()> {
 }
 
 fn hash32(bytes: &[u8]) -> PyResult<Hash32> {
-    bytes.try_into().map_err(|_| PyValueError::new_err("a hash has 32 bytes"))
+    bytes
+        .try_into()
+        .map_err(|_| PyValueError::new_err("a hash has 32 bytes"))
 }
 
 #[pyfunction]
@@ -59,7 +61,9 @@ fn tree_verify_inclusion(
     }
     let nodes: Vec<Hash32> = path.chunks_exact(32).map(hash32).collect::<PyResult<_>>()?;
     let (leaf_hash, root) = (hash32(&leaf_hash)?, hash32(&root)?);
-    Ok(super::verify_inclusion(&leaf_hash, index, size, &nodes, &root))
+    Ok(super::verify_inclusion(
+        &leaf_hash, index, size, &nodes, &root,
+    ))
 }
 
 /// Adds this module's functions to the extension module.

@@ -49,6 +49,15 @@ pub struct Item<'a> {
     pub body: &'a [u8],
 }
 
+/// Where the z of a batch come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Seed<'a> {
+    /// Unknown to everybody who makes signatures; new for each call from outside.
+    pub secret: &'a [u8; 32],
+    /// Tells apart batches under one secret.
+    pub lane: u32,
+}
+
 /// What an item needs to enter equations.
 struct Prepared {
     /// Index of the item in its chunk.
@@ -63,15 +72,15 @@ struct Prepared {
 
 /// Whether each item is good by section 2: canonical R and S, and the equation.
 ///
-/// `seed` must be secret and used once. The answer does not depend on `threads`.
-pub fn verify_batch(items: &[Item<'_>], seed: &[u8; 32], threads: usize) -> Vec<bool> {
+/// The answer does not depend on `threads`.
+pub fn verify_batch(items: &[Item<'_>], seed: Seed<'_>, threads: usize) -> Vec<bool> {
     let per_thread = items.len().div_ceil(threads.max(1));
     let size = per_thread.clamp(MIN_CHUNK_ITEMS, CHUNK_ITEMS);
     let chunks: Vec<&[Item<'_>]> = items.chunks(size).collect();
     let parts = run_tasks(chunks.len(), threads, |index| {
-        let mut random = ChaCha20Rng::from_seed(*seed);
-        // Each chunk has a key stream of its own.
-        random.set_stream(index as u64);
+        let mut random = ChaCha20Rng::from_seed(*seed.secret);
+        // Each chunk has a stream of its own; there are far fewer than 2^32.
+        random.set_stream((u64::from(seed.lane) << 32) | index as u64);
         verify_chunk(chunks[index], &mut random)
     });
     parts.concat()
@@ -106,12 +115,7 @@ fn random_z(random: &mut ChaCha20Rng) -> Scalar {
 }
 
 /// None for what is bad by itself: S or R not canonical, R or the key not a point.
-fn prepare(
-    index: usize,
-    item: &Item<'_>,
-    keys: &mut KeyTable,
-    z: Scalar,
-) -> Option<Prepared> {
+fn prepare(index: usize, item: &Item<'_>, keys: &mut KeyTable, z: Scalar) -> Option<Prepared> {
     let (r_bytes, rest) = item.signature.split_first_chunk::<32>()?;
     let s_bytes = rest.first_chunk::<32>()?;
     let s = Option::<Scalar>::from(Scalar::from_canonical_bytes(*s_bytes))?;
