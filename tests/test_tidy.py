@@ -190,18 +190,6 @@ def test_allowed_imports_are_used(sources: list[Source], monkeypatch: pytest.Mon
     assert all(len(reason.split()) >= 4 for reason in allowed.values())
 
 
-def test_optional_imports_are_used(sources: list[Source], monkeypatch: pytest.MonkeyPatch) -> None:
-    allowed = dict(python_rules.OPTIONAL_IMPORTS)
-    monkeypatch.setattr(python_rules, "OPTIONAL_IMPORTS", {})
-    messages = {
-        (finding.path, finding.message.split()[-1])
-        for source in sources
-        for finding in python_rules.layers(source)
-    }
-    assert set(allowed) <= messages
-    assert all(len(reason.split()) >= 4 for reason in allowed.values())
-
-
 def test_each_package_directory_is_a_package(repository_root: Path) -> None:
     missing = _directories_without_init(repository_root)
     assert not missing, f"no __init__.py in {missing}"

@@ -241,7 +241,9 @@ class Genesis:
             reference_window_ns=fields[6],
             hold_max_lifetime_ns=fields[15],
             hold_retention_ns=fields[16],
-            caps=Caps(*fields[10:15], references=fields[21]),
+            caps=Caps(
+                fields[10], fields[11], fields[12], fields[13], fields[14], references=fields[21]
+            ),
             predecessor=None if fields[17] == _NO_HASH else Predecessor(*fields[17:21]),
             rules_version=rules_version,
         )

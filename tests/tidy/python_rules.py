@@ -55,13 +55,6 @@ LAYERS: Final[dict[str, frozenset[str]]] = {
     "tallystick_cluster": FIRST_PARTY - {"tallystick_loadtests"},
     "tallystick_loadtests": FIRST_PARTY,
 }
-# (path, package): reason. What one file may use where it is installed, and can do without.
-OPTIONAL_IMPORTS: Final[dict[tuple[str, str], str]] = {
-    (
-        "ledger/tallystick_ledger/merkle.py",
-        "tallystick_core",
-    ): "hashes the same tree, ten times faster",
-}
 COMMAND: Final = ("client/tallystick/cli/*",)
 # What each package finds installed, by the names of modules: see the extras in pyproject.toml.
 _SDK: Final = frozenset({"google", "grpc", "nacl", "pydantic", "pydantic_settings"})
