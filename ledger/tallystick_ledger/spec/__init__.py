@@ -1,0 +1,33 @@
+"""The executable specification: docs/semantics.md as plain Python, written to be read.
+
+    State.from_genesis(genesis)             the state before the first block
+    apply_block(state, block) -> AppliedBlock    results, effects and leaves of the next block
+    digest(state)                           the state digest
+
+A reader starts at `apply`, goes on to `envelopes`, then to the function named like a record's kind:
+
+| module | has |
+|---|---|
+| `apply`, `envelopes`, `prune` | sections 1 and 2: blocks, envelopes, sweeps, forgetting |
+| `dispatch`, `signer`, `refusal` | section 3: the stages that all kinds share |
+| `registry` | PRINCIPAL, KEY, NAME, ACCOUNT |
+| `units`, `money` | UNIT, ISSUE; TRANSFER |
+| `metering`, `system` | RESERVE, CAPTURE, RELEASE, sweeps; TICK |
+| `accounts`, `amounts` | what the rules ask of accounts; amounts that stay in range |
+| `state`, `tables`, `digest` | the state, how it is undone, what covers it |
+
+It is slow and obvious. The kernel in Rust computes the same, and random blocks compare the two.
+"""
+
+from tallystick_ledger.spec.apply import AppliedBlock, AppliedEnvelope, BlockError, apply_block
+from tallystick_ledger.spec.digest import digest
+from tallystick_ledger.spec.state import State
+
+__all__ = [
+    "AppliedBlock",
+    "AppliedEnvelope",
+    "BlockError",
+    "State",
+    "apply_block",
+    "digest",
+]

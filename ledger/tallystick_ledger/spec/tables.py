@@ -91,15 +91,19 @@ class Table(Generic[Key, Row]):
         self._aliases: dict[Hashable, Key] = {}
 
     def __len__(self) -> int:
+        """Returns the number of rows."""
         return len(self._rows)
 
     def __contains__(self, key: Key) -> bool:
+        """Whether there is a row with this key."""
         return key in self._rows
 
     def __getitem__(self, key: Key) -> Row:
+        """Returns the row that must be there."""
         return self._rows[key]
 
     def __iter__(self) -> Iterator[Row]:
+        """Yields the rows in the order in which they were first put."""
         return iter(self._rows.values())
 
     def get(self, key: Key) -> Row | None:

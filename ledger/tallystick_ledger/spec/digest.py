@@ -1,0 +1,25 @@
+"""The state as rows, and the digest over them. Source: docs/format.md section 10."""
+
+from collections.abc import Iterator
+
+from tallystick_ledger import state_rows
+from tallystick_ledger.spec.state import State
+from tallystick_ledger.state_rows import LedgerRow, Row
+
+
+def rows(state: State) -> Iterator[Row]:
+    """Yields all rows of all tables, in no order that matters."""
+    yield LedgerRow(state.next_sequence_number, state.min_timestamp_ns)
+    yield from state.principals
+    yield from state.keys
+    yield from state.names
+    yield from state.units
+    yield from state.accounts
+    yield from state.holds
+    yield from state.live_ids
+    yield from state.references
+
+
+def digest(state: State) -> bytes:
+    """Returns the state digest: 32 bytes that two nodes with one log must agree on."""
+    return state_rows.digest(state.ledger_id, rows(state))

@@ -1,0 +1,79 @@
+"""Executes one head: its shape, then the rules of its kind. Source: docs/semantics.md section 3.
+
+Stage 1 ("shape") is how a record is read: `tallystick_ledger.records.decode` answers with the
+codes of that stage, in its order. Everything after it is the function named like the kind.
+"""
+
+from tallystick_ledger import records
+from tallystick_ledger.codes import Code
+from tallystick_ledger.errors import RecordError
+from tallystick_ledger.records import (
+    Account,
+    Capture,
+    Issue,
+    Key,
+    Name,
+    Principal,
+    Raw,
+    Record,
+    Release,
+    Reserve,
+    Tick,
+    Transfer,
+    Unit,
+)
+from tallystick_ledger.records.base import BytesLike
+from tallystick_ledger.results import Effect
+from tallystick_ledger.spec import metering, money, registry, system, units
+from tallystick_ledger.spec.refusal import Refused
+from tallystick_ledger.spec.signer import Place
+from tallystick_ledger.spec.state import State
+
+
+def execute(state: State, place: Place, data: BytesLike) -> list[Effect]:
+    """Executes a head, or refuses it and changes nothing.
+
+    Args:
+        state: Changed in place.
+        place: Where the head stands and who signed it.
+        data: The head's 128 bytes and those of its CONTs.
+
+    Returns:
+        What the kernel posted on its account, in order.
+
+    Raises:
+        Refused: With the code of the first check that fails.
+    """
+    try:
+        record = records.decode(data)
+    except RecordError as error:
+        raise Refused(error.code) from error
+    return _apply(state, place, record)
+
+
+def _apply(state: State, place: Place, record: Record | Raw) -> list[Effect]:  # noqa: C901, PLR0911
+    """Calls the function named like the kind; one line each, hence so many."""
+    match record:
+        case Transfer():
+            return money.transfer(state, place, record)
+        case Reserve():
+            return metering.reserve(state, place, record)
+        case Capture():
+            return metering.capture(state, place, record)
+        case Release():
+            return metering.release(state, place, record)
+        case Principal():
+            return registry.principal(state, place, record)
+        case Key():
+            return registry.key(state, place, record)
+        case Name():
+            return registry.name(state, place, record)
+        case Account():
+            return registry.account(state, place, record)
+        case Unit():
+            return units.unit(state, place, record)
+        case Issue():
+            return units.issue(state, place, record)
+        case Tick():
+            return system.tick(state, place, record)
+    raise Refused(Code.UNKNOWN_KIND)

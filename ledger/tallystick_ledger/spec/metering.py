@@ -1,0 +1,220 @@
+"""RESERVE pins money, CAPTURE pays out of it cumulatively, RELEASE frees it; sweeps free the due.
+
+A hold is open until its one end: captured (CAPTURE with FINAL), released or expired. While it is
+open, its rest (maximum - captured) stands in debits_pending of the payer's account and in
+credits_pending of the payee's. Source: docs/semantics.md sections 1 and 3.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from tallystick_ledger.codes import Code
+from tallystick_ledger.ids import Amount, HoldId, TimestampNs
+from tallystick_ledger.limits import MIN_HOLD_NS
+from tallystick_ledger.records import Capture, Group, Release, Reserve, Scope
+from tallystick_ledger.results import Cause, Effect
+from tallystick_ledger.spec import amounts
+from tallystick_ledger.spec.accounts import (
+    check_funds,
+    check_movable,
+    check_open,
+    own_account,
+)
+from tallystick_ledger.spec.refusal import found, require
+from tallystick_ledger.spec.signer import (
+    Place,
+    check_key_and_scope,
+    check_reference,
+    check_reference_cap,
+    remember_reference,
+)
+from tallystick_ledger.spec.state import State
+from tallystick_ledger.state_rows import HoldRow, HoldStatus
+
+_ENDED_BY_PAYEE: Final = (HoldStatus.CAPTURED, HoldStatus.RELEASED)
+
+
+def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
+    """Pins money of the payer for the payee.
+
+    Returns:
+        No effects: the record says it all.
+
+    Raises:
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
+            CREDIT_NOT_FOUND; for the payer's, then for the payee's account: ACCOUNT_CLOSED,
+            ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH; EXPIRY_INVALID; CAP_EXCEEDED, open
+            holds or references; FUNDS_HELD or INSUFFICIENT_FUNDS; AMOUNT_OVERFLOW.
+    """
+    maximum = Amount(record.maximum)
+    check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
+    check_reference(state, place, Group.METERING, record.reference, unique=record.unique)
+    payer = own_account(state, place.principal, record.payer_account, Code.DEBIT_NOT_FOUND)
+    payee = found(state.accounts.get(record.payee_account), Code.CREDIT_NOT_FOUND)
+    check_movable(payer)
+    check_movable(payee)
+    require(payer.unit == payee.unit, Code.UNIT_MISMATCH)
+    earliest_ns = place.timestamp_ns + MIN_HOLD_NS
+    latest_ns = place.timestamp_ns + state.genesis.hold_max_lifetime_ns
+    require(earliest_ns <= record.expires_at_ns <= latest_ns, Code.EXPIRY_INVALID)
+    open_count = state.holds.count(place.principal)
+    require(open_count < state.genesis.caps.open_holds, Code.CAP_EXCEEDED)
+    check_reference_cap(state, place, unique=record.unique)
+    check_funds(payer, maximum)
+    require(amounts.fits(payee.credits_pending + maximum), Code.AMOUNT_OVERFLOW)
+
+    remember_reference(state, place, Group.METERING, record.reference, unique=record.unique)
+    state.put_account(replace(payer, debits_pending=amounts.add(payer.debits_pending, maximum)))
+    state.put_account(replace(payee, credits_pending=amounts.add(payee.credits_pending, maximum)))
+    state.put_hold(
+        HoldRow(
+            hold=HoldId(place.derived_id(state)),
+            payer_account=record.payer_account,
+            payee_account=record.payee_account,
+            maximum=maximum,
+            captured=Amount(0),
+            expires_at_ns=record.expires_at_ns,
+            status=HoldStatus.OPEN,
+            ended_at_ns=TimestampNs(0),
+        )
+    )
+    return []
+
+
+def capture(state: State, place: Place, record: Capture) -> list[Effect]:
+    """Pays the payee up to a cumulative amount; FINAL ends the hold and frees its rest.
+
+    Returns:
+        A CAPTURE effect of what is newly paid and a RELEASE effect of what FINAL frees, each only
+        if above 0. None for the replay of the capture that ended the hold.
+
+    Raises:
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; HOLD_NOT_FOUND, NOT_PAYEE; HOLD_ENDED,
+            HOLD_EXPIRED; ACCOUNT_CLOSED, ACCOUNT_FROZEN of the payee's account; CAPTURE_LOWERED,
+            CAPTURE_EXCEEDS_HOLD; AMOUNT_OVERFLOW.
+    """
+    check_key_and_scope(state, place, Scope.OWNER, Scope.METER)
+    hold = _hold_of_payee(state, place, record.hold)
+    if hold.status is HoldStatus.CAPTURED and record.amount == hold.captured:
+        return []
+    _check_open_and_not_due(hold, place.timestamp_ns)
+    payee = state.accounts[hold.payee_account]
+    check_open(payee)
+    require(record.amount >= hold.captured, Code.CAPTURE_LOWERED)
+    require(record.amount <= hold.maximum, Code.CAPTURE_EXCEEDS_HOLD)
+    difference = amounts.subtract(Amount(record.amount), hold.captured)
+    require(amounts.fits(payee.credits_posted + difference), Code.AMOUNT_OVERFLOW)
+
+    effects = []
+    if difference > 0:
+        hold = _pay(state, hold, difference)
+        effects.append(_effect(Cause.CAPTURE, place.index, hold, difference))
+    if record.final:
+        effects += _end_by_payee(state, place, hold, HoldStatus.CAPTURED)
+    return effects
+
+
+def release(state: State, place: Place, record: Release) -> list[Effect]:
+    """Frees the rest of a hold.
+
+    Returns:
+        A RELEASE effect of the rest, if above 0.
+
+    Raises:
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; HOLD_NOT_FOUND, NOT_PAYEE; HOLD_ENDED,
+            HOLD_EXPIRED.
+    """
+    check_key_and_scope(state, place, Scope.OWNER, Scope.METER)
+    hold = _hold_of_payee(state, place, record.hold)
+    _check_open_and_not_due(hold, place.timestamp_ns)
+
+    return _end_by_payee(state, place, hold, HoldStatus.RELEASED)
+
+
+def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> list[Effect]:
+    """Expires the holds that are due, in the order of (expires_at_ns, id).
+
+    Args:
+        state: Changed in place.
+        timestamp_ns: Time of the record before which the sweep runs: due is what expires by then.
+        index: The record's index in its envelope.
+        limit: How many holds may still be swept in this block.
+
+    Returns:
+        One EXPIRY effect a hold, also of a rest of 0.
+    """
+    effects: list[Effect] = []
+    while len(effects) < limit:
+        hold = state.next_to_expire()
+        if hold is None or hold.expires_at_ns > timestamp_ns:
+            break
+        rest = _end(state, hold, HoldStatus.EXPIRED, timestamp_ns)
+        effects.append(_effect(Cause.EXPIRY, index, hold, rest))
+    return effects
+
+
+def _hold_of_payee(state: State, place: Place, hold_id: HoldId) -> HoldRow:
+    """Stage 4 of CAPTURE and RELEASE: HOLD_NOT_FOUND to strangers, NOT_PAYEE to the payer."""
+    hold = found(state.holds.get(hold_id), Code.HOLD_NOT_FOUND)
+    payer_owner = state.accounts[hold.payer_account].owner
+    payee_owner = state.accounts[hold.payee_account].owner
+    require(place.principal in (payer_owner, payee_owner), Code.HOLD_NOT_FOUND)
+    require(place.principal == payee_owner, Code.NOT_PAYEE)
+    return hold
+
+
+def _check_open_and_not_due(hold: HoldRow, timestamp_ns: TimestampNs) -> None:
+    """HOLD_ENDED if the payee ended it; HOLD_EXPIRED if it expired, whether or not swept yet."""
+    require(hold.status not in _ENDED_BY_PAYEE, Code.HOLD_ENDED)
+    require(hold.status is not HoldStatus.EXPIRED, Code.HOLD_EXPIRED)
+    require(hold.expires_at_ns > timestamp_ns, Code.HOLD_EXPIRED)
+
+
+def _pay(state: State, hold: HoldRow, difference: Amount) -> HoldRow:
+    """Moves `difference` from pending to posted on both accounts; returns the new row."""
+    payer = state.accounts[hold.payer_account]
+    state.put_account(
+        replace(
+            payer,
+            debits_pending=amounts.subtract(payer.debits_pending, difference),
+            debits_posted=amounts.add(payer.debits_posted, difference),
+        )
+    )
+    payee = state.accounts[hold.payee_account]
+    state.put_account(
+        replace(
+            payee,
+            credits_pending=amounts.subtract(payee.credits_pending, difference),
+            credits_posted=amounts.add(payee.credits_posted, difference),
+        )
+    )
+    paid = replace(hold, captured=amounts.add(hold.captured, difference))
+    state.put_hold(paid)
+    return paid
+
+
+def _end_by_payee(state: State, place: Place, hold: HoldRow, status: HoldStatus) -> list[Effect]:
+    rest = _end(state, hold, status, place.timestamp_ns)
+    return [_effect(Cause.RELEASE, place.index, hold, rest)] if rest > 0 else []
+
+
+def _end(state: State, hold: HoldRow, status: HoldStatus, timestamp_ns: TimestampNs) -> Amount:
+    """Ends a hold, takes its rest out of both pending columns and returns it."""
+    rest = amounts.subtract(hold.maximum, hold.captured)
+    payer = state.accounts[hold.payer_account]
+    state.put_account(replace(payer, debits_pending=amounts.subtract(payer.debits_pending, rest)))
+    payee = state.accounts[hold.payee_account]
+    state.put_account(replace(payee, credits_pending=amounts.subtract(payee.credits_pending, rest)))
+    state.put_hold(replace(hold, status=status, ended_at_ns=timestamp_ns))
+    return rest
+
+
+def _effect(cause: Cause, index: int, hold: HoldRow, amount: Amount) -> Effect:
+    return Effect(
+        cause=cause,
+        record_index=index,
+        debit_account=hold.payer_account,
+        credit_account=hold.payee_account,
+        amount=amount,
+        hold=hold.hold,
+    )

@@ -1,0 +1,49 @@
+"""TRANSFER moves money between two accounts. Source: docs/semantics.md section 3."""
+
+from dataclasses import replace
+
+from tallystick_ledger.codes import Code
+from tallystick_ledger.ids import Amount
+from tallystick_ledger.records import Group, Scope, Transfer
+from tallystick_ledger.results import Effect
+from tallystick_ledger.spec import amounts
+from tallystick_ledger.spec.accounts import check_funds, check_movable, own_account
+from tallystick_ledger.spec.refusal import found, require
+from tallystick_ledger.spec.signer import (
+    Place,
+    check_key_and_scope,
+    check_reference,
+    check_reference_cap,
+    remember_reference,
+)
+from tallystick_ledger.spec.state import State
+
+
+def transfer(state: State, place: Place, record: Transfer) -> list[Effect]:
+    """Moves money between two accounts of one unit.
+
+    Returns:
+        No effects: the record says it all.
+
+    Raises:
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
+            CREDIT_NOT_FOUND; for the debit, then for the credit account: ACCOUNT_CLOSED,
+            ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH; CAP_EXCEEDED; FUNDS_HELD or
+            INSUFFICIENT_FUNDS; AMOUNT_OVERFLOW.
+    """
+    amount = Amount(record.amount)
+    check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
+    check_reference(state, place, Group.MONEY, record.reference, unique=record.unique)
+    debit = own_account(state, place.principal, record.debit_account, Code.DEBIT_NOT_FOUND)
+    credit = found(state.accounts.get(record.credit_account), Code.CREDIT_NOT_FOUND)
+    check_movable(debit)
+    check_movable(credit)
+    require(debit.unit == credit.unit, Code.UNIT_MISMATCH)
+    check_reference_cap(state, place, unique=record.unique)
+    check_funds(debit, amount)
+    require(amounts.fits(credit.credits_posted + amount), Code.AMOUNT_OVERFLOW)
+
+    remember_reference(state, place, Group.MONEY, record.reference, unique=record.unique)
+    state.put_account(replace(debit, debits_posted=amounts.add(debit.debits_posted, amount)))
+    state.put_account(replace(credit, credits_posted=amounts.add(credit.credits_posted, amount)))
+    return []

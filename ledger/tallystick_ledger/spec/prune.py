@@ -1,0 +1,40 @@
+"""What a ledger forgets, by log time only. Source: docs/semantics.md section 1, step 1.
+
+Each table's rows are looked at oldest first; the first that is not due yet ends it. Live ids and
+references are put in ascending order of their sequence numbers, which is also that of their times.
+"""
+
+from itertools import islice, takewhile
+
+from tallystick_ledger.ids import TimestampNs
+from tallystick_ledger.limits import MAX_ID_AHEAD_NS, MAX_PRUNED_ROWS
+from tallystick_ledger.spec.state import State
+
+
+def prune(state: State, block_timestamp_ns: TimestampNs) -> None:
+    """Forgets at most 10,000 rows each of live ids, references and ended holds."""
+    _prune_live_ids(state, block_timestamp_ns)
+    _prune_references(state, block_timestamp_ns)
+    _prune_ended_holds(state, block_timestamp_ns)
+
+
+def _prune_live_ids(state: State, now_ns: TimestampNs) -> None:
+    lifetime_ns = state.genesis.max_lifetime_ns + MAX_ID_AHEAD_NS
+    due = takewhile(lambda row: row.block_timestamp_ns + lifetime_ns < now_ns, state.live_ids)
+    for row in list(islice(due, MAX_PRUNED_ROWS)):
+        state.live_ids.remove(row.first_sequence)
+
+
+def _prune_references(state: State, now_ns: TimestampNs) -> None:
+    window_ns = state.genesis.reference_window_ns
+    due = takewhile(lambda row: row.timestamp_ns + window_ns < now_ns, state.references)
+    for row in list(islice(due, MAX_PRUNED_ROWS)):
+        state.references.remove(row.sequence_number)
+
+
+def _prune_ended_holds(state: State, now_ns: TimestampNs) -> None:
+    for _ in range(MAX_PRUNED_ROWS):
+        hold = state.next_to_forget()
+        if hold is None or hold.ended_at_ns + state.genesis.hold_retention_ns >= now_ns:
+            break
+        state.holds.remove(hold.hold)

@@ -1,0 +1,164 @@
+"""The state of a ledger: what of its log so far decides the results of the records to come.
+
+One `Table` of frozen rows for each table of docs/format.md section 10, under the same name, and
+the two numbers that the next block has to continue. All of it is derived from the log.
+
+What is looked up otherwise than by key follows from the rows and is kept by the tables:
+
+| table | group (for caps) | second key |
+|---|---|---|
+| keys | principal | |
+| names | owner | owner, name kind, hash of the text |
+| units | | symbol |
+| accounts | owner | |
+| holds | owner of the payer's account, while open | |
+| live_ids | | principal, envelope id |
+| references | principal | principal, group, reference |
+
+Holds are also taken in the order in which they expire, and in which they ended. Two heaps give
+that order; an entry that its hold's row no longer bears out is skipped.
+"""
+
+from heapq import heappop, heappush
+from typing import Self
+
+from tallystick_ledger.genesis import Genesis
+from tallystick_ledger.ids import (
+    AccountId,
+    HoldId,
+    NameId,
+    PrincipalId,
+    PublicKey,
+    SequenceNumber,
+    TimestampNs,
+    UnitId,
+    node_principal,
+    operator_principal,
+)
+from tallystick_ledger.merkle import Frontier
+from tallystick_ledger.records import PrincipalType, Scope
+from tallystick_ledger.spec.tables import Journal, Table
+from tallystick_ledger.state_rows import (
+    AccountRow,
+    HoldRow,
+    KeyRow,
+    KeyStatus,
+    LiveIdRow,
+    NameRow,
+    PrincipalRow,
+    ReferenceRow,
+    UnitRow,
+)
+
+_GENESIS = SequenceNumber(0)
+
+
+class State:
+    """All tables of a ledger; changed in place, one block after the other, by `apply_block`.
+
+    Attributes:
+        genesis: What the ledger was founded with; never changes.
+        ledger_id: Hash of the genesis.
+        next_sequence_number: Of the first record of the next block.
+        min_timestamp_ns: The smallest permitted timestamp of the next block.
+        log: The log tree, one leaf for each envelope so far.
+        journal: Undoes an ATOMIC envelope; `begin`, `commit` and `rollback` are its.
+    """
+
+    def __init__(self, genesis: Genesis) -> None:
+        self.genesis = genesis
+        self.ledger_id = genesis.ledger_id
+        self.next_sequence_number = SequenceNumber(1)
+        self.min_timestamp_ns = TimestampNs(0)
+        self.log = Frontier()
+        self.journal = Journal()
+        self.principals: Table[PrincipalId, PrincipalRow] = Table(self.journal)
+        self.keys: Table[PublicKey, KeyRow] = Table(
+            self.journal, member_of=lambda row: row.principal
+        )
+        self.names: Table[NameId, NameRow] = Table(
+            self.journal,
+            member_of=lambda row: row.owner,
+            alias_of=lambda row: (row.owner, row.name_kind, row.text_hash),
+        )
+        self.units: Table[UnitId, UnitRow] = Table(self.journal, alias_of=lambda row: row.symbol)
+        self.accounts: Table[AccountId, AccountRow] = Table(
+            self.journal, member_of=lambda row: row.owner
+        )
+        self.holds: Table[HoldId, HoldRow] = Table(self.journal, member_of=self._payer_while_open)
+        self.live_ids: Table[SequenceNumber, LiveIdRow] = Table(
+            self.journal, alias_of=lambda row: (row.principal, row.envelope_id)
+        )
+        self.references: Table[SequenceNumber, ReferenceRow] = Table(
+            self.journal,
+            member_of=lambda row: row.principal,
+            alias_of=lambda row: (row.principal, row.group, row.reference),
+        )
+        self._expiring: list[tuple[TimestampNs, HoldId]] = []
+        self._ended: list[tuple[TimestampNs, TimestampNs, HoldId]] = []
+
+    @classmethod
+    def from_genesis(cls, genesis: Genesis) -> Self:
+        """Returns the state before the first block: operators and nodes with their keys."""
+        state = cls(genesis)
+        for position, key in enumerate(genesis.operators):
+            principal = operator_principal(state.ledger_id, position)
+            state._found(principal, PrincipalType.OPERATOR, key, Scope.OPERATE)
+        for node in genesis.nodes:
+            principal = node_principal(state.ledger_id, node.raft_id)
+            state._found(principal, PrincipalType.NODE, node.ledger_key, Scope.NODE)
+        return state
+
+    def put_account(self, row: AccountRow) -> None:
+        """Writes the row of an account."""
+        self.accounts.put(row.account, row)
+
+    def put_hold(self, row: HoldRow) -> None:
+        """Writes the row of a hold and enters it into the order that its status asks for."""
+        is_new = row.hold not in self.holds
+        self.holds.put(row.hold, row)
+        if is_new:
+            heappush(self._expiring, (row.expires_at_ns, row.hold))
+        if not row.is_open:
+            heappush(self._ended, (row.ended_at_ns, row.expires_at_ns, row.hold))
+
+    def next_to_expire(self) -> HoldRow | None:
+        """Returns the open hold with the smallest (expires_at_ns, id), due or not."""
+        while self._expiring:
+            row = self.holds.get(self._expiring[0][1])
+            if row is not None and row.is_open:
+                return row
+            heappop(self._expiring)
+        return None
+
+    def next_to_forget(self) -> HoldRow | None:
+        """Returns the hold that ended first: with the smallest (ended_at_ns, expires_at_ns, id)."""
+        while self._ended:
+            ended_at_ns, _, hold = self._ended[0]
+            row = self.holds.get(hold)
+            if row is not None and row.ended_at_ns == ended_at_ns:
+                return row
+            heappop(self._ended)
+        return None
+
+    def _payer_while_open(self, row: HoldRow) -> PrincipalId | None:
+        if not row.is_open:
+            return None
+        return self.accounts[row.payer_account].owner
+
+    def _found(
+        self, principal: PrincipalId, principal_type: PrincipalType, key: PublicKey, scope: Scope
+    ) -> None:
+        self.principals.put(principal, PrincipalRow(principal, principal_type, _GENESIS))
+        self.keys.put(
+            key,
+            KeyRow(
+                key=key,
+                principal=principal,
+                scope=scope,
+                status=KeyStatus.ACTIVE,
+                registered_at=_GENESIS,
+                until_ns=TimestampNs(0),
+                revoked_at=_GENESIS,
+            ),
+        )

@@ -1,0 +1,74 @@
+"""UNIT registers what is counted, ISSUE makes money of it. Source: docs/semantics.md section 3."""
+
+from dataclasses import replace
+
+from tallystick_ledger.codes import Code
+from tallystick_ledger.ids import Amount, UnitId, issuance_account
+from tallystick_ledger.records import Group, Issue, Scope, Unit
+from tallystick_ledger.results import Effect
+from tallystick_ledger.spec import amounts
+from tallystick_ledger.spec.accounts import check_account_cap, check_open
+from tallystick_ledger.spec.refusal import found, require
+from tallystick_ledger.spec.signer import (
+    Place,
+    check_key_and_scope,
+    check_reference,
+    check_reference_cap,
+    remember_reference,
+)
+from tallystick_ledger.spec.state import State
+from tallystick_ledger.state_rows import AccountFlags, AccountRow, UnitRow
+
+
+def unit(state: State, place: Place, record: Unit) -> list[Effect]:
+    """Registers a unit, and the issuance account that all its money comes from.
+
+    Raises:
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_NOT_FOUND; UNIT_EXISTS, the
+            symbol is taken; CAP_EXCEEDED, accounts of the issuer.
+    """
+    check_key_and_scope(state, place, Scope.OPERATE)
+    require(record.issuer in state.principals, Code.PRINCIPAL_NOT_FOUND)
+    require(state.units.find(record.symbol) is None, Code.UNIT_EXISTS)
+    check_account_cap(state, record.issuer)
+
+    unit_id = UnitId(place.derived_id(state))
+    state.units.put(
+        unit_id,
+        UnitRow(unit=unit_id, issuer=record.issuer, symbol=record.symbol, exponent=record.exponent),
+    )
+    state.put_account(
+        AccountRow(issuance_account(unit_id), record.issuer, unit_id, AccountFlags.ISSUANCE)
+    )
+    return []
+
+
+def issue(state: State, place: Place, record: Issue) -> list[Effect]:
+    """Makes new money of a unit.
+
+    Returns:
+        No effects: the record says it all.
+
+    Raises:
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; UNIT_NOT_FOUND, also if
+            the signer is not its issuer; CREDIT_NOT_FOUND; ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+            UNIT_MISMATCH, ISSUANCE_ACCOUNT of the credit account; CAP_EXCEEDED; AMOUNT_OVERFLOW.
+    """
+    amount = Amount(record.amount)
+    check_key_and_scope(state, place, Scope.OWNER)
+    check_reference(state, place, Group.UNIT, record.reference, unique=record.unique)
+    unit_row = found(state.units.get(record.unit), Code.UNIT_NOT_FOUND)
+    require(unit_row.issuer == place.principal, Code.UNIT_NOT_FOUND)
+    credit = found(state.accounts.get(record.credit_account), Code.CREDIT_NOT_FOUND)
+    check_open(credit)
+    require(credit.unit == record.unit, Code.UNIT_MISMATCH)
+    require(not credit.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
+    check_reference_cap(state, place, unique=record.unique)
+    issuance = state.accounts[issuance_account(record.unit)]
+    require(amounts.fits(issuance.debits_posted + amount), Code.AMOUNT_OVERFLOW)
+    require(amounts.fits(credit.credits_posted + amount), Code.AMOUNT_OVERFLOW)
+
+    remember_reference(state, place, Group.UNIT, record.reference, unique=record.unique)
+    state.put_account(replace(issuance, debits_posted=amounts.add(issuance.debits_posted, amount)))
+    state.put_account(replace(credit, credits_posted=amounts.add(credit.credits_posted, amount)))
+    return []

@@ -1,0 +1,247 @@
+"""Records, envelopes and blocks as raw bytes, right or wrong: what the format's table says.
+
+The encoders of `tallystick_ledger` refuse to make nonsense, which is what most of these tests are
+about. Here every field takes any value that its bytes can hold. Signatures are filled with noise,
+because applying a block does not verify them; ids, counts, roots and offsets are right.
+"""
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tallystick_ledger.merkle import root_of
+
+RECORD_BYTES: Final = 128
+NONCE: Final = b"nonce of a test."
+ZERO_ID: Final = bytes(16)
+UNIQUE: Final = 1
+FINAL: Final = 2
+
+PRINCIPAL: Final = 0x0101
+KEY: Final = 0x0102
+NAME: Final = 0x0103
+ACCOUNT: Final = 0x0105
+UNIT: Final = 0x0201
+ISSUE: Final = 0x0202
+TRANSFER: Final = 0x0301
+RESERVE: Final = 0x0401
+CAPTURE: Final = 0x0403
+RELEASE: Final = 0x0404
+TICK: Final = 0x0A01
+CONT: Final = 0xFFFF
+
+ADD, REVOKE, ROTATE = 1, 2, 3
+OPEN, FREEZE, UNFREEZE, CLOSE = 1, 2, 3, 4
+OWNER, SPEND, METER, NODE, OPERATE = 1, 2, 3, 4, 5
+
+_ENVELOPE: Final = struct.Struct("<4sHHHHI32s32s16sQ32s56x")
+_BLOCK: Final = struct.Struct("<4sHHQQIII28x")
+
+
+def u16(value: int) -> bytes:
+    return value.to_bytes(2, "little")
+
+
+def u64(value: int) -> bytes:
+    return value.to_bytes(8, "little")
+
+
+def u128(value: int) -> bytes:
+    return value.to_bytes(16, "little")
+
+
+def head(kind: int, flags: int, parts: dict[int, bytes], cont_count: int = 0) -> bytes:
+    """128 bytes with `parts` at their offsets; a nonce unless a part lies there."""
+    record = bytearray(RECORD_BYTES)
+    record[112:128] = NONCE
+    record[0:6] = u16(kind) + u16(flags) + u16(cont_count)
+    for offset, content in parts.items():
+        record[offset : offset + len(content)] = content
+    return bytes(record)
+
+
+def principal(
+    principal_id: bytes, key: bytes, principal_type: int = 1, possession: bytes = b"\x01" * 64
+) -> bytes:
+    parts = {6: u16(principal_type), 8: key, 40: possession, 104: principal_id, 120: bytes(8)}
+    return head(PRINCIPAL, 0, parts)
+
+
+def key(
+    operation: int,
+    key_bytes: bytes,
+    principal_id: bytes,
+    *,
+    scope: int = 0,
+    until_ns: int = 0,
+    possession: bytes | None = None,
+) -> bytes:
+    if possession is None:
+        possession = bytes(64) if operation == REVOKE else b"\x01" * 64
+    parts = {
+        6: bytes((operation, scope)),
+        8: key_bytes,
+        40: possession,
+        104: principal_id,
+        120: u64(until_ns),
+    }
+    return head(KEY, 0, parts)
+
+
+def account(operation: int, *, unit: bytes = ZERO_ID, account_id: bytes = ZERO_ID) -> bytes:
+    return head(ACCOUNT, 0, {6: u16(operation), 8: unit, 24: account_id})
+
+
+def open_account(unit: bytes) -> bytes:
+    return account(OPEN, unit=unit)
+
+
+def unit(issuer: bytes, symbol: bytes, exponent: int = 0) -> bytes:
+    return head(UNIT, 0, {6: bytes((exponent,)), 8: issuer, 24: symbol})
+
+
+def issue(
+    unit_id: bytes, credit: bytes, amount: int, reference: int = 0, *, flags: int = 0
+) -> bytes:
+    return head(ISSUE, flags, {8: unit_id, 24: credit, 40: u128(amount), 56: u128(reference)})
+
+
+def transfer(
+    debit: bytes, credit: bytes, amount: int, reference: int = 0, *, flags: int = 0
+) -> bytes:
+    return head(TRANSFER, flags, {8: debit, 24: credit, 40: u128(amount), 56: u128(reference)})
+
+
+def reserve(
+    payer: bytes,
+    payee: bytes,
+    maximum: int,
+    expires_at_ns: int,
+    reference: int = 0,
+    *,
+    flags: int = 0,
+    mode: int = 0,
+) -> bytes:
+    parts = {
+        6: u16(mode),
+        8: payer,
+        24: payee,
+        40: u128(maximum),
+        56: u128(reference),
+        72: u64(expires_at_ns),
+    }
+    return head(RESERVE, flags, parts)
+
+
+def capture(
+    hold: bytes, amount: int, *, flags: int = 0, source: int = 1, occurred_at_ns: int = 0
+) -> bytes:
+    parts = {6: u16(source), 8: hold, 24: u128(amount), 72: u64(occurred_at_ns)}
+    return head(CAPTURE, flags, parts)
+
+
+def release(hold: bytes) -> bytes:
+    return head(RELEASE, 0, {8: hold})
+
+
+def tick() -> bytes:
+    return head(TICK, 0, {})
+
+
+def cont(payload: bytes) -> bytes:
+    return head(CONT, 0, {8: payload})
+
+
+def with_conts(head_record: bytes, payloads: Sequence[bytes]) -> bytes:
+    """Puts CONTs behind a head, and their number and hash into it."""
+    conts = b"".join(cont(payload) for payload in payloads)
+    record = bytearray(head_record)
+    record[4:6] = u16(len(payloads))
+    if payloads:
+        record[80:112] = hashlib.sha256(b"tallystick/cont/v1\0" + conts).digest()
+    return bytes(record) + conts
+
+
+def name(text: bytes, name_kind: int = 1, length: int | None = None) -> bytes:
+    """A NAME with as many CONTs as the text needs."""
+    parts = {6: u16(name_kind), 8: u16(len(text) if length is None else length), 16: text[:64]}
+    payloads = [text[start : start + 104] for start in range(64, len(text), 104)]
+    return with_conts(head(NAME, 0, parts), payloads)
+
+
+def patched(record: bytes, offset: int, content: bytes) -> bytes:
+    """The record with some bytes replaced."""
+    return record[:offset] + content + record[offset + len(content) :]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An envelope whose signature nobody has made.
+
+    Attributes:
+        signing_key: 32 bytes.
+        envelope_id: 16 bytes.
+        valid_until_ns: As in the header.
+        records: Heads, each with its CONTs.
+        atomic: The flag.
+    """
+
+    signing_key: bytes
+    envelope_id: bytes
+    valid_until_ns: int
+    records: tuple[bytes, ...]
+    atomic: bool = False
+
+    @property
+    def record_count(self) -> int:
+        return sum(len(record) for record in self.records) // RECORD_BYTES
+
+    def index_of(self, position: int) -> int:
+        """The index in the envelope of the head at `position` in `records`."""
+        return sum(len(record) for record in self.records[:position]) // RECORD_BYTES
+
+    def encode(self, ledger_id: bytes) -> bytes:
+        body = b"".join(self.records)
+        header = _ENVELOPE.pack(
+            b"TSE1",
+            1,
+            int(self.atomic),
+            1,
+            0,
+            len(body) // RECORD_BYTES,
+            ledger_id,
+            self.signing_key,
+            self.envelope_id,
+            self.valid_until_ns,
+            root_of(body, RECORD_BYTES),
+        )
+        noise = hashlib.sha512(header).digest()
+        return header + noise + body
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What goes into a block; its first sequence number is given when it is encoded."""
+
+    timestamp_ns: int
+    envelopes: tuple[Envelope, ...] = field(default_factory=tuple)
+
+    @property
+    def record_count(self) -> int:
+        return sum(envelope.record_count for envelope in self.envelopes)
+
+    def encode(self, ledger_id: bytes, first_sequence_number: int) -> bytes:
+        body = b"".join(envelope.encode(ledger_id) for envelope in self.envelopes)
+        header = _BLOCK.pack(
+            b"TSB1",
+            1,
+            1,
+            self.timestamp_ns,
+            first_sequence_number,
+            len(self.envelopes),
+            self.record_count,
+            len(body),
+        )
+        return header + body
