@@ -22,6 +22,7 @@ L: Final = 2**252 + 27742317777372353535851937790883648493  # order of the base 
 D: Final = -121665 * pow(121666, -1, P) % P
 _SQRT_MINUS_1: Final = pow(2, (P - 1) >> 2, P)
 
+_Y_MASK: Final = (1 << 255) - 1
 _ENCODED_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
 
@@ -78,6 +79,16 @@ def is_acceptable_key(public_key: bytes) -> bool:
     return point is not None and not is_identity(point) and is_identity(multiply(L, point))
 
 
+def is_canonical_point(encoded: bytes) -> bool:
+    """Returns whether 32 bytes are the one encoding of their point, should they have one.
+
+    That is y below P, and no sign bit on the two points with x = 0 (y = 1 and y = -1).
+    """
+    value = int.from_bytes(encoded, "little")
+    sign, y = value >> 255, value & _Y_MASK
+    return y < P and not (sign and y in {1, P - 1})
+
+
 def decompress(encoded: bytes) -> Point | None:
     """Returns the point of 32 bytes, or None if there is none.
 
@@ -85,7 +96,7 @@ def decompress(encoded: bytes) -> Point | None:
     """
     value = int.from_bytes(encoded, "little")
     sign = value >> 255
-    y = (value & ((1 << 255) - 1)) % P
+    y = (value & _Y_MASK) % P
     y2 = y * y % P
     numerator = (y2 - 1) % P
     denominator = (D * y2 + 1) % P
@@ -165,8 +176,7 @@ def is_identity(point: Point) -> bool:
 
 
 def _decompress_canonical(encoded: bytes) -> Point | None:
-    point = decompress(encoded)
-    return point if point is not None and compress(point) == encoded else None
+    return decompress(encoded) if is_canonical_point(encoded) else None
 
 
 def _base_point() -> Point:

@@ -203,10 +203,11 @@ class Envelope:
         return self.data[start : start + limits.RECORD_BYTES]
 
     def heads(self) -> Iterator[HeadView]:
-        """Yields the heads in order, each with its CONTs, and checks the grid on the way.
+        """Yields the heads in order, each with its CONTs, and checks their places on the way.
 
         Raises:
-            MalformedError: The grid is broken from here on.
+            MalformedError: The grid is broken from here on. Hashes over CONTs are not computed:
+                see `check_cont_hashes`.
         """
         records = self.records
         index, count = 0, self.header.record_count
@@ -222,9 +223,19 @@ class Envelope:
             index += 1 + cont_count
 
     def check_grid(self) -> None:
-        """Raises MalformedError unless the grid of format.md section 6 holds."""
+        """Raises MalformedError unless every record has the place and the bytes it must have.
+
+        Together with `check_cont_hashes` this is the grid of format.md section 6.
+        """
         for _ in self.heads():
             pass
+
+    def check_cont_hashes(self) -> None:
+        """Raises MalformedError unless every head holds the hash over its CONTs."""
+        for head in self.heads():
+            conts = head.data[limits.RECORD_BYTES :]
+            if conts and head.data[slice(*CONT_HASH_RANGE)] != cont.cont_hash(conts):
+                raise MalformedError(f"record {head.index} does not hold the hash of its CONTs")
 
 
 def _check_group(index: int, kind: int, data: memoryview) -> None:
@@ -237,8 +248,6 @@ def _check_group(index: int, kind: int, data: memoryview) -> None:
     conts = data[limits.RECORD_BYTES :]
     for start in range(0, len(conts), limits.RECORD_BYTES):
         cont.check(conts[start : start + limits.RECORD_BYTES])
-    if conts and data[slice(*CONT_HASH_RANGE)] != cont.cont_hash(conts):
-        raise MalformedError(f"record {index} does not hold the hash of its CONTs")
 
 
 def split_envelopes(data: bytes | memoryview) -> list[Envelope]:
