@@ -11,6 +11,7 @@
 
 pub mod admission;
 pub mod format;
+pub mod kernel;
 pub mod raft;
 pub mod threads;
 pub mod tree;
@@ -27,6 +28,7 @@ mod python {
         crate::tree::register(m)?;
         crate::verify::register(m)?;
         crate::admission::register(m)?;
+        crate::kernel::register(m)?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

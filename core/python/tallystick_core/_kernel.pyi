@@ -1,0 +1,252 @@
+"""The deterministic kernel: blocks in, results out.
+
+`Kernel` holds a ledger's state and the right edge of its log tree. `docs/semantics.md` says what a
+block does to it, `docs/format.md` how everything it gives out is laid out. It reads no clock and
+draws no random number: the same blocks always give the same results, effects, leaves and digests.
+
+Every method may be called from any thread; what takes long runs without the GIL. One thread
+applies; others may read and admit meanwhile. A broken invariant surfaces as
+`pyo3_runtime.PanicException`, a BaseException: the kernel is then gone, everything after it raises
+`KernelBroken`, and the only right reaction is to end the process.
+
+Errors:
+
+    ValueError
+      GenesisError      bytes that are no genesis
+      BlockError        a block that does not fit here; the state is as it was
+      CheckpointError   bytes that are no checkpoint of this ledger
+    RuntimeError
+      KernelBroken      the kernel panicked before
+"""
+
+from typing import final
+
+from tallystick_core._admission import Admission
+
+class GenesisError(ValueError):
+    """Bytes that are no genesis (format.md section 3)."""
+
+class BlockError(ValueError):
+    """A block whose header, shape, sequence number or timestamp does not fit; nothing changed."""
+
+class CheckpointError(ValueError):
+    """Bytes that are torn, damaged, of another ledger, or no state."""
+
+class KernelBroken(RuntimeError):  # noqa: N818  # a state, not a failure of its own
+    """The kernel panicked before. End the process."""
+
+@final
+class Kernel:
+    """The state of one ledger."""
+
+    def __new__(cls, genesis: bytes) -> Kernel:
+        """The state before the first block.
+
+        Raises:
+            GenesisError: The bytes are no genesis.
+        """
+
+    @staticmethod
+    def restore(genesis: bytes, checkpoint: bytes) -> Kernel:
+        """The kernel that `checkpoint` wrote; it behaves as that one in every respect.
+
+        Raises:
+            GenesisError: The bytes are no genesis.
+            CheckpointError: Torn, damaged, of another ledger, or not a state. Never panics.
+        """
+
+    def checkpoint(self, applied_index: int) -> bytes:
+        """The whole kernel as bytes.
+
+        The bytes end in a SHA-256 over all before it. `checkpoint_info` reads `applied_index`
+        back.
+
+        Args:
+            applied_index: Index of the log entry that was applied last; kept for the caller.
+        """
+
+    def apply(self, block: bytes) -> Applied:
+        """Applies a block whose bytes `check_block` has accepted.
+
+        Raises:
+            BlockError: Header, shape, sequence number or timestamp do not fit. Nothing changed.
+        """
+
+    def admit(self, messages: list[bytes], now_ns: int) -> Admission:
+        """Screens messages of clients: all that is cheap to check, against the applied state."""
+
+    def state_digest(self) -> bytes:
+        """32 bytes: the digest over all state rows (format.md section 10). Reads all state."""
+
+    def state_rows(self) -> bytes:
+        """All state rows, in the order and layout that the digest is over."""
+
+    def verify_invariants(self) -> list[str]:
+        """What is wrong with the state (semantics.md section 4); empty when it is right.
+
+        Reads all state.
+        """
+
+    def status(self) -> KernelStatus: ...
+    @property
+    def ledger_id(self) -> bytes: ...
+    def accounts(self, ids: bytes) -> bytes:
+        """Rows of accounts.
+
+        Args:
+            ids: 16 bytes each.
+
+        Returns:
+            136 bytes for each id: its row of table 6, all zero where there is no such account.
+
+        Raises:
+            ValueError: Not a whole number of ids.
+        """
+
+    def holds(self, ids: bytes) -> bytes:
+        """As `accounts`: 104 bytes for each id, rows of table 7."""
+
+    def key(self, public_key: bytes) -> bytes | None:
+        """80 bytes: the key's row of table 3.
+
+        Raises:
+            ValueError: Not 32 bytes.
+        """
+
+    def principal(self, id: bytes) -> bytes | None:  # noqa: A002
+        """32 bytes: the principal's row of table 2."""
+
+    def unit(self, id: bytes) -> bytes | None:  # noqa: A002
+        """56 bytes: the unit's row of table 5."""
+
+    def name(self, id: bytes) -> bytes | None:  # noqa: A002
+        """72 bytes: the name's row of table 4."""
+
+    def units(self) -> bytes:
+        """All rows of table 5, 56 bytes each, ascending by id."""
+
+    def live_id(self, principal: bytes, envelope_id: bytes) -> bytes | None:
+        """88 bytes: the row of table 8."""
+
+@final
+class Applied:
+    """What a block did. Each property makes a new `bytes` at each access: take it once."""
+
+    @property
+    def first_sequence(self) -> int: ...
+    @property
+    def timestamp_ns(self) -> int: ...
+    @property
+    def record_count(self) -> int: ...
+    @property
+    def envelope_count(self) -> int: ...
+    @property
+    def plain(self) -> bool:
+        """Whether all results are plain successes and nothing had an effect."""
+
+    @property
+    def results(self) -> bytes:
+        """16 bytes for each record, in order."""
+
+    @property
+    def sparse_results(self) -> bytes:
+        """20 bytes for each record that is no plain success.
+
+        u32 index of the record in the block, 16 bytes result.
+        """
+
+    @property
+    def effects(self) -> bytes:
+        """128 bytes each, in order."""
+
+    @property
+    def effect_counts(self) -> bytes:
+        """u32 for each envelope: how many of the effects are its own."""
+
+    @property
+    def envelopes(self) -> bytes:
+        """48 bytes for each envelope.
+
+        0 u64 sequence number of its first record; 8 u32 record count; 12 u16 code (0 executed,
+        64 DUPLICATE, 65 ID_CONFLICT, 66 EXPIRED, 67 UNKNOWN_KEY); 14 u16 zero; 16 u64 first
+        sequence number of the envelope that consumed the id before (64 and 65, else 0);
+        24 u64 offset in the block; 32 principal of the signing key (16, zero for 67).
+        """
+
+    @property
+    def outcomes(self) -> bytes:
+        """32 bytes for each envelope, as `SubmitResponse.outcomes` of the public interface.
+
+        0 u16 code as in `envelopes`; 2 u16 zero; 4 u32 record count; 8 u64 sequence number and
+        16 u64 timestamp of its first record in this block; 24 u64 zero.
+        """
+
+    @property
+    def ids(self) -> bytes:
+        """40 bytes for each envelope id that was consumed, ascending.
+
+        0 envelope id as a big-endian u128; 16 principal (16); 32 first sequence number as a
+        big-endian u64.
+        """
+
+    @property
+    def leaf_hashes(self) -> bytes:
+        """32 bytes for each envelope: its leaf of the log tree."""
+
+@final
+class KernelStatus:
+    """How far the ledger has come, and how much it remembers."""
+
+    @property
+    def next_sequence(self) -> int: ...
+    @property
+    def min_next_timestamp_ns(self) -> int: ...
+    @property
+    def tree_size(self) -> int:
+        """Envelopes in the log."""
+
+    @property
+    def tree_root(self) -> bytes: ...
+    @property
+    def principals(self) -> int: ...
+    @property
+    def keys(self) -> int: ...
+    @property
+    def units(self) -> int: ...
+    @property
+    def accounts(self) -> int: ...
+    @property
+    def holds(self) -> int:
+        """Open ones, and ended ones that are still remembered."""
+
+    @property
+    def open_holds(self) -> int: ...
+    @property
+    def live_ids(self) -> int: ...
+    @property
+    def references(self) -> int: ...
+    @property
+    def next_expiry_ns(self) -> int:
+        """When the next open hold expires; 0 without any."""
+
+@final
+class CheckpointInfo:
+    """What a checkpoint says of itself."""
+
+    @property
+    def ledger_id(self) -> bytes: ...
+    @property
+    def applied_index(self) -> int: ...
+    @property
+    def tree_size(self) -> int: ...
+    @property
+    def next_sequence(self) -> int: ...
+    @property
+    def min_next_timestamp_ns(self) -> int: ...
+
+def checkpoint_info(checkpoint: bytes) -> CheckpointInfo:
+    """Reads a checkpoint's fields and checks its hash, without building its state.
+
+    Raises:
+        CheckpointError: Torn, damaged or no checkpoint.
+    """

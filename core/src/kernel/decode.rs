@@ -1,0 +1,310 @@
+//! State rows, back into tables.
+//!
+//! The rows come from a file or from another node: every field is judged, every reference between
+//! tables is resolved, order and lengths must be exactly those that `encode.rs` writes. What is
+//! derived (counters, orders, indexes) is built anew. Nothing here panics on any bytes.
+
+use super::encode::{table, ROW_BYTES, ROW_PREFIX_BYTES};
+use super::rows::{
+    account_flag, scope, Account, Hold, HoldStatus, Key, LiveId, Name, Reference, Unit,
+};
+use super::state::State;
+use super::table::Slot;
+use crate::format::{id16_at, u128_at, u16_at, u32_at, u64_at, Hash32, Id16, ZERO_ID};
+
+/// Rows that are not those of a state, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowError(pub String);
+
+type Decoded = Result<(), RowError>;
+
+/// A slot that is not known yet; replaced before `decode` returns.
+const UNKNOWN: Slot = Slot::MAX;
+
+fn require(holds: bool, why: &str) -> Decoded {
+    if holds {
+        Ok(())
+    } else {
+        Err(RowError(why.to_owned()))
+    }
+}
+
+fn require_zero(content: &[u8], start: usize, end: usize) -> Decoded {
+    let is_zero = content[start..end].iter().all(|&byte| byte == 0);
+    require(is_zero, "reserved bytes of a row are not zero")
+}
+
+fn array<const N: usize>(content: &[u8], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&content[at..at + N]);
+    out
+}
+
+/// The state whose rows these are, all of them and nothing else.
+pub fn decode(mut rows: &[u8]) -> Result<State, RowError> {
+    let mut state = State::default();
+    let mut ended = Vec::new();
+    let (mut last_table, mut last_key) = (0, Vec::new());
+    while !rows.is_empty() {
+        let (number, content) = split_row(&mut rows)?;
+        let key = key_of(number, content);
+        let is_in_order = number > last_table || (number == last_table && key > last_key);
+        require(is_in_order, "rows are not ascending")?;
+        require(
+            last_table != 0 || number == table::LEDGER,
+            "the first row is not that of the ledger",
+        )?;
+        (last_table, last_key) = (number, key);
+        state.decode_row(number, content, &mut ended)?;
+    }
+    require(last_table != 0, "no rows")?;
+    state.finish(ended)?;
+    Ok(state)
+}
+
+fn split_row<'a>(rows: &mut &'a [u8]) -> Result<(u16, &'a [u8]), RowError> {
+    let cut_off = || RowError("a row is cut off".to_owned());
+    let prefix = rows.get(..ROW_PREFIX_BYTES).ok_or_else(cut_off)?;
+    let (number, length) = (u16_at(prefix, 0), u32_at(prefix, 4) as usize);
+    let known = number != 0 && usize::from(number) < ROW_BYTES.len();
+    require(known, "no such table")?;
+    require(
+        u16_at(prefix, 2) == 0 && length == ROW_BYTES[usize::from(number)],
+        "a row has the wrong length",
+    )?;
+    let content = rows
+        .get(ROW_PREFIX_BYTES..ROW_PREFIX_BYTES + length)
+        .ok_or_else(cut_off)?;
+    *rows = &rows[ROW_PREFIX_BYTES + length..];
+    Ok((number, content))
+}
+
+/// What the rows of a table are ordered by, as bytes that compare in the same way.
+fn key_of(number: u16, content: &[u8]) -> Vec<u8> {
+    match number {
+        table::LEDGER => Vec::new(),
+        table::KEY => content[..32].to_vec(),
+        table::LIVE_ID | table::REFERENCE => u64_at(content, 0).to_be_bytes().to_vec(),
+        _ => content[..16].to_vec(),
+    }
+}
+
+impl State {
+    fn decode_row(&mut self, number: u16, row: &[u8], ended: &mut Vec<Slot>) -> Decoded {
+        match number {
+            table::LEDGER => self.decode_ledger(row),
+            table::PRINCIPAL => self.decode_principal(row),
+            table::KEY => self.decode_key(row),
+            table::NAME => self.decode_name(row),
+            table::UNIT => self.decode_unit(row),
+            table::ACCOUNT => self.decode_account(row),
+            table::HOLD => self.decode_hold(row, ended),
+            table::LIVE_ID => self.decode_live_id(row),
+            table::REFERENCE => self.decode_reference(row),
+            _ => Err(RowError("no such table".to_owned())),
+        }
+    }
+
+    fn principal_at(&self, row: &[u8], offset: usize) -> Result<Slot, RowError> {
+        self.principals
+            .find(id16_at(row, offset))
+            .ok_or_else(|| RowError("a row names a principal that is not there".to_owned()))
+    }
+
+    fn decode_ledger(&mut self, row: &[u8]) -> Decoded {
+        self.next_sequence = u64_at(row, 0);
+        self.min_next_timestamp_ns = u64_at(row, 8);
+        require(self.next_sequence > 0, "sequence numbers start at 1")
+    }
+
+    fn decode_principal(&mut self, row: &[u8]) -> Decoded {
+        let (id, kind) = (id16_at(row, 0), u16_at(row, 16));
+        require(id != ZERO_ID, "a principal without id")?;
+        require(
+            matches!(kind, 1..=3 | 101 | 102),
+            "unknown type of principal",
+        )?;
+        require_zero(row, 18, 24)?;
+        self.insert_principal(id, kind, u64_at(row, 24));
+        Ok(())
+    }
+
+    fn decode_key(&mut self, row: &[u8]) -> Decoded {
+        let status = u16_at(row, 50);
+        let key = Key {
+            key: array(row, 0),
+            principal: self.principal_at(row, 32)?,
+            scope: u16_at(row, 48),
+            revoked: status == 2,
+            registered_at: u64_at(row, 56),
+            until_ns: u64_at(row, 64),
+            revoked_at: u64_at(row, 72),
+        };
+        require(
+            (scope::OWNER..=scope::OPERATE).contains(&key.scope),
+            "unknown scope of a key",
+        )?;
+        require(matches!(status, 1 | 2), "unknown status of a key")?;
+        require(
+            key.revoked == (key.revoked_at != 0),
+            "status and revocation of a key contradict each other",
+        )?;
+        require_zero(row, 52, 56)?;
+        self.insert_key(key);
+        Ok(())
+    }
+
+    fn decode_name(&mut self, row: &[u8]) -> Decoded {
+        let name = Name {
+            id: id16_at(row, 0),
+            owner: self.principal_at(row, 16)?,
+            kind: u16_at(row, 32),
+            length: u16_at(row, 34),
+            text_hash: array::<32>(row, 40),
+        };
+        require((1..=7).contains(&name.kind), "unknown kind of name")?;
+        require(
+            (1..=256).contains(&name.length),
+            "impossible length of name",
+        )?;
+        require_zero(row, 36, 40)?;
+        let text: (Slot, u16, Hash32) = (name.owner, name.kind, name.text_hash);
+        require(!self.name_texts.contains(&text), "a name stands twice")?;
+        self.insert_name(name);
+        Ok(())
+    }
+
+    /// Its issuance account comes with table 6.
+    fn decode_unit(&mut self, row: &[u8]) -> Decoded {
+        let unit = Unit {
+            id: id16_at(row, 0),
+            issuer: self.principal_at(row, 16)?,
+            symbol: array(row, 32),
+            exponent: row[48],
+            account: UNKNOWN,
+        };
+        require(unit.exponent <= 18, "exponent of a unit above 18")?;
+        require_zero(row, 49, 56)?;
+        require(
+            !self.symbols.contains_key(&unit.symbol),
+            "a symbol stands twice",
+        )?;
+        let slot = self.units.insert(unit);
+        self.symbols.insert(unit.symbol, slot);
+        Ok(())
+    }
+
+    fn decode_account(&mut self, row: &[u8]) -> Decoded {
+        let id: Id16 = id16_at(row, 0);
+        let owner = self.principal_at(row, 16)?;
+        let unit = self
+            .units
+            .find(id16_at(row, 32))
+            .ok_or_else(|| RowError("an account of a unit that is not there".to_owned()))?;
+        let flags = u16_at(row, 48);
+        require(flags & !account_flag::ALL == 0, "unknown flags of account")?;
+        require_zero(row, 50, 56)?;
+        require(u128_at(row, 56) == 0, "no rule sets a credit limit")?;
+        let is_issuance = flags & account_flag::ISSUANCE != 0;
+        let issuing = *self.units.get(unit);
+        require(
+            is_issuance == (issuing.id == id) && (!is_issuance || issuing.issuer == owner),
+            "unit and issuance account do not fit",
+        )?;
+        let slot = self.insert_account(id, owner, unit, flags);
+        if is_issuance {
+            self.units.get_mut(unit).account = slot;
+        }
+        let account: &mut Account = self.accounts.get_mut(slot);
+        account.debits_pending = u128_at(row, 72);
+        account.debits_posted = u128_at(row, 88);
+        account.credits_pending = u128_at(row, 104);
+        account.credits_posted = u128_at(row, 120);
+        Ok(())
+    }
+
+    fn decode_hold(&mut self, row: &[u8], ended: &mut Vec<Slot>) -> Decoded {
+        let account = |offset| {
+            self.accounts
+                .find(id16_at(row, offset))
+                .ok_or_else(|| RowError("a hold of an account that is not there".to_owned()))
+        };
+        let status = HoldStatus::from_number(u16_at(row, 88))
+            .ok_or_else(|| RowError("unknown status of a hold".to_owned()))?;
+        let hold = Hold {
+            id: id16_at(row, 0),
+            payer: account(16)?,
+            payee: account(32)?,
+            maximum: u128_at(row, 48),
+            captured: u128_at(row, 64),
+            expires_at_ns: u64_at(row, 80),
+            status,
+            ended_at_ns: u64_at(row, 96),
+        };
+        require_zero(row, 90, 96)?;
+        require(
+            hold.captured <= hold.maximum && hold.maximum > 0,
+            "a hold paid more than it holds",
+        )?;
+        let is_open = status == HoldStatus::Open;
+        require(
+            is_open == (hold.ended_at_ns == 0),
+            "status and end of a hold contradict each other",
+        )?;
+        if is_open {
+            self.insert_hold(hold);
+        } else {
+            ended.push(self.holds.insert(hold));
+        }
+        Ok(())
+    }
+
+    fn decode_live_id(&mut self, row: &[u8]) -> Decoded {
+        let live = LiveId {
+            first_sequence: u64_at(row, 0),
+            principal: self.principal_at(row, 8)?,
+            record_count: u32_at(row, 80),
+            block_timestamp_ns: u64_at(row, 72),
+            envelope_id: id16_at(row, 24),
+            header_digest: array(row, 40),
+        };
+        require_zero(row, 84, 88)?;
+        let key = (live.principal, live.envelope_id);
+        require(self.live_ids.find(key).is_none(), "a live id stands twice")?;
+        self.insert_live_id(live);
+        Ok(())
+    }
+
+    fn decode_reference(&mut self, row: &[u8]) -> Decoded {
+        let reference = Reference {
+            sequence: u64_at(row, 0),
+            principal: self.principal_at(row, 8)?,
+            group: u16_at(row, 24),
+            reference: id16_at(row, 32),
+            timestamp_ns: u64_at(row, 48),
+        };
+        require_zero(row, 26, 32)?;
+        let key = (reference.principal, reference.group, reference.reference);
+        require(
+            self.references.find(key).is_none(),
+            "a reference stands twice",
+        )?;
+        self.insert_reference(reference);
+        Ok(())
+    }
+
+    fn finish(&mut self, mut ended: Vec<Slot>) -> Decoded {
+        let without_account = self.units.rows().any(|unit| unit.account == UNKNOWN);
+        require(!without_account, "a unit without issuance account")?;
+        ended.sort_unstable_by_key(|&slot| {
+            let hold = self.holds.get(slot);
+            (hold.ended_at_ns, hold.expires_at_ns, hold.id)
+        });
+        self.ended = ended.into();
+        let problems = self.verify_invariants();
+        match problems.into_iter().next() {
+            Some(problem) => Err(RowError(problem)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Postings that the kernel computed itself (format.md section 7).
+
+use super::rows::Hold;
+use super::state::State;
+use crate::format::limits::EFFECT_BYTES;
+
+/// Why an effect happened; the numbers are those of its bytes.
+#[derive(Debug, Clone, Copy)]
+#[repr(u16)]
+pub enum Cause {
+    Capture = 1,
+    Release = 2,
+    Expiry = 3,
+}
+
+/// The effects of a block, in order, 128 bytes each.
+#[derive(Default)]
+pub struct Effects {
+    bytes: Vec<u8>,
+}
+
+impl Effects {
+    /// Appends a posting of a hold that belongs to record `index` of its envelope.
+    pub fn push(&mut self, state: &State, cause: Cause, index: u32, hold: &Hold, amount: u128) {
+        let mut row = [0_u8; EFFECT_BYTES];
+        row[0..2].copy_from_slice(&(cause as u16).to_le_bytes());
+        row[4..8].copy_from_slice(&index.to_le_bytes());
+        row[8..24].copy_from_slice(&state.accounts.get(hold.payer).id);
+        row[24..40].copy_from_slice(&state.accounts.get(hold.payee).id);
+        row[40..56].copy_from_slice(&amount.to_le_bytes());
+        row[56..72].copy_from_slice(&hold.id);
+        self.bytes.extend_from_slice(&row);
+    }
+
+    pub fn count(&self) -> usize {
+        self.bytes.len() / EFFECT_BYTES
+    }
+
+    /// Drops all effects but the first `count`.
+    pub fn truncate(&mut self, count: usize) {
+        self.bytes.truncate(count * EFFECT_BYTES);
+    }
+
+    /// The bytes of the effects from number `first` on.
+    pub fn since(&self, first: usize) -> &[u8] {
+        &self.bytes[first * EFFECT_BYTES..]
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}

@@ -1,0 +1,257 @@
+//! State rows as bytes, and the digest over them (format.md section 10).
+//!
+//! One stream of rows serves the digest, the checkpoint and the reads of single rows.
+
+use sha2::{Digest, Sha256};
+
+use super::rows::{Account, Hold, HoldStatus, Key, LiveId, Name, Principal, Reference, Unit};
+use super::state::State;
+use crate::format::limits::STATE_PREFIX;
+use crate::format::Hash32;
+
+/// Numbers of the tables.
+pub mod table {
+    pub const LEDGER: u16 = 1;
+    pub const PRINCIPAL: u16 = 2;
+    pub const KEY: u16 = 3;
+    pub const NAME: u16 = 4;
+    pub const UNIT: u16 = 5;
+    pub const ACCOUNT: u16 = 6;
+    pub const HOLD: u16 = 7;
+    pub const LIVE_ID: u16 = 8;
+    pub const REFERENCE: u16 = 9;
+}
+
+/// Bytes of a row's content, by table number; index 0 is no table.
+pub const ROW_BYTES: [usize; 10] = [0, 16, 32, 80, 72, 56, 136, 104, 88, 56];
+/// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
+pub const ROW_PREFIX_BYTES: usize = 8;
+
+pub const ACCOUNT_ROW_BYTES: usize = ROW_BYTES[table::ACCOUNT as usize];
+pub const HOLD_ROW_BYTES: usize = ROW_BYTES[table::HOLD as usize];
+
+/// The content of one row, field by field; what is not written stays zero.
+pub struct RowWriter<const N: usize> {
+    bytes: [u8; N],
+    at: usize,
+}
+
+impl<const N: usize> RowWriter<N> {
+    fn new() -> Self {
+        Self {
+            bytes: [0; N],
+            at: 0,
+        }
+    }
+
+    fn put(mut self, field: &[u8]) -> Self {
+        self.bytes[self.at..self.at + field.len()].copy_from_slice(field);
+        self.at += field.len();
+        self
+    }
+
+    fn u16(self, value: u16) -> Self {
+        self.put(&value.to_le_bytes())
+    }
+
+    fn u32(self, value: u32) -> Self {
+        self.put(&value.to_le_bytes())
+    }
+
+    fn u64(self, value: u64) -> Self {
+        self.put(&value.to_le_bytes())
+    }
+
+    fn u128(self, value: u128) -> Self {
+        self.put(&value.to_le_bytes())
+    }
+
+    fn skip(mut self, bytes: usize) -> Self {
+        self.at += bytes;
+        self
+    }
+
+    fn done(self) -> [u8; N] {
+        debug_assert_eq!(self.at, N, "a row has another length than its table");
+        self.bytes
+    }
+}
+
+impl State {
+    pub fn ledger_row(&self) -> [u8; ROW_BYTES[table::LEDGER as usize]] {
+        RowWriter::new()
+            .u64(self.next_sequence)
+            .u64(self.min_next_timestamp_ns)
+            .done()
+    }
+
+    pub fn principal_row(&self, row: &Principal) -> [u8; ROW_BYTES[table::PRINCIPAL as usize]] {
+        RowWriter::new()
+            .put(&row.id)
+            .u16(row.kind)
+            .skip(6)
+            .u64(row.registered_at)
+            .done()
+    }
+
+    pub fn key_row(&self, row: &Key) -> [u8; ROW_BYTES[table::KEY as usize]] {
+        RowWriter::new()
+            .put(&row.key)
+            .put(&self.principals.get(row.principal).id)
+            .u16(row.scope)
+            .u16(if row.revoked { 2 } else { 1 })
+            .skip(4)
+            .u64(row.registered_at)
+            .u64(row.until_ns)
+            .u64(row.revoked_at)
+            .done()
+    }
+
+    pub fn name_row(&self, row: &Name) -> [u8; ROW_BYTES[table::NAME as usize]] {
+        RowWriter::new()
+            .put(&row.id)
+            .put(&self.principals.get(row.owner).id)
+            .u16(row.kind)
+            .u16(row.length)
+            .skip(4)
+            .put(&row.text_hash)
+            .done()
+    }
+
+    pub fn unit_row(&self, row: &Unit) -> [u8; ROW_BYTES[table::UNIT as usize]] {
+        RowWriter::new()
+            .put(&row.id)
+            .put(&self.principals.get(row.issuer).id)
+            .put(&row.symbol)
+            .put(&[row.exponent])
+            .skip(7)
+            .done()
+    }
+
+    pub fn account_row(&self, row: &Account) -> [u8; ACCOUNT_ROW_BYTES] {
+        RowWriter::new()
+            .put(&row.id)
+            .put(&self.principals.get(row.owner).id)
+            .put(&self.units.get(row.unit).id)
+            .u16(row.flags)
+            .skip(6)
+            .u128(row.credit_limit)
+            .u128(row.debits_pending)
+            .u128(row.debits_posted)
+            .u128(row.credits_pending)
+            .u128(row.credits_posted)
+            .done()
+    }
+
+    pub fn hold_row(&self, row: &Hold) -> [u8; HOLD_ROW_BYTES] {
+        RowWriter::new()
+            .put(&row.id)
+            .put(&self.accounts.get(row.payer).id)
+            .put(&self.accounts.get(row.payee).id)
+            .u128(row.maximum)
+            .u128(row.captured)
+            .u64(row.expires_at_ns)
+            .u16(row.status as u16)
+            .skip(6)
+            .u64(row.ended_at_ns)
+            .done()
+    }
+
+    pub fn live_id_row(&self, row: &LiveId) -> [u8; ROW_BYTES[table::LIVE_ID as usize]] {
+        RowWriter::new()
+            .u64(row.first_sequence)
+            .put(&self.principals.get(row.principal).id)
+            .put(&row.envelope_id)
+            .put(&row.header_digest)
+            .u64(row.block_timestamp_ns)
+            .u32(row.record_count)
+            .skip(4)
+            .done()
+    }
+
+    pub fn reference_row(&self, row: &Reference) -> [u8; ROW_BYTES[table::REFERENCE as usize]] {
+        RowWriter::new()
+            .u64(row.sequence)
+            .put(&self.principals.get(row.principal).id)
+            .u16(row.group)
+            .skip(6)
+            .put(&row.reference)
+            .u64(row.timestamp_ns)
+            .done()
+    }
+
+    /// Hands the bytes of all rows to `sink`, in the order of section 10.
+    pub fn write_rows(&self, sink: &mut impl FnMut(&[u8])) {
+        write_row(sink, table::LEDGER, &self.ledger_row());
+        for row in self.principals.sorted() {
+            write_row(sink, table::PRINCIPAL, &self.principal_row(row));
+        }
+        for row in self.keys.sorted() {
+            write_row(sink, table::KEY, &self.key_row(row));
+        }
+        for row in self.names.sorted() {
+            write_row(sink, table::NAME, &self.name_row(row));
+        }
+        for row in self.units.sorted() {
+            write_row(sink, table::UNIT, &self.unit_row(row));
+        }
+        for row in self.accounts.sorted() {
+            write_row(sink, table::ACCOUNT, &self.account_row(row));
+        }
+        for row in self.holds.sorted() {
+            write_row(sink, table::HOLD, &self.hold_row(row));
+        }
+        for row in self.live_ids.iter() {
+            write_row(sink, table::LIVE_ID, &self.live_id_row(row));
+        }
+        for row in self.references.iter() {
+            write_row(sink, table::REFERENCE, &self.reference_row(row));
+        }
+    }
+
+    /// Bytes that `write_rows` hands out in all.
+    pub fn rows_bytes(&self) -> usize {
+        let counts = [
+            0,
+            1,
+            self.principals.len(),
+            self.keys.len(),
+            self.names.len(),
+            self.units.len(),
+            self.accounts.len(),
+            self.holds.len(),
+            self.live_ids.len(),
+            self.references.len(),
+        ];
+        let sizes = ROW_BYTES.iter().zip(counts);
+        sizes
+            .map(|(row, count)| (row + ROW_PREFIX_BYTES) * count)
+            .sum()
+    }
+
+    /// `H(prefix ‖ ledger id ‖ rows)`.
+    pub fn digest(&self, ledger_id: &Hash32) -> Hash32 {
+        let mut hash = Sha256::new()
+            .chain_update(STATE_PREFIX)
+            .chain_update(ledger_id);
+        self.write_rows(&mut |bytes| hash.update(bytes));
+        hash.finalize().into()
+    }
+}
+
+fn write_row<const N: usize>(sink: &mut impl FnMut(&[u8]), table: u16, content: &[u8; N]) {
+    let mut prefix = [0; ROW_PREFIX_BYTES];
+    prefix[0..2].copy_from_slice(&table.to_le_bytes());
+    // Rows are 136 bytes at most.
+    prefix[4..8].copy_from_slice(&(N as u32).to_le_bytes());
+    sink(&prefix);
+    sink(content);
+}
+
+impl HoldStatus {
+    pub fn from_number(number: u16) -> Option<Self> {
+        [Self::Open, Self::Captured, Self::Released, Self::Expired]
+            .into_iter()
+            .find(|&status| status as u16 == number)
+    }
+}

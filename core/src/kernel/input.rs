@@ -1,0 +1,227 @@
+//! A record on its way through the stages that all kinds share (semantics.md section 3).
+//!
+//! A rule reads: shape, key and scope, reference, existence and ownership, state, caps, funds,
+//! overflow; then the change. Each check is a `?`; the first that fails is the result.
+
+use super::effect::Effects;
+use super::rows::{account_flag, scope, Account, Reference};
+use super::state::{sum, State};
+use super::table::Slot;
+use crate::format::limits::CONT_PAYLOAD_BYTES;
+use crate::format::{object_id, Code, Genesis, Id16, Key32, RecordView};
+
+/// What a rule answers: done, or the code of the check that failed.
+pub type Outcome = Result<(), Code>;
+
+/// UNIQUE of ISSUE, TRANSFER and RESERVE.
+pub const FLAG_UNIQUE: u16 = 1;
+/// FINAL of CAPTURE.
+pub const FLAG_FINAL: u16 = 2;
+
+/// A head with its place in the ledger and its signer.
+pub struct Input<'a> {
+    pub genesis: &'a Genesis,
+    pub record: RecordView<'a>,
+    /// Its CONT records, 128 bytes each.
+    pub conts: &'a [u8],
+    /// Index in its envelope.
+    pub index: u32,
+    pub sequence: u64,
+    /// Timestamp of the record.
+    pub t: u64,
+    pub signer: &'a Key32,
+    /// Slot of the signing key.
+    pub key: Slot,
+    /// Slot of the principal of the signing key.
+    pub principal: Slot,
+    pub envelope_id: Id16,
+}
+
+/// A set of scopes.
+pub struct Scopes(u16);
+
+impl Scopes {
+    pub const fn of(scopes: &[u16]) -> Self {
+        let (mut bits, mut i) = (0, 0);
+        while i < scopes.len() {
+            bits |= 1 << scopes[i];
+            i += 1;
+        }
+        Self(bits)
+    }
+
+    #[inline]
+    fn has(&self, scope: u16) -> bool {
+        self.0 >> scope & 1 == 1
+    }
+}
+
+pub const OWNER: Scopes = Scopes::of(&[scope::OWNER]);
+pub const OWNER_SPEND: Scopes = Scopes::of(&[scope::OWNER, scope::SPEND]);
+pub const OWNER_METER: Scopes = Scopes::of(&[scope::OWNER, scope::METER]);
+pub const OPERATE: Scopes = Scopes::of(&[scope::OPERATE]);
+pub const NODE: Scopes = Scopes::of(&[scope::NODE]);
+/// Those that may replace or revoke themselves.
+pub const ANY_OF_PRINCIPALS: Scopes = Scopes::of(&[scope::OWNER, scope::SPEND, scope::METER]);
+
+/// `Err(code)` unless `holds`.
+#[inline]
+pub fn require(holds: bool, code: Code) -> Outcome {
+    if holds {
+        Ok(())
+    } else {
+        Err(code)
+    }
+}
+
+impl Input<'_> {
+    /// Stage shape: flags within the kind's, then (for all kinds but NAME) no CONT.
+    #[inline]
+    pub fn check_flags_and_conts(&self, flags: u16) -> Outcome {
+        require(self.record.flags() & !flags == 0, Code::UnknownFlags)?;
+        require(self.record.cont_count() == 0, Code::ContNotAllowed)
+    }
+
+    /// Stage shape: these bytes are reserved.
+    #[inline]
+    pub fn check_reserved(&self, start: usize, end: usize) -> Outcome {
+        require(self.record.is_zero(start, end), Code::ReservedNonzero)
+    }
+
+    /// Stage shape of ISSUE, TRANSFER and RESERVE: a reference that is to be unique is not zero.
+    #[inline]
+    pub fn check_reference_shape(&self) -> Outcome {
+        require(
+            !self.is_unique() || !self.record.is_zero(56, 72),
+            Code::BadField,
+        )
+    }
+
+    #[inline]
+    pub fn is_unique(&self) -> bool {
+        self.record.flags() & FLAG_UNIQUE != 0
+    }
+
+    /// Stage key and scope.
+    #[inline]
+    pub fn check_signer(&self, state: &State, scopes: &Scopes) -> Outcome {
+        let key = state.keys.get(self.key);
+        require(!key.revoked, Code::KeyRevoked)?;
+        require(key.until_ns == 0 || key.until_ns > self.t, Code::KeyExpired)?;
+        require(scopes.has(key.scope), Code::ScopeDenied)
+    }
+
+    /// Stage reference. `group` is that of the record's kind.
+    #[inline]
+    pub fn check_reference(&self, state: &State, group: u16) -> Outcome {
+        if !self.is_unique() {
+            return Ok(());
+        }
+        let key = (self.principal, group, self.record.id16(56));
+        require(state.references.find(key).is_none(), Code::ReferenceUsed)
+    }
+
+    /// Stage caps: there is room for one more remembered reference.
+    #[inline]
+    pub fn check_reference_cap(&self, state: &State) -> Outcome {
+        let count = state.principals.get(self.principal).reference_count;
+        require(
+            !self.is_unique() || count < self.genesis.cap_references,
+            Code::CapExceeded,
+        )
+    }
+
+    /// On success: remember the reference.
+    #[inline]
+    pub fn remember_reference(&self, state: &mut State, group: u16) {
+        if self.is_unique() {
+            state.insert_reference(Reference {
+                sequence: self.sequence,
+                timestamp_ns: self.t,
+                reference: self.record.id16(56),
+                principal: self.principal,
+                group,
+            });
+        }
+    }
+
+    /// An account that exists and belongs to the signer's principal.
+    #[inline]
+    pub fn own_account(&self, state: &State, id: Id16, missing: Code) -> Result<Slot, Code> {
+        match state.accounts.find(id) {
+            Some(slot) if state.accounts.get(slot).owner == self.principal => Ok(slot),
+            _ => Err(missing),
+        }
+    }
+
+    /// The id of the object that this record makes.
+    pub fn derived_id(&self, state: &State) -> Id16 {
+        let principal = state.principals.get(self.principal).id;
+        object_id(
+            &self.genesis.ledger_id,
+            &principal,
+            &self.envelope_id,
+            self.index,
+        )
+    }
+
+    /// The text that starts in the head's bytes 16 to 80 and goes on in its CONT payloads.
+    pub fn text_field(&self) -> Vec<u8> {
+        let mut text = self.record.slice(16, 80).to_vec();
+        for cont in crate::format::Records::new(self.conts) {
+            let payload: &[u8; CONT_PAYLOAD_BYTES] = cont.cont_payload();
+            text.extend_from_slice(payload);
+        }
+        text
+    }
+}
+
+/// Stage state: an account that money may move through.
+#[inline]
+pub fn check_usable(account: &Account) -> Outcome {
+    require(!account.is(account_flag::CLOSED), Code::AccountClosed)?;
+    require(!account.is(account_flag::FROZEN), Code::AccountFrozen)?;
+    require(!account.is(account_flag::ISSUANCE), Code::IssuanceAccount)
+}
+
+/// Stage funds of `amount` on an account that is no issuance account.
+#[inline]
+pub fn check_funds(account: &Account, amount: u128) -> Outcome {
+    let available = account.available();
+    if amount <= available {
+        return Ok(());
+    }
+    // Neither sum leaves u128: available + debits_pending is credits + limit - debits_posted.
+    let with_held = sum(available, account.debits_pending, "funds leave u128");
+    Err(if amount <= with_held {
+        Code::FundsHeld
+    } else {
+        Code::InsufficientFunds
+    })
+}
+
+/// Stage overflow: the column takes `amount` more.
+#[inline]
+pub fn check_room(column: u128, amount: u128) -> Outcome {
+    require(column.checked_add(amount).is_some(), Code::AmountOverflow)
+}
+
+/// Runs the rule of the record's kind.
+#[inline]
+pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
+    use crate::format::kind;
+    match input.record.kind() {
+        kind::TRANSFER => super::money::transfer(state, input),
+        kind::RESERVE => super::metering::reserve(state, input),
+        kind::CAPTURE => super::metering::capture(state, effects, input),
+        kind::RELEASE => super::metering::release(state, effects, input),
+        kind::ISSUE => super::unit::issue(state, input),
+        kind::UNIT => super::unit::unit(state, input),
+        kind::ACCOUNT => super::registry::account(state, input),
+        kind::NAME => super::registry::name(state, input),
+        kind::KEY => super::key::key(state, input),
+        kind::PRINCIPAL => super::registry::principal(state, input),
+        kind::TICK => super::system::tick(state, input),
+        _ => Err(Code::UnknownKind),
+    }
+}

@@ -1,0 +1,204 @@
+//! What must hold after every record (semantics.md section 4), over the whole state; and that what
+//! is derived is what the rows say. For tests, auditors and restored checkpoints: it reads all.
+
+use super::expiry::NEVER;
+use super::rows::{account_flag, Account, HoldStatus, Principal};
+use super::state::State;
+use super::table::{Row, Slot, Table};
+
+/// An exact sum of amounts: columns may add up to more than 128 bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Total {
+    carries: u64,
+    low: u128,
+}
+
+impl Total {
+    fn add(&mut self, amount: u128) {
+        let (low, carried) = self.low.overflowing_add(amount);
+        self.low = low;
+        self.carries += u64::from(carried);
+    }
+}
+
+/// One entry for each slot that a table ever used.
+fn by_slot<R: Row, T: Clone + Default>(table: &Table<R>) -> Vec<T> {
+    let slots = table.slots().max().map_or(0, |slot| slot as usize + 1);
+    vec![T::default(); slots]
+}
+
+impl State {
+    /// All that is wrong with the state, in words; nothing when it is right.
+    pub fn verify_invariants(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        self.verify_units(&mut problems);
+        self.verify_available(&mut problems);
+        self.verify_holds(&mut problems);
+        self.verify_counters(&mut problems);
+        self.verify_orders(&mut problems);
+        problems
+    }
+
+    fn verify_units(&self, problems: &mut Vec<String>) {
+        let mut sums: Vec<[Total; 4]> = by_slot(&self.units);
+        for account in self.accounts.rows() {
+            let sums = &mut sums[account.unit as usize];
+            sums[0].add(account.debits_posted);
+            sums[1].add(account.credits_posted);
+            sums[2].add(account.debits_pending);
+            sums[3].add(account.credits_pending);
+        }
+        for sums in sums {
+            if sums[0] != sums[1] {
+                problems.push("posted debits and credits of a unit differ".to_owned());
+            }
+            if sums[2] != sums[3] {
+                problems.push("pending debits and credits of a unit differ".to_owned());
+            }
+        }
+    }
+
+    fn verify_available(&self, problems: &mut Vec<String>) {
+        let is_below_zero = |account: &Account| {
+            let funds = account.credits_posted.checked_add(account.credit_limit);
+            let used = account.debits_posted.checked_add(account.debits_pending);
+            !matches!((funds, used), (Some(funds), Some(used)) if used <= funds)
+        };
+        for account in self.accounts.rows() {
+            if !account.is(account_flag::ISSUANCE) && is_below_zero(account) {
+                problems.push("available is below zero".to_owned());
+            }
+        }
+    }
+
+    fn verify_holds(&self, problems: &mut Vec<String>) {
+        let mut pending: Vec<[Total; 2]> = by_slot(&self.accounts);
+        for hold in self.holds.rows() {
+            if hold.captured > hold.maximum {
+                problems.push("a hold paid more than it holds".to_owned());
+            } else if hold.status == HoldStatus::Open {
+                pending[hold.payer as usize][0].add(hold.rest());
+                pending[hold.payee as usize][1].add(hold.rest());
+            }
+            if (hold.status == HoldStatus::Open) != (hold.ended_at_ns == 0) {
+                problems.push("status and end of a hold contradict each other".to_owned());
+            }
+        }
+        for slot in self.accounts.slots() {
+            let account = self.accounts.get(slot);
+            let exact = |low| Total { carries: 0, low };
+            let columns = [account.debits_pending, account.credits_pending].map(exact);
+            if pending[slot as usize] != columns {
+                problems.push("pending columns are not the rests of the open holds".to_owned());
+            }
+        }
+    }
+
+    fn verify_counters(&self, problems: &mut Vec<String>) {
+        let mut counted: Vec<Principal> = by_slot(&self.principals);
+        for account in self.accounts.rows() {
+            counted[account.owner as usize].account_count += 1;
+        }
+        for hold in self.holds.rows() {
+            if hold.status == HoldStatus::Open {
+                let owner = self.accounts.get(hold.payer).owner;
+                counted[owner as usize].open_hold_count += 1;
+            }
+        }
+        for name in self.names.rows() {
+            counted[name.owner as usize].name_count += 1;
+        }
+        for reference in self.references.iter() {
+            counted[reference.principal as usize].reference_count += 1;
+        }
+        for live in self.live_ids.iter() {
+            counted[live.principal as usize].live_id_count += 1;
+        }
+        for slot in self.keys.slots() {
+            counted[self.keys.get(slot).principal as usize]
+                .keys
+                .push(slot);
+        }
+        for slot in self.principals.slots() {
+            if !same_counts(self.principals.get(slot), &counted[slot as usize]) {
+                problems.push("counters of a principal are wrong".to_owned());
+            }
+        }
+    }
+
+    fn verify_orders(&self, problems: &mut Vec<String>) {
+        let ended = |slot: &Slot| {
+            let hold = self.holds.get(*slot);
+            (hold.ended_at_ns, hold.expires_at_ns, hold.id)
+        };
+        let open: Vec<u64> = self
+            .holds
+            .rows()
+            .filter(|hold| hold.status == HoldStatus::Open)
+            .map(|hold| hold.expires_at_ns)
+            .collect();
+        let next = open.iter().copied().min().unwrap_or(NEVER);
+        let checks = [
+            (
+                self.expiries.len() == open.len()
+                    && self.ended.len() + open.len() == self.holds.len(),
+                "a hold is neither open nor ended",
+            ),
+            (self.expiries.next_ns() == next, "the next expiry is wrong"),
+            (
+                self.ended.iter().is_sorted_by_key(ended),
+                "ended holds are not in the order in which they ended",
+            ),
+            (
+                self.are_in_log_order(
+                    self.live_ids
+                        .iter()
+                        .map(|row| (row.first_sequence, row.block_timestamp_ns)),
+                ),
+                "live ids are not in the order of the log",
+            ),
+            (
+                self.are_in_log_order(
+                    self.references
+                        .iter()
+                        .map(|row| (row.sequence, row.timestamp_ns)),
+                ),
+                "references are not in the order of the log",
+            ),
+            (
+                self.symbols.len() == self.units.len() && self.name_texts.len() == self.names.len(),
+                "an index has another size than its table",
+            ),
+        ];
+        let broken = checks.iter().filter(|(holds, _)| !holds);
+        problems.extend(broken.map(|(_, problem)| (*problem).to_owned()));
+    }
+
+    /// Whether these sequence numbers ascend below the next one, and their timestamps do not fall.
+    fn are_in_log_order(&self, rows: impl Iterator<Item = (u64, u64)>) -> bool {
+        let (mut last_sequence, mut last_timestamp) = (0, 0);
+        for (sequence, timestamp) in rows {
+            if sequence <= last_sequence || timestamp < last_timestamp {
+                return false;
+            }
+            (last_sequence, last_timestamp) = (sequence, timestamp);
+        }
+        last_sequence < self.next_sequence
+    }
+}
+
+fn same_counts(a: &Principal, b: &Principal) -> bool {
+    let counts = |p: &Principal| {
+        let mut keys = p.keys.clone();
+        keys.sort_unstable();
+        (
+            p.account_count,
+            p.open_hold_count,
+            p.name_count,
+            p.reference_count,
+            p.live_id_count,
+            keys,
+        )
+    };
+    counts(a) == counts(b)
+}

@@ -1,0 +1,114 @@
+//! What an ATOMIC envelope must be able to take back.
+//!
+//! While the journal is on, each change of the state notes how to undo it; `State::roll_back` does
+//! so, newest first, which leaves every table, counter and order as it was: rows are taken out
+//! again before the rows they refer to, and what was appended last leaves first. Consumed ids and
+//! sweeps are not journalled: they happen before the journal is switched on.
+
+use super::rows::{Account, Hold, HoldStatus, Key};
+use super::state::{broken, State};
+use super::table::Slot;
+
+/// One change, with what is needed to take it back.
+pub enum Undo {
+    PrincipalInserted(Slot),
+    KeyInserted(Slot),
+    KeyChanged(Slot, Key),
+    NameInserted(Slot),
+    UnitInserted(Slot),
+    AccountInserted(Slot),
+    AccountChanged(Slot, Account),
+    HoldInserted(Slot),
+    HoldChanged(Slot, Hold),
+    ReferenceInserted,
+}
+
+/// The changes since `begin`, oldest first; nothing is noted while it is off.
+#[derive(Default)]
+pub struct Journal {
+    is_on: bool,
+    changes: Vec<Undo>,
+}
+
+impl Journal {
+    #[inline]
+    pub fn note(&mut self, undo: impl FnOnce() -> Undo) {
+        if self.is_on {
+            self.changes.push(undo());
+        }
+    }
+
+    pub fn begin(&mut self) {
+        self.is_on = true;
+    }
+
+    /// Keeps the changes.
+    pub fn commit(&mut self) {
+        self.is_on = false;
+        self.changes.clear();
+    }
+}
+
+impl State {
+    /// Takes back all changes since the journal was switched on, and switches it off.
+    pub fn roll_back(&mut self) {
+        self.journal.is_on = false;
+        while let Some(undo) = self.journal.changes.pop() {
+            self.take_back(undo);
+        }
+    }
+
+    fn take_back(&mut self, undo: Undo) {
+        match undo {
+            Undo::PrincipalInserted(slot) => self.principals.remove(slot),
+            Undo::KeyInserted(slot) => {
+                let principal = self.keys.get(slot).principal;
+                if self.principals.get_mut(principal).keys.pop() != Some(slot) {
+                    broken("the newest key of a principal is not the one to take back");
+                }
+                self.keys.remove(slot);
+            }
+            Undo::KeyChanged(slot, old) => *self.keys.get_mut(slot) = old,
+            Undo::NameInserted(slot) => {
+                let name = *self.names.get(slot);
+                self.name_texts
+                    .remove(&(name.owner, name.kind, name.text_hash));
+                self.principals.get_mut(name.owner).name_count -= 1;
+                self.names.remove(slot);
+            }
+            Undo::UnitInserted(slot) => {
+                self.symbols.remove(&self.units.get(slot).symbol);
+                self.units.remove(slot);
+            }
+            Undo::AccountInserted(slot) => {
+                let owner = self.accounts.get(slot).owner;
+                self.principals.get_mut(owner).account_count -= 1;
+                self.accounts.remove(slot);
+            }
+            Undo::AccountChanged(slot, old) => *self.accounts.get_mut(slot) = old,
+            Undo::HoldInserted(slot) => {
+                let hold = *self.holds.get(slot);
+                self.expiries.remove(hold.expires_at_ns, hold.id);
+                self.payer_principal(&hold).open_hold_count -= 1;
+                self.holds.remove(slot);
+            }
+            Undo::HoldChanged(slot, old) => self.take_back_hold(slot, old),
+            Undo::ReferenceInserted => match self.references.pop_back() {
+                Some(row) => self.principals.get_mut(row.principal).reference_count -= 1,
+                None => broken("no reference to take back"),
+            },
+        }
+    }
+
+    fn take_back_hold(&mut self, slot: Slot, old: Hold) {
+        let was_ended = self.holds.get(slot).status != HoldStatus::Open;
+        *self.holds.get_mut(slot) = old;
+        if was_ended {
+            if self.ended.pop_back() != Some(slot) {
+                broken("the hold that ended last is not the one to take back");
+            }
+            self.expiries.insert(old.expires_at_ns, old.id, slot);
+            self.payer_principal(&old).open_hold_count += 1;
+        }
+    }
+}

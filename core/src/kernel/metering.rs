@@ -1,0 +1,171 @@
+//! Group 4: RESERVE, CAPTURE and RELEASE.
+
+use super::effect::{Cause, Effects};
+use super::input::{
+    check_funds, check_room, check_usable, require, Input, Outcome, FLAG_FINAL, FLAG_UNIQUE,
+    OWNER_METER, OWNER_SPEND,
+};
+use super::rows::{account_flag, Hold, HoldStatus};
+use super::state::{difference, sum, State};
+use super::table::Slot;
+use crate::format::{Code, Id16};
+
+const GROUP: u16 = 4;
+const MODE_FLAT: u16 = 0;
+/// A hold must have at least so long to live.
+const MIN_HOLD_LIFETIME_NS: u64 = 1_000_000_000;
+
+/// Pins an amount of the payer for the payee until it expires.
+pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
+    let record = input.record;
+    let (payer_id, payee_id, maximum) = (record.id16(8), record.id16(24), record.u128(40));
+    let expires_at_ns = record.u64(72);
+    input.check_flags_and_conts(FLAG_UNIQUE)?;
+    input.check_reserved(80, 112)?;
+    require(record.u16(6) == MODE_FLAT, Code::BadField)?;
+    input.check_reference_shape()?;
+    require(maximum != 0, Code::ZeroAmount)?;
+    require(payer_id != payee_id, Code::SelfTransfer)?;
+    input.check_signer(state, &OWNER_SPEND)?;
+    input.check_reference(state, GROUP)?;
+    let payer_slot = input.own_account(state, payer_id, Code::DebitNotFound)?;
+    let payee_slot = state.accounts.find(payee_id).ok_or(Code::CreditNotFound)?;
+    let id = input.derived_id(state);
+    require(state.holds.find(id).is_none(), Code::IdConflict)?;
+    let payer = state.accounts.get(payer_slot);
+    let payee = state.accounts.get(payee_slot);
+    check_usable(payer)?;
+    check_usable(payee)?;
+    require(payer.unit == payee.unit, Code::UnitMismatch)?;
+    check_expiry(input, expires_at_ns)?;
+    let open_holds = state.principals.get(input.principal).open_hold_count;
+    require(open_holds < input.genesis.cap_open_holds, Code::CapExceeded)?;
+    input.check_reference_cap(state)?;
+    check_funds(payer, maximum)?;
+    check_room(payee.credits_pending, maximum)?;
+
+    let payer = state.account_mut(payer_slot);
+    payer.debits_pending = sum(payer.debits_pending, maximum, "debits_pending leaves u128");
+    let payee = state.account_mut(payee_slot);
+    payee.credits_pending = sum(
+        payee.credits_pending,
+        maximum,
+        "credits_pending leaves u128",
+    );
+    state.insert_hold(Hold {
+        id,
+        payer: payer_slot,
+        payee: payee_slot,
+        maximum,
+        captured: 0,
+        expires_at_ns,
+        status: HoldStatus::Open,
+        ended_at_ns: 0,
+    });
+    input.remember_reference(state, GROUP);
+    Ok(())
+}
+
+/// `t + 1 s <= expires_at <= t + hold_max_lifetime`, in exact arithmetic.
+fn check_expiry(input: &Input<'_>, expires_at_ns: u64) -> Outcome {
+    let t = u128::from(input.t);
+    let soonest = t + u128::from(MIN_HOLD_LIFETIME_NS);
+    let latest = t + u128::from(input.genesis.hold_max_lifetime_ns);
+    let fits = (soonest..=latest).contains(&u128::from(expires_at_ns));
+    require(fits, Code::ExpiryInvalid)
+}
+
+/// Existence of a hold for its payee: strangers see none, the payer may not.
+fn payees_hold(state: &State, input: &Input<'_>, id: Id16) -> Result<Slot, Code> {
+    let slot = state.holds.find(id).ok_or(Code::HoldNotFound)?;
+    let hold = state.holds.get(slot);
+    let payee = state.accounts.get(hold.payee).owner;
+    if payee == input.principal {
+        return Ok(slot);
+    }
+    let payer = state.accounts.get(hold.payer).owner;
+    Err(if payer == input.principal {
+        Code::NotPayee
+    } else {
+        Code::HoldNotFound
+    })
+}
+
+/// Posts what was used so far, cumulatively; FINAL frees the rest.
+pub fn capture(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
+    let record = input.record;
+    let (hold_id, cumulative) = (record.id16(8), record.u128(24));
+    let is_final = record.flags() & FLAG_FINAL != 0;
+    input.check_flags_and_conts(FLAG_FINAL)?;
+    input.check_reserved(40, 72)?;
+    input.check_reserved(80, 112)?;
+    require((1..=3).contains(&record.u16(6)), Code::BadField)?;
+    require(cumulative != 0 || is_final, Code::ZeroAmount)?;
+    input.check_signer(state, &OWNER_METER)?;
+    let slot = payees_hold(state, input, hold_id)?;
+    let hold = *state.holds.get(slot);
+    if hold.status == HoldStatus::Captured && cumulative == hold.captured {
+        return Ok(());
+    }
+    check_open(&hold, input.t)?;
+    let payee = state.accounts.get(hold.payee);
+    require(!payee.is(account_flag::CLOSED), Code::AccountClosed)?;
+    require(!payee.is(account_flag::FROZEN), Code::AccountFrozen)?;
+    require(cumulative >= hold.captured, Code::CaptureLowered)?;
+    require(cumulative <= hold.maximum, Code::CaptureExceedsHold)?;
+    let step = difference(cumulative, hold.captured, "capture below captured");
+    check_room(payee.credits_posted, step)?;
+
+    if step > 0 {
+        state.free_pending(&hold, step);
+        let payer = state.account_mut(hold.payer);
+        payer.debits_posted = sum(payer.debits_posted, step, "debits_posted leaves u128");
+        let payee = state.account_mut(hold.payee);
+        payee.credits_posted = sum(payee.credits_posted, step, "credits_posted leaves u128");
+        state.set_captured(slot, cumulative);
+        effects.push(state, Cause::Capture, input.index, &hold, step);
+    }
+    if is_final {
+        end(state, effects, input, slot, HoldStatus::Captured);
+    }
+    Ok(())
+}
+
+/// Gives the whole rest back to the payer.
+pub fn release(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
+    input.check_flags_and_conts(0)?;
+    input.check_reserved(6, 8)?;
+    input.check_reserved(24, 112)?;
+    input.check_signer(state, &OWNER_METER)?;
+    let slot = payees_hold(state, input, input.record.id16(8))?;
+    check_open(state.holds.get(slot), input.t)?;
+
+    end(state, effects, input, slot, HoldStatus::Released);
+    Ok(())
+}
+
+/// Stage state: the hold neither ended nor is past its expiry (swept or not).
+fn check_open(hold: &Hold, t: u64) -> Outcome {
+    match hold.status {
+        HoldStatus::Captured | HoldStatus::Released => Err(Code::HoldEnded),
+        HoldStatus::Expired => Err(Code::HoldExpired),
+        HoldStatus::Open => require(hold.expires_at_ns > t, Code::HoldExpired),
+    }
+}
+
+/// Frees what is left, and ends the hold.
+fn end(
+    state: &mut State,
+    effects: &mut Effects,
+    input: &Input<'_>,
+    slot: Slot,
+    status: HoldStatus,
+) {
+    let hold = *state.holds.get(slot);
+    let rest = hold.rest();
+    if rest > 0 {
+        state.free_pending(&hold, rest);
+        effects.push(state, Cause::Release, input.index, &hold, rest);
+    }
+    state.end_hold(slot, status, input.t);
+}

@@ -1,0 +1,79 @@
+//! The deterministic kernel: `(state, block) -> (state, results, effects, leaves)`.
+//!
+//! The rules are those of `docs/semantics.md`, in its order; the bytes are those of
+//! `docs/format.md`. The executable specification in `ledger/tallystick_ledger/spec` is the same
+//! in plain Python, and tests bind the two. Nothing here knows a clock, chance, a thread or I/O.
+//!
+//! | file | what |
+//! |---|---|
+//! | `apply`, `envelope`, `input` | a block, an envelope, a record with the stages all kinds share |
+//! | `registry`, `key`, `unit`, `money`, `metering`, `system` | the rules, one function a kind |
+//! | `sweep`, `effect`, `leaf` | pruning and expiry, computed postings, what the log tree gets |
+//! | `state`, `rows`, `table`, `window`, `expiry`, `journal` | the tables and their changes |
+//! | `encode`, `decode`, `checkpoint`, `invariants` | state rows and digest, there and back |
+//!
+//! A refused record or block is a value. A broken invariant is a panic: it means that this node
+//! can no longer say what the ledger says, and the only honest reaction is to stop.
+
+mod admit;
+mod apply;
+#[cfg(feature = "python")]
+mod cell;
+mod checkpoint;
+mod decode;
+mod effect;
+mod encode;
+mod envelope;
+mod expiry;
+mod input;
+mod invariants;
+mod journal;
+mod key;
+mod leaf;
+mod metering;
+mod money;
+mod packed;
+#[cfg(feature = "python")]
+mod python;
+#[cfg(feature = "python")]
+mod python_applied;
+mod query;
+mod registry;
+mod rows;
+mod state;
+mod sweep;
+mod system;
+mod table;
+mod unit;
+mod window;
+
+pub use apply::{Applied, BlockError, EnvelopeOutcome};
+pub use checkpoint::{checkpoint_info, CheckpointError, CheckpointInfo};
+#[cfg(feature = "python")]
+pub use python::register;
+pub use query::KernelStatus;
+
+use crate::format::Genesis;
+use crate::tree::Frontier;
+use leaf::ResultRoots;
+use state::State;
+
+/// A ledger's state, and the right edge of its log tree.
+pub struct Kernel {
+    genesis: Genesis,
+    state: State,
+    frontier: Frontier,
+    roots: ResultRoots,
+}
+
+impl Kernel {
+    /// The state before the first block.
+    pub fn new(genesis: Genesis) -> Self {
+        Self {
+            state: State::from_genesis(&genesis),
+            genesis,
+            frontier: Frontier::new(),
+            roots: ResultRoots::default(),
+        }
+    }
+}

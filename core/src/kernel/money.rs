@@ -1,0 +1,39 @@
+//! Group 3: TRANSFER.
+
+use super::input::{check_funds, check_room, check_usable, require, Input, Outcome};
+use super::input::{FLAG_UNIQUE, OWNER_SPEND};
+use super::state::{sum, State};
+use crate::format::Code;
+
+const GROUP: u16 = 3;
+
+/// Moves an amount from an account of the signer to any other of the same unit.
+pub fn transfer(state: &mut State, input: &Input<'_>) -> Outcome {
+    let record = input.record;
+    let (debit_id, credit_id, amount) = (record.id16(8), record.id16(24), record.u128(40));
+    input.check_flags_and_conts(FLAG_UNIQUE)?;
+    input.check_reserved(6, 8)?;
+    input.check_reserved(72, 112)?;
+    input.check_reference_shape()?;
+    require(amount != 0, Code::ZeroAmount)?;
+    require(debit_id != credit_id, Code::SelfTransfer)?;
+    input.check_signer(state, &OWNER_SPEND)?;
+    input.check_reference(state, GROUP)?;
+    let debit_slot = input.own_account(state, debit_id, Code::DebitNotFound)?;
+    let credit_slot = state.accounts.find(credit_id).ok_or(Code::CreditNotFound)?;
+    let debit = state.accounts.get(debit_slot);
+    let credit = state.accounts.get(credit_slot);
+    check_usable(debit)?;
+    check_usable(credit)?;
+    require(debit.unit == credit.unit, Code::UnitMismatch)?;
+    input.check_reference_cap(state)?;
+    check_funds(debit, amount)?;
+    check_room(credit.credits_posted, amount)?;
+
+    let debit = state.account_mut(debit_slot);
+    debit.debits_posted = sum(debit.debits_posted, amount, "debits_posted leaves u128");
+    let credit = state.account_mut(credit_slot);
+    credit.credits_posted = sum(credit.credits_posted, amount, "credits_posted leaves u128");
+    input.remember_reference(state, GROUP);
+    Ok(())
+}

@@ -1,0 +1,338 @@
+//! Python face of the kernel; documented in `_kernel.pyi`.
+
+use pyo3::create_exception;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+
+use super::cell::{Broken, Cell};
+use super::python_applied::PyApplied;
+use super::{checkpoint_info, CheckpointInfo, Kernel, KernelStatus};
+use crate::admission::PyAdmission;
+use crate::format::{Genesis, Id16, Key32};
+
+create_exception!(tallystick_core, GenesisError, PyValueError);
+create_exception!(tallystick_core, BlockError, PyValueError);
+create_exception!(tallystick_core, CheckpointError, PyValueError);
+create_exception!(tallystick_core, KernelBroken, PyRuntimeError);
+
+impl From<Broken> for PyErr {
+    fn from(_: Broken) -> Self {
+        KernelBroken::new_err("the kernel panicked before; end the process")
+    }
+}
+
+fn parse_genesis(bytes: &[u8]) -> PyResult<Genesis> {
+    Genesis::parse(bytes).map_err(|refusal| GenesisError::new_err(refusal.to_string()))
+}
+
+fn array<const N: usize>(bytes: &[u8], what: &str) -> PyResult<[u8; N]> {
+    bytes
+        .try_into()
+        .map_err(|_| PyValueError::new_err(format!("{what} has {N} bytes")))
+}
+
+fn check_ids(ids: &[u8]) -> PyResult<()> {
+    if ids.len() % 16 != 0 {
+        return Err(PyValueError::new_err("ids are 16 bytes each"));
+    }
+    Ok(())
+}
+
+/// The kernel as Python sees it. Everything that may take long runs without the GIL.
+#[pyclass(name = "Kernel", module = "tallystick_core", frozen)]
+pub struct PyKernel {
+    cell: Cell,
+    genesis: Genesis,
+}
+
+impl PyKernel {
+    fn of(kernel: Kernel) -> Self {
+        Self {
+            genesis: kernel.genesis().clone(),
+            cell: Cell::new(kernel),
+        }
+    }
+
+    /// Reads without the GIL, and gives the bytes to Python.
+    fn bytes_of<'py, T: AsRef<[u8]> + Send>(
+        &self,
+        py: Python<'py>,
+        read: impl FnOnce(&Kernel) -> T + Send,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = py.detach(|| self.cell.read(read))?;
+        Ok(PyBytes::new(py, bytes.as_ref()))
+    }
+
+    /// As `bytes_of`, for a row that may not be there.
+    fn row_of<'py>(
+        &self,
+        py: Python<'py>,
+        read: impl FnOnce(&Kernel) -> Option<Vec<u8>> + Send,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let row = py.detach(|| self.cell.read(read))?;
+        Ok(row.map(|row| PyBytes::new(py, &row)))
+    }
+}
+
+#[pymethods]
+impl PyKernel {
+    #[new]
+    fn new(genesis: PyBackedBytes) -> PyResult<Self> {
+        Ok(Self::of(Kernel::new(parse_genesis(&genesis)?)))
+    }
+
+    #[staticmethod]
+    fn restore(
+        py: Python<'_>,
+        genesis: PyBackedBytes,
+        checkpoint: PyBackedBytes,
+    ) -> PyResult<Self> {
+        let genesis = parse_genesis(&genesis)?;
+        match py.detach(|| Kernel::restore(genesis, &checkpoint)) {
+            Ok(kernel) => Ok(Self::of(kernel)),
+            Err(error) => Err(CheckpointError::new_err(error.to_string())),
+        }
+    }
+
+    fn checkpoint<'py>(
+        &self,
+        py: Python<'py>,
+        applied_index: u64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.bytes_of(py, |kernel| kernel.checkpoint(applied_index))
+    }
+
+    fn apply(&self, py: Python<'_>, block: PyBackedBytes) -> PyResult<PyApplied> {
+        let applied = py.detach(|| {
+            self.cell
+                .change(|kernel| kernel.apply(&block))
+                .map(|applied| applied.map(PyApplied::new))
+        })?;
+        applied.map_err(|error| BlockError::new_err(error.to_string()))
+    }
+
+    fn admit(
+        &self,
+        py: Python<'_>,
+        messages: Vec<PyBackedBytes>,
+        now_ns: u64,
+    ) -> PyResult<PyAdmission> {
+        let admission = PyAdmission::admit(py, messages, now_ns, &self.genesis, &self.cell);
+        py.detach(|| self.cell.read(|_| ()))?;
+        Ok(admission)
+    }
+
+    fn state_digest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.bytes_of(py, Kernel::state_digest)
+    }
+
+    fn state_rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.bytes_of(py, Kernel::state_rows)
+    }
+
+    fn verify_invariants(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(py.detach(|| self.cell.read(Kernel::verify_invariants))?)
+    }
+
+    fn status(&self, py: Python<'_>) -> PyResult<PyKernelStatus> {
+        let inner = py.detach(|| self.cell.read(Kernel::status))?;
+        Ok(PyKernelStatus { inner })
+    }
+
+    #[getter]
+    fn ledger_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.genesis.ledger_id)
+    }
+
+    fn accounts<'py>(&self, py: Python<'py>, ids: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
+        check_ids(&ids)?;
+        self.bytes_of(py, |kernel| kernel.account_rows(&ids))
+    }
+
+    fn holds<'py>(&self, py: Python<'py>, ids: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
+        check_ids(&ids)?;
+        self.bytes_of(py, |kernel| kernel.hold_rows(&ids))
+    }
+
+    fn key<'py>(
+        &self,
+        py: Python<'py>,
+        public_key: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let key: Key32 = array(&public_key, "a public key")?;
+        self.row_of(py, |kernel| kernel.key_row(key))
+    }
+
+    fn principal<'py>(
+        &self,
+        py: Python<'py>,
+        id: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let id: Id16 = array(&id, "an id")?;
+        self.row_of(py, |kernel| kernel.principal_row(id))
+    }
+
+    fn unit<'py>(
+        &self,
+        py: Python<'py>,
+        id: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let id: Id16 = array(&id, "an id")?;
+        self.row_of(py, |kernel| kernel.unit_row(id))
+    }
+
+    fn name<'py>(
+        &self,
+        py: Python<'py>,
+        id: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let id: Id16 = array(&id, "an id")?;
+        self.row_of(py, |kernel| kernel.name_row(id))
+    }
+
+    fn units<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.bytes_of(py, Kernel::unit_rows)
+    }
+
+    fn live_id<'py>(
+        &self,
+        py: Python<'py>,
+        principal: PyBackedBytes,
+        envelope_id: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let principal: Id16 = array(&principal, "an id")?;
+        let envelope_id: Id16 = array(&envelope_id, "an envelope id")?;
+        self.row_of(py, |kernel| kernel.live_id_row(principal, envelope_id))
+    }
+}
+
+#[pyclass(name = "KernelStatus", module = "tallystick_core", frozen)]
+pub struct PyKernelStatus {
+    inner: KernelStatus,
+}
+
+#[pymethods]
+impl PyKernelStatus {
+    #[getter]
+    fn next_sequence(&self) -> u64 {
+        self.inner.next_sequence
+    }
+
+    #[getter]
+    fn min_next_timestamp_ns(&self) -> u64 {
+        self.inner.min_next_timestamp_ns
+    }
+
+    #[getter]
+    fn tree_size(&self) -> u64 {
+        self.inner.tree_size
+    }
+
+    #[getter]
+    fn tree_root<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.tree_root)
+    }
+
+    #[getter]
+    fn principals(&self) -> usize {
+        self.inner.principals
+    }
+
+    #[getter]
+    fn keys(&self) -> usize {
+        self.inner.keys
+    }
+
+    #[getter]
+    fn units(&self) -> usize {
+        self.inner.units
+    }
+
+    #[getter]
+    fn accounts(&self) -> usize {
+        self.inner.accounts
+    }
+
+    #[getter]
+    fn holds(&self) -> usize {
+        self.inner.holds
+    }
+
+    #[getter]
+    fn open_holds(&self) -> usize {
+        self.inner.open_holds
+    }
+
+    #[getter]
+    fn live_ids(&self) -> usize {
+        self.inner.live_ids
+    }
+
+    #[getter]
+    fn references(&self) -> usize {
+        self.inner.references
+    }
+
+    #[getter]
+    fn next_expiry_ns(&self) -> u64 {
+        self.inner.next_expiry_ns
+    }
+}
+
+#[pyclass(name = "CheckpointInfo", module = "tallystick_core", frozen)]
+pub struct PyCheckpointInfo {
+    inner: CheckpointInfo,
+}
+
+#[pymethods]
+impl PyCheckpointInfo {
+    #[getter]
+    fn ledger_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.ledger_id)
+    }
+
+    #[getter]
+    fn applied_index(&self) -> u64 {
+        self.inner.applied_index
+    }
+
+    #[getter]
+    fn tree_size(&self) -> u64 {
+        self.inner.tree_size
+    }
+
+    #[getter]
+    fn next_sequence(&self) -> u64 {
+        self.inner.next_sequence
+    }
+
+    #[getter]
+    fn min_next_timestamp_ns(&self) -> u64 {
+        self.inner.min_next_timestamp_ns
+    }
+}
+
+#[pyfunction]
+#[pyo3(name = "checkpoint_info")]
+fn py_checkpoint_info(py: Python<'_>, checkpoint: PyBackedBytes) -> PyResult<PyCheckpointInfo> {
+    match py.detach(|| checkpoint_info(&checkpoint)) {
+        Ok(inner) => Ok(PyCheckpointInfo { inner }),
+        Err(error) => Err(CheckpointError::new_err(error.to_string())),
+    }
+}
+
+/// Adds the kernel's classes and exceptions to the extension module.
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = m.py();
+    m.add("GenesisError", py.get_type::<GenesisError>())?;
+    m.add("BlockError", py.get_type::<BlockError>())?;
+    m.add("CheckpointError", py.get_type::<CheckpointError>())?;
+    m.add("KernelBroken", py.get_type::<KernelBroken>())?;
+    m.add_class::<PyKernel>()?;
+    m.add_class::<PyApplied>()?;
+    m.add_class::<PyKernelStatus>()?;
+    m.add_class::<PyCheckpointInfo>()?;
+    m.add_function(wrap_pyfunction!(py_checkpoint_info, m)?)
+}

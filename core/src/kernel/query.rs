@@ -1,0 +1,133 @@
+//! Reads of single rows, and of what the kernel says of itself.
+
+use super::encode::{ACCOUNT_ROW_BYTES, HOLD_ROW_BYTES};
+use super::Kernel;
+use crate::format::{id16_at, Genesis, Hash32, Id16, Key32};
+
+/// How far the ledger has come, and how much it remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelStatus {
+    pub next_sequence: u64,
+    pub min_next_timestamp_ns: u64,
+    pub tree_size: u64,
+    pub tree_root: Hash32,
+    pub principals: usize,
+    pub keys: usize,
+    pub units: usize,
+    pub accounts: usize,
+    pub holds: usize,
+    pub open_holds: usize,
+    pub live_ids: usize,
+    pub references: usize,
+    /// When the next open hold expires; 0 without any.
+    pub next_expiry_ns: u64,
+}
+
+impl Kernel {
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    pub fn status(&self) -> KernelStatus {
+        let state = &self.state;
+        let has_open = state.expiries.len() > 0;
+        KernelStatus {
+            next_sequence: state.next_sequence,
+            min_next_timestamp_ns: state.min_next_timestamp_ns,
+            tree_size: self.frontier.size(),
+            tree_root: self.frontier.root(),
+            principals: state.principals.len(),
+            keys: state.keys.len(),
+            units: state.units.len(),
+            accounts: state.accounts.len(),
+            holds: state.holds.len(),
+            open_holds: state.expiries.len(),
+            live_ids: state.live_ids.len(),
+            references: state.references.len(),
+            next_expiry_ns: if has_open {
+                state.expiries.next_ns()
+            } else {
+                0
+            },
+        }
+    }
+
+    /// Digest over all state rows (format.md section 10).
+    pub fn state_digest(&self) -> Hash32 {
+        self.state.digest(&self.genesis.ledger_id)
+    }
+
+    /// All state rows, as the digest and the checkpoint have them.
+    pub fn state_rows(&self) -> Vec<u8> {
+        let mut rows = Vec::with_capacity(self.state.rows_bytes());
+        self.state
+            .write_rows(&mut |bytes| rows.extend_from_slice(bytes));
+        rows
+    }
+
+    /// What is wrong with the state (semantics.md section 4), in words; nothing if it is right.
+    pub fn verify_invariants(&self) -> Vec<String> {
+        self.state.verify_invariants()
+    }
+
+    /// Row of table 6 for each id of 16 bytes, all zero where there is none.
+    pub fn account_rows(&self, ids: &[u8]) -> Vec<u8> {
+        let accounts = &self.state.accounts;
+        rows_of(ids, [0; ACCOUNT_ROW_BYTES], |id| {
+            accounts.find_row(id).map(|row| self.state.account_row(row))
+        })
+    }
+
+    /// Row of table 7 for each id of 16 bytes, all zero where there is none.
+    pub fn hold_rows(&self, ids: &[u8]) -> Vec<u8> {
+        let holds = &self.state.holds;
+        rows_of(ids, [0; HOLD_ROW_BYTES], |id| {
+            holds.find_row(id).map(|row| self.state.hold_row(row))
+        })
+    }
+
+    pub fn principal_row(&self, id: Id16) -> Option<Vec<u8>> {
+        let row = self.state.principals.find_row(id)?;
+        Some(self.state.principal_row(row).to_vec())
+    }
+
+    pub fn key_row(&self, key: Key32) -> Option<Vec<u8>> {
+        let row = self.state.keys.find_row(key)?;
+        Some(self.state.key_row(row).to_vec())
+    }
+
+    pub fn name_row(&self, id: Id16) -> Option<Vec<u8>> {
+        let row = self.state.names.find_row(id)?;
+        Some(self.state.name_row(row).to_vec())
+    }
+
+    pub fn unit_row(&self, id: Id16) -> Option<Vec<u8>> {
+        let row = self.state.units.find_row(id)?;
+        Some(self.state.unit_row(row).to_vec())
+    }
+
+    /// All rows of table 5, ascending by id.
+    pub fn unit_rows(&self) -> Vec<u8> {
+        let units = self.state.units.sorted();
+        let rows = units.into_iter().map(|row| self.state.unit_row(row));
+        rows.flatten().collect()
+    }
+
+    pub fn live_id_row(&self, principal: Id16, envelope_id: Id16) -> Option<Vec<u8>> {
+        let principal = self.state.principals.find(principal)?;
+        let row = self.state.live_ids.find((principal, envelope_id))?;
+        Some(self.state.live_id_row(row).to_vec())
+    }
+}
+
+fn rows_of<const N: usize>(
+    ids: &[u8],
+    none: [u8; N],
+    row: impl Fn(Id16) -> Option<[u8; N]>,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(ids.len() / 16 * N);
+    for id in ids.chunks_exact(16) {
+        out.extend_from_slice(&row(id16_at(id, 0)).unwrap_or(none));
+    }
+    out
+}

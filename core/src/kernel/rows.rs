@@ -1,0 +1,270 @@
+//! What the state tables hold (format.md section 10), and the bytes of their rows.
+//!
+//! Rows refer to each other by slot; ids appear only where bytes go out (`encode.rs`) or come in
+//! (`decode.rs`). Counters and lists that can be derived from other tables stand beside the rows
+//! they belong to and are in no row's bytes.
+
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
+
+use super::table::{as_integer, Row, Slot, TableKey};
+use super::window::Remembered;
+use crate::format::{Hash32, Id16, Key32};
+
+/// Principal types of the genesis.
+pub mod principal_type {
+    pub const OPERATOR: u16 = 101;
+    pub const NODE: u16 = 102;
+}
+
+/// Scopes of keys (format.md section 6).
+pub mod scope {
+    pub const OWNER: u16 = 1;
+    pub const SPEND: u16 = 2;
+    pub const METER: u16 = 3;
+    pub const NODE: u16 = 4;
+    pub const OPERATE: u16 = 5;
+}
+
+/// Flags of an account.
+pub mod account_flag {
+    pub const ISSUANCE: u16 = 1;
+    pub const FROZEN: u16 = 2;
+    pub const CLOSED: u16 = 4;
+    pub const ALL: u16 = ISSUANCE | FROZEN | CLOSED;
+}
+
+/// Table 2, with what is derived from the other tables.
+#[derive(Debug, Clone, Default)]
+pub struct Principal {
+    pub id: Id16,
+    pub kind: u16,
+    pub registered_at: u64,
+    /// Slots of its keys, whatever their status.
+    pub keys: Vec<Slot>,
+    pub account_count: u32,
+    /// Open holds whose payer account is one of its own.
+    pub open_hold_count: u32,
+    pub name_count: u32,
+    pub reference_count: u32,
+    pub live_id_count: u32,
+}
+
+/// Table 3.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub key: Key32,
+    pub principal: Slot,
+    pub scope: u16,
+    pub revoked: bool,
+    pub registered_at: u64,
+    /// 0 for none.
+    pub until_ns: u64,
+    /// Sequence number, 0 while active.
+    pub revoked_at: u64,
+}
+
+/// Table 4.
+#[derive(Debug, Clone, Copy)]
+pub struct Name {
+    pub id: Id16,
+    pub owner: Slot,
+    pub kind: u16,
+    pub length: u16,
+    pub text_hash: Hash32,
+}
+
+/// Table 5.
+#[derive(Debug, Clone, Copy)]
+pub struct Unit {
+    pub id: Id16,
+    pub issuer: Slot,
+    pub symbol: [u8; 16],
+    pub exponent: u8,
+    /// Its issuance account.
+    pub account: Slot,
+}
+
+/// Table 6. Two cache lines, and never a third.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(128))]
+pub struct Account {
+    pub id: Id16,
+    pub owner: Slot,
+    pub unit: Slot,
+    pub flags: u16,
+    pub credit_limit: u128,
+    pub debits_pending: u128,
+    pub debits_posted: u128,
+    pub credits_pending: u128,
+    pub credits_posted: u128,
+}
+
+/// How a hold stands; the numbers are those of its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum HoldStatus {
+    Open = 1,
+    Captured = 2,
+    Released = 3,
+    Expired = 4,
+}
+
+/// Table 7.
+#[derive(Debug, Clone, Copy)]
+pub struct Hold {
+    pub id: Id16,
+    pub payer: Slot,
+    pub payee: Slot,
+    pub maximum: u128,
+    pub captured: u128,
+    pub expires_at_ns: u64,
+    pub status: HoldStatus,
+    /// 0 while open.
+    pub ended_at_ns: u64,
+}
+
+/// Table 8.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveId {
+    pub first_sequence: u64,
+    pub principal: Slot,
+    pub record_count: u32,
+    pub block_timestamp_ns: u64,
+    pub envelope_id: Id16,
+    pub header_digest: Hash32,
+}
+
+/// Table 9.
+#[derive(Debug, Clone, Copy)]
+pub struct Reference {
+    pub sequence: u64,
+    pub timestamp_ns: u64,
+    pub reference: Id16,
+    pub principal: Slot,
+    pub group: u16,
+}
+
+impl Row for Principal {
+    type Key = Id16;
+
+    fn key(&self) -> Id16 {
+        self.id
+    }
+}
+
+impl Row for Key {
+    type Key = Key32;
+
+    #[inline]
+    fn key(&self) -> Key32 {
+        self.key
+    }
+}
+
+impl Row for Name {
+    type Key = Id16;
+
+    fn key(&self) -> Id16 {
+        self.id
+    }
+}
+
+impl Row for Unit {
+    type Key = Id16;
+
+    fn key(&self) -> Id16 {
+        self.id
+    }
+}
+
+impl Row for Account {
+    type Key = Id16;
+
+    #[inline]
+    fn key(&self) -> Id16 {
+        self.id
+    }
+}
+
+impl Row for Hold {
+    type Key = Id16;
+
+    #[inline]
+    fn key(&self) -> Id16 {
+        self.id
+    }
+}
+
+/// (principal, envelope id)
+impl TableKey for (Slot, Id16) {
+    #[inline]
+    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
+        hasher.hash_one((self.0, as_integer(&self.1)))
+    }
+}
+
+/// (principal, group, reference)
+impl TableKey for (Slot, u16, Id16) {
+    #[inline]
+    fn hash_with(&self, hasher: &DefaultHashBuilder) -> u64 {
+        hasher.hash_one((self.0, self.1, as_integer(&self.2)))
+    }
+}
+
+impl Remembered for LiveId {
+    type Key = (Slot, Id16);
+
+    #[inline]
+    fn key(&self) -> (Slot, Id16) {
+        (self.principal, self.envelope_id)
+    }
+}
+
+impl Remembered for Reference {
+    type Key = (Slot, u16, Id16);
+
+    #[inline]
+    fn key(&self) -> (Slot, u16, Id16) {
+        (self.principal, self.group, self.reference)
+    }
+}
+
+impl Key {
+    /// Whether it can sign a record at `t`.
+    #[inline]
+    pub fn is_active(&self, t: u64) -> bool {
+        !self.revoked && (self.until_ns == 0 || self.until_ns > t)
+    }
+}
+
+impl Account {
+    /// What its owner may spend or promise. Not for issuance accounts, which are below zero by
+    /// what they issued.
+    #[inline]
+    pub fn available(&self) -> u128 {
+        let funds = self.credits_posted.checked_add(self.credit_limit);
+        let used = self.debits_posted.checked_add(self.debits_pending);
+        match (funds, used) {
+            (Some(funds), Some(used)) if used <= funds => funds - used,
+            _ => panic!("kernel invariant broken: available is below zero"),
+        }
+    }
+
+    #[inline]
+    pub fn is(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+impl Hold {
+    /// What it still holds.
+    #[inline]
+    pub fn rest(&self) -> u128 {
+        match self.maximum.checked_sub(self.captured) {
+            Some(rest) => rest,
+            None => panic!("kernel invariant broken: a hold paid more than it holds"),
+        }
+    }
+}

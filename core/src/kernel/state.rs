@@ -1,0 +1,222 @@
+//! The state and the only ways to change it.
+//!
+//! A rule (`registry.rs`, `unit.rs`, …) first checks everything, through shared references, and
+//! then calls the changing methods below, which cannot fail. Each of them keeps what is derived
+//! (counters, orders, indexes) in step with the rows, and while an ATOMIC envelope is executed
+//! writes down how to take the change back (`journal.rs`).
+
+use std::collections::VecDeque;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::expiry::Expiries;
+use super::journal::{Journal, Undo};
+use super::rows::{
+    account_flag, principal_type, scope, Account, Hold, HoldStatus, Key, LiveId, Name, Principal,
+    Reference, Unit,
+};
+use super::table::{Slot, Table};
+use super::window::Window;
+use crate::format::{Genesis, Hash32, Id16};
+
+/// All tables of format.md section 10, with what is derived from them.
+#[derive(Default)]
+pub struct State {
+    pub next_sequence: u64,
+    pub min_next_timestamp_ns: u64,
+    pub principals: Table<Principal>,
+    pub keys: Table<Key>,
+    pub names: Table<Name>,
+    pub units: Table<Unit>,
+    pub accounts: Table<Account>,
+    pub holds: Table<Hold>,
+    pub live_ids: Window<LiveId>,
+    pub references: Window<Reference>,
+    /// (owner, name kind, hash of the text) of every name.
+    pub name_texts: HashSet<(Slot, u16, Hash32)>,
+    /// Units by symbol.
+    pub symbols: HashMap<[u8; 16], Slot>,
+    /// Open holds in the order in which they expire.
+    pub expiries: Expiries,
+    /// Ended holds in the order in which they ended, which is that of
+    /// (ended_at_ns, expires_at_ns, id).
+    pub ended: VecDeque<Slot>,
+    pub journal: Journal,
+}
+
+/// What a counter or a column cannot do while the rules hold.
+#[cold]
+#[inline(never)]
+pub fn broken(what: &str) -> ! {
+    panic!("kernel invariant broken: {what}");
+}
+
+/// `a + b`, which the caller has proved to fit.
+#[inline]
+pub fn sum(a: u128, b: u128, what: &str) -> u128 {
+    match a.checked_add(b) {
+        Some(sum) => sum,
+        None => broken(what),
+    }
+}
+
+/// `a - b`, which the caller has proved to be none below zero.
+#[inline]
+pub fn difference(a: u128, b: u128, what: &str) -> u128 {
+    match a.checked_sub(b) {
+        Some(difference) => difference,
+        None => broken(what),
+    }
+}
+
+impl State {
+    /// The state before the first block: operators, nodes and their keys.
+    pub fn from_genesis(genesis: &Genesis) -> Self {
+        let mut state = Self {
+            next_sequence: 1,
+            ..Self::default()
+        };
+        let operators = genesis.operators.iter().zip(0_u32..).map(|(key, index)| {
+            let id = genesis.operator_principal(index);
+            (id, principal_type::OPERATOR, *key, scope::OPERATE)
+        });
+        let nodes = genesis.nodes.iter().map(|node| {
+            let id = genesis.node_principal(node.raft_id);
+            (id, principal_type::NODE, node.ledger_key, scope::NODE)
+        });
+        for (id, kind, key, scope) in operators.chain(nodes) {
+            let principal = state.insert_principal(id, kind, 0);
+            state.insert_key(Key {
+                key,
+                principal,
+                scope,
+                revoked: false,
+                registered_at: 0,
+                until_ns: 0,
+                revoked_at: 0,
+            });
+        }
+        state
+    }
+
+    pub fn insert_principal(&mut self, id: Id16, kind: u16, registered_at: u64) -> Slot {
+        let slot = self.principals.insert(Principal {
+            id,
+            kind,
+            registered_at,
+            ..Principal::default()
+        });
+        self.journal.note(|| Undo::PrincipalInserted(slot));
+        slot
+    }
+
+    pub fn insert_key(&mut self, key: Key) {
+        let slot = self.keys.insert(key);
+        self.principals.get_mut(key.principal).keys.push(slot);
+        self.journal.note(|| Undo::KeyInserted(slot));
+    }
+
+    /// The key at `slot`, to change anything but its bytes and its principal.
+    pub fn key_mut(&mut self, slot: Slot) -> &mut Key {
+        let key = self.keys.get_mut(slot);
+        self.journal.note(|| Undo::KeyChanged(slot, *key));
+        key
+    }
+
+    pub fn insert_name(&mut self, name: Name) {
+        let slot = self.names.insert(name);
+        self.name_texts
+            .insert((name.owner, name.kind, name.text_hash));
+        self.principals.get_mut(name.owner).name_count += 1;
+        self.journal.note(|| Undo::NameInserted(slot));
+    }
+
+    /// Adds a unit together with its issuance account.
+    pub fn insert_unit(&mut self, id: Id16, issuer: Slot, symbol: [u8; 16], exponent: u8) {
+        // The unit's slot is known before the row stands in it: no row leaves this table.
+        let account = self.insert_account(id, issuer, 0, account_flag::ISSUANCE);
+        let slot = self.units.insert(Unit {
+            id,
+            issuer,
+            symbol,
+            exponent,
+            account,
+        });
+        self.accounts.get_mut(account).unit = slot;
+        self.symbols.insert(symbol, slot);
+        self.journal.note(|| Undo::UnitInserted(slot));
+    }
+
+    pub fn insert_account(&mut self, id: Id16, owner: Slot, unit: Slot, flags: u16) -> Slot {
+        let slot = self.accounts.insert(Account {
+            id,
+            owner,
+            unit,
+            flags,
+            credit_limit: 0,
+            debits_pending: 0,
+            debits_posted: 0,
+            credits_pending: 0,
+            credits_posted: 0,
+        });
+        self.principals.get_mut(owner).account_count += 1;
+        self.journal.note(|| Undo::AccountInserted(slot));
+        slot
+    }
+
+    /// The account at `slot`, to change its flags and columns.
+    #[inline]
+    pub fn account_mut(&mut self, slot: Slot) -> &mut Account {
+        let account = self.accounts.get_mut(slot);
+        self.journal.note(|| Undo::AccountChanged(slot, *account));
+        account
+    }
+
+    /// Adds an open hold; the pending columns are the caller's.
+    pub fn insert_hold(&mut self, hold: Hold) {
+        let slot = self.holds.insert(hold);
+        self.expiries.insert(hold.expires_at_ns, hold.id, slot);
+        self.payer_principal(&hold).open_hold_count += 1;
+        self.journal.note(|| Undo::HoldInserted(slot));
+    }
+
+    /// Sets what an open hold has paid so far; the columns are the caller's.
+    pub fn set_captured(&mut self, slot: Slot, captured: u128) {
+        let hold = self.holds.get_mut(slot);
+        self.journal.note(|| Undo::HoldChanged(slot, *hold));
+        hold.captured = captured;
+    }
+
+    /// Ends an open hold; the columns are the caller's.
+    pub fn end_hold(&mut self, slot: Slot, status: HoldStatus, t: u64) {
+        let hold = self.holds.get_mut(slot);
+        if hold.status != HoldStatus::Open {
+            broken("a hold ends once");
+        }
+        self.journal.note(|| Undo::HoldChanged(slot, *hold));
+        hold.status = status;
+        hold.ended_at_ns = t;
+        let hold = *hold;
+        self.expiries.remove(hold.expires_at_ns, hold.id);
+        self.ended.push_back(slot);
+        self.payer_principal(&hold).open_hold_count -= 1;
+    }
+
+    /// Remembers a UNIQUE reference.
+    pub fn insert_reference(&mut self, reference: Reference) {
+        self.references.push(reference);
+        self.principals.get_mut(reference.principal).reference_count += 1;
+        self.journal.note(|| Undo::ReferenceInserted);
+    }
+
+    /// Consumes an envelope id. Not journalled: it stays consumed.
+    pub fn insert_live_id(&mut self, live: LiveId) {
+        self.live_ids.push(live);
+        self.principals.get_mut(live.principal).live_id_count += 1;
+    }
+
+    pub fn payer_principal(&mut self, hold: &Hold) -> &mut Principal {
+        let owner = self.accounts.get(hold.payer).owner;
+        self.principals.get_mut(owner)
+    }
+}

@@ -1,0 +1,100 @@
+//! Forgetting what is past its window, and freeing holds that have expired (semantics.md
+//! section 1). Both go by log time alone and are bounded for each block.
+
+use super::effect::{Cause, Effects};
+use super::rows::{Hold, HoldStatus};
+use super::state::{difference, State};
+use crate::format::limits::ID_FUTURE_TOLERANCE_NS;
+use crate::format::Genesis;
+
+/// Rows of each table that one block may prune.
+pub const MAX_PRUNED: usize = 10_000;
+/// Holds that one block may sweep.
+pub const MAX_SWEPT: u32 = 10_000;
+
+/// Whether `moment + window < now`, in exact arithmetic.
+fn is_past(moment: u64, window: u64, tolerance: u64, now: u64) -> bool {
+    u128::from(moment) + u128::from(window) + u128::from(tolerance) < u128::from(now)
+}
+
+impl State {
+    /// Step 1 of a block with timestamp `t0`.
+    pub fn prune(&mut self, genesis: &Genesis, t0: u64) {
+        self.prune_live_ids(genesis.max_lifetime_ns, t0);
+        self.prune_references(genesis.reference_window_ns, t0);
+        self.prune_holds(genesis.hold_retention_ns, t0);
+    }
+
+    fn prune_live_ids(&mut self, lifetime_ns: u64, t0: u64) {
+        for _ in 0..MAX_PRUNED {
+            match self.live_ids.front() {
+                Some(row)
+                    if is_past(
+                        row.block_timestamp_ns,
+                        lifetime_ns,
+                        ID_FUTURE_TOLERANCE_NS,
+                        t0,
+                    ) => {}
+                _ => return,
+            }
+            if let Some(row) = self.live_ids.pop_front() {
+                self.principals.get_mut(row.principal).live_id_count -= 1;
+            }
+        }
+    }
+
+    fn prune_references(&mut self, window_ns: u64, t0: u64) {
+        for _ in 0..MAX_PRUNED {
+            match self.references.front() {
+                Some(row) if is_past(row.timestamp_ns, window_ns, 0, t0) => {}
+                _ => return,
+            }
+            if let Some(row) = self.references.pop_front() {
+                self.principals.get_mut(row.principal).reference_count -= 1;
+            }
+        }
+    }
+
+    fn prune_holds(&mut self, retention_ns: u64, t0: u64) {
+        for _ in 0..MAX_PRUNED {
+            match self.ended.front() {
+                Some(&slot) if is_past(self.holds.get(slot).ended_at_ns, retention_ns, 0, t0) => {
+                    self.ended.pop_front();
+                    self.holds.remove(slot);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Frees the holds that have expired at `t`, at most `budget` of them, which it lowers.
+    pub fn sweep(&mut self, t: u64, index: u32, budget: &mut u32, effects: &mut Effects) {
+        while *budget > 0 && self.expiries.next_ns() <= t {
+            let Some(slot) = self.expiries.first() else {
+                return;
+            };
+            *budget -= 1;
+            let hold = *self.holds.get(slot);
+            let rest = hold.rest();
+            self.free_pending(&hold, rest);
+            self.end_hold(slot, HoldStatus::Expired, t);
+            effects.push(self, Cause::Expiry, index, &hold, rest);
+        }
+    }
+
+    /// Takes `amount` out of the pending columns of a hold's accounts.
+    pub fn free_pending(&mut self, hold: &Hold, amount: u128) {
+        let payer = self.account_mut(hold.payer);
+        payer.debits_pending = difference(
+            payer.debits_pending,
+            amount,
+            "debits_pending below the rests of the open holds",
+        );
+        let payee = self.account_mut(hold.payee);
+        payee.credits_pending = difference(
+            payee.credits_pending,
+            amount,
+            "credits_pending below the rests of the open holds",
+        );
+    }
+}
