@@ -1,7 +1,8 @@
 """Native core of Tallystick: Raft binding, batch verification, tree hashing and kernel.
 
 The compiled module is `tallystick_core._core`; this package re-exports its public names. Type
-stubs with the full documentation of each name are in `_core.pyi`.
+stubs with the full documentation of each name are in `_core.pyi`, `_kernel.pyi` and others beside
+it.
 """
 
 from tallystick_core._core import (
@@ -9,7 +10,18 @@ from tallystick_core._core import (
     RAFT_MAX_FRAME_BYTES,
     RAFT_MAX_PAYLOAD_BYTES,
     RAFT_MAX_READ_CONTEXT_BYTES,
+    Admission,
+    Applied,
+    BlockCheck,
+    BlockError,
+    BlockHeader,
+    CheckpointError,
+    CheckpointInfo,
     FrameInfo,
+    GenesisError,
+    Kernel,
+    KernelBroken,
+    KernelStatus,
     NoLeader,
     NotLeader,
     PeerProgress,
@@ -24,6 +36,15 @@ from tallystick_core._core import (
     ReadNotReady,
     Ready,
     __version__,
+    block_header,
+    build_block,
+    check_block,
+    checkpoint_info,
+    key_is_acceptable,
+    tree_inclusion_path,
+    tree_root,
+    tree_verify_inclusion,
+    verify_ed25519,
 )
 
 __all__ = [
@@ -31,7 +52,18 @@ __all__ = [
     "RAFT_MAX_FRAME_BYTES",
     "RAFT_MAX_PAYLOAD_BYTES",
     "RAFT_MAX_READ_CONTEXT_BYTES",
+    "Admission",
+    "Applied",
+    "BlockCheck",
+    "BlockError",
+    "BlockHeader",
+    "CheckpointError",
+    "CheckpointInfo",
     "FrameInfo",
+    "GenesisError",
+    "Kernel",
+    "KernelBroken",
+    "KernelStatus",
     "NoLeader",
     "NotLeader",
     "PeerProgress",
@@ -46,4 +78,13 @@ __all__ = [
     "ReadNotReady",
     "Ready",
     "__version__",
+    "block_header",
+    "build_block",
+    "check_block",
+    "checkpoint_info",
+    "key_is_acceptable",
+    "tree_inclusion_path",
+    "tree_root",
+    "tree_verify_inclusion",
+    "verify_ed25519",
 ]

@@ -2,6 +2,27 @@
 
 from typing import ClassVar, Final, final
 
+from tallystick_core._admission import Admission as Admission
+from tallystick_core._kernel import Applied as Applied
+from tallystick_core._kernel import BlockError as BlockError
+from tallystick_core._kernel import CheckpointError as CheckpointError
+from tallystick_core._kernel import CheckpointInfo as CheckpointInfo
+from tallystick_core._kernel import GenesisError as GenesisError
+from tallystick_core._kernel import Kernel as Kernel
+from tallystick_core._kernel import KernelBroken as KernelBroken
+from tallystick_core._kernel import KernelStatus as KernelStatus
+from tallystick_core._kernel import checkpoint_info as checkpoint_info
+from tallystick_core._tree import tree_inclusion_path as tree_inclusion_path
+from tallystick_core._tree import tree_root as tree_root
+from tallystick_core._tree import tree_verify_inclusion as tree_verify_inclusion
+from tallystick_core._verify import BlockCheck as BlockCheck
+from tallystick_core._verify import BlockHeader as BlockHeader
+from tallystick_core._verify import block_header as block_header
+from tallystick_core._verify import build_block as build_block
+from tallystick_core._verify import check_block as check_block
+from tallystick_core._verify import key_is_acceptable as key_is_acceptable
+from tallystick_core._verify import verify_ed25519 as verify_ed25519
+
 __version__: str
 
 # --- Raft ---------------------------------------------------------------------------------------

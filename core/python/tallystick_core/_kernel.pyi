@@ -55,7 +55,7 @@ class Kernel:
             CheckpointError: Torn, damaged, of another ledger, or not a state. Never panics.
         """
 
-    def checkpoint(self, applied_index: int) -> bytes:
+    def checkpoint(self, applied_index: int = 0) -> bytes:
         """The whole kernel as bytes.
 
         The bytes end in a SHA-256 over all before it. `checkpoint_info` reads `applied_index`

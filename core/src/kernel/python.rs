@@ -96,6 +96,7 @@ impl PyKernel {
         }
     }
 
+    #[pyo3(signature = (applied_index = 0))]
     fn checkpoint<'py>(
         &self,
         py: Python<'py>,
