@@ -12,7 +12,7 @@
 //! seed of the caller, who must draw a new secret one for each call. The single rule is cofactored
 //! too, so batch and single agree on every input.
 //!
-//! A batch that fails is bisected. What was costly per signature (hash, decompression of R and
+//! A batch that fails is bisected: half by half, a half that must hold the bad one unasked. What was costly per signature (hash, decompression of R and
 //! A) is done once. The work of bisecting is bounded by a budget; beyond it each signature is
 //! checked alone.
 
@@ -25,16 +25,18 @@ use rand_core::{RngCore, SeedableRng};
 use sha2::{Digest, Sha512};
 
 use super::key::point_is_canonical;
+use super::keycache::decompress_cached;
 use crate::threads::run_tasks;
 
-/// Signatures of one batch at most: beyond this the equation gets no cheaper per signature.
-const CHUNK_ITEMS: usize = 1_024;
+/// Signatures of one batch at most. A larger one saves little per signature; this one covers a
+/// block of one-record envelopes, so that each key of a block is taken once.
+const CHUNK_ITEMS: usize = 4_096;
 /// Fewer than this are not worth a thread of their own.
 const MIN_CHUNK_ITEMS: usize = 32;
 /// Groups of at most this many are checked one by one when a batch fails.
 const SINGLES_BELOW: usize = 4;
 /// How many times the size of a chunk may be spent on further batches after the first failed.
-const BISECT_BUDGET: usize = 4;
+const BISECT_BUDGET: usize = 8;
 
 /// One signature to check. The signed message is `prefix ‖ body`.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +57,17 @@ pub struct Seed<'a> {
     /// Unknown to everybody who makes signatures; new for each call from outside.
     pub secret: &'a [u8; 32],
     /// Tells apart batches under one secret.
-    pub lane: u32,
+    pub lane: Lane,
+}
+
+/// What a batch is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Lane {
+    /// Envelope headers: their keys come again, and are remembered.
+    Headers = 0,
+    /// Proofs of possession: each key comes once.
+    Possessions = 1,
 }
 
 /// What an item needs to enter equations.
@@ -80,8 +92,8 @@ pub fn verify_batch(items: &[Item<'_>], seed: Seed<'_>, threads: usize) -> Vec<b
     let parts = run_tasks(chunks.len(), threads, |index| {
         let mut random = ChaCha20Rng::from_seed(*seed.secret);
         // Each chunk has a stream of its own; there are far fewer than 2^32.
-        random.set_stream((u64::from(seed.lane) << 32) | index as u64);
-        verify_chunk(chunks[index], &mut random)
+        random.set_stream(((seed.lane as u64) << 32) | index as u64);
+        verify_chunk(chunks[index], &mut random, seed.lane)
     });
     parts.concat()
 }
@@ -95,16 +107,23 @@ pub fn verify_strict(item: &Item<'_>) -> bool {
     }
 }
 
-fn verify_chunk(items: &[Item<'_>], random: &mut ChaCha20Rng) -> Vec<bool> {
-    let mut keys = KeyTable::default();
+fn verify_chunk(items: &[Item<'_>], random: &mut ChaCha20Rng, lane: Lane) -> Vec<bool> {
+    let mut keys = KeyTable {
+        cached: lane == Lane::Headers,
+        ..KeyTable::default()
+    };
     let prepared: Vec<Prepared> = items
         .iter()
         .enumerate()
         .filter_map(|(index, item)| prepare(index, item, &mut keys, random_z(random)))
         .collect();
     let mut good = vec![false; items.len()];
-    let mut budget = BISECT_BUDGET * prepared.len();
-    bisect(&prepared, &keys, &mut budget, &mut good);
+    let mut bisection = Bisection {
+        keys: &keys,
+        budget: BISECT_BUDGET * prepared.len(),
+        good: &mut good,
+    };
+    bisection.judge(&prepared, false);
     good
 }
 
@@ -142,6 +161,8 @@ fn prepare(index: usize, item: &Item<'_>, keys: &mut KeyTable, z: Scalar) -> Opt
 /// The distinct keys of a chunk, decompressed once.
 #[derive(Default)]
 struct KeyTable {
+    /// Whether they are signers' keys, worth remembering from call to call.
+    cached: bool,
     indexes: HashMap<[u8; 32], Option<usize>>,
     points: Vec<EdwardsPoint>,
 }
@@ -152,7 +173,12 @@ impl KeyTable {
         if let Some(&known) = self.indexes.get(key) {
             return known;
         }
-        let index = CompressedEdwardsY(*key).decompress().map(|point| {
+        let point = if self.cached {
+            decompress_cached(key)
+        } else {
+            CompressedEdwardsY(*key).decompress()
+        };
+        let index = point.map(|point| {
             self.points.push(point);
             self.points.len() - 1
         });
@@ -161,24 +187,46 @@ impl KeyTable {
     }
 }
 
-/// Marks the good ones of `group`.
-fn bisect(group: &[Prepared], keys: &KeyTable, budget: &mut usize, good: &mut [bool]) {
-    if group.len() <= SINGLES_BELOW || *budget < group.len() {
-        for prepared in group {
-            good[prepared.item] = single_holds(prepared, keys);
+/// The search for bad signatures in a batch.
+struct Bisection<'a> {
+    keys: &'a KeyTable,
+    /// Signatures that may still enter batch equations.
+    budget: usize,
+    /// By index of the item.
+    good: &'a mut [bool],
+}
+
+impl Bisection<'_> {
+    /// Marks the good ones of `group`, and says whether all are. `known_bad`: at least one is bad.
+    fn judge(&mut self, group: &[Prepared], known_bad: bool) -> bool {
+        if group.len() <= SINGLES_BELOW || self.budget < group.len() {
+            return self.judge_singles(group);
         }
-        return;
-    }
-    *budget -= group.len();
-    if batch_holds(group, keys) {
-        for prepared in group {
-            good[prepared.item] = true;
+        if !known_bad {
+            self.budget -= group.len();
+            if batch_holds(group, self.keys) {
+                for prepared in group {
+                    self.good[prepared.item] = true;
+                }
+                return true;
+            }
         }
-        return;
+        let (left, right) = group.split_at(group.len() / 2);
+        // If all on the left are good, the bad one is on the right.
+        let left_is_good = self.judge(left, false);
+        self.judge(right, left_is_good);
+        false
     }
-    let (left, right) = group.split_at(group.len() / 2);
-    bisect(left, keys, budget, good);
-    bisect(right, keys, budget, good);
+
+    fn judge_singles(&mut self, group: &[Prepared]) -> bool {
+        let mut all = true;
+        for prepared in group {
+            let holds = single_holds(prepared, self.keys);
+            self.good[prepared.item] = holds;
+            all &= holds;
+        }
+        all
+    }
 }
 
 /// The batch equation over a group.
@@ -189,15 +237,14 @@ fn batch_holds(group: &[Prepared], keys: &KeyTable) -> bool {
         key_scalars[prepared.key] += prepared.z * prepared.k;
         base_scalar -= prepared.z * prepared.s;
     }
-    let used = || (0..keys.points.len()).filter(|&key| key_scalars[key] != Scalar::ZERO);
-    let scalars = group
-        .iter()
-        .map(|prepared| prepared.z)
-        .chain(used().map(|key| key_scalars[key]));
-    let points = group
-        .iter()
-        .map(|prepared| prepared.r)
-        .chain(used().map(|key| keys.points[key]));
+    // Collected: multiplication wants iterators that know their exact length.
+    let used: Vec<usize> = (0..keys.points.len())
+        .filter(|&key| key_scalars[key] != Scalar::ZERO)
+        .collect();
+    let scalars = group.iter().map(|prepared| prepared.z);
+    let points = group.iter().map(|prepared| prepared.r);
+    let scalars = scalars.chain(used.iter().map(|&key| key_scalars[key]));
+    let points = points.chain(used.iter().map(|&key| keys.points[key]));
     let sum = EdwardsPoint::vartime_multiscalar_mul(scalars, points)
         + EdwardsPoint::mul_base(&base_scalar);
     sum.mul_by_cofactor().is_identity()

@@ -9,7 +9,7 @@
 //!
 //! The shape (boundary, header fields, grid) has been checked before: see `format`.
 
-use super::batch::{verify_batch, Item, Seed};
+use super::batch::{verify_batch, Item, Lane, Seed};
 use super::key::key_is_acceptable;
 use crate::format::limits::{ENVELOPE_PREFIX, RECORD_BYTES};
 use crate::format::{cont_hash, Code, EnvelopeView, Hash32, Heads, Possession, Refusal};
@@ -20,8 +20,6 @@ use crate::tree;
 const TASK_RECORDS: u32 = 1_024;
 /// Keys whose order one task checks.
 const TASK_KEYS: usize = 16;
-const LANE_HEADERS: u32 = 0;
-const LANE_POSSESSIONS: u32 = 1;
 
 /// What became of each envelope.
 #[derive(Debug)]
@@ -65,7 +63,7 @@ fn check_headers(
             body: envelope.header().bytes(),
         })
         .collect();
-    let lane = LANE_HEADERS;
+    let lane = Lane::Headers;
     verify_batch(&items, Seed { secret, lane }, threads)
         .into_iter()
         .map(|holds| {
@@ -180,7 +178,7 @@ fn check_possessions(
             body: message,
         })
         .collect();
-    let lane = LANE_POSSESSIONS;
+    let lane = Lane::Possessions;
     let mut proofs = verify_batch(&items, Seed { secret, lane }, threads).into_iter();
     for entry in &registrations {
         let refusal = &mut refusals[entry.envelope];

@@ -9,11 +9,12 @@ mod batch;
 mod block;
 mod envelopes;
 mod key;
+mod keycache;
 #[cfg(feature = "python")]
 mod python;
 mod single;
 
-pub use batch::{verify_batch, verify_strict, Item, Seed};
+pub use batch::{verify_batch, verify_strict, Item, Lane, Seed};
 pub use block::{check_block, BlockContext, CheckedBlock};
 pub use envelopes::{verify_envelopes, Verdicts};
 pub use key::{key_is_acceptable, point_is_canonical};
