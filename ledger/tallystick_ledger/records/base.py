@@ -111,7 +111,8 @@ def check_kind_and_flags(record: type[Record], data: BytesLike) -> tuple[int, in
     kind, flags, cont_count = HEAD.unpack_from(data)
     if kind != record.KIND:
         raise FieldError(f"kind {kind:#06x} is not {record.KIND.name}")
-    unknown = flags & ~ALLOWED_FLAGS.get(record.KIND, Flags.NONE)
+    # int(): inverting an IntFlag keeps only the flags that it has names for.
+    unknown = flags & ~int(ALLOWED_FLAGS.get(record.KIND, Flags.NONE))
     if unknown:
         raise RecordError(Code.UNKNOWN_FLAGS, f"{record.KIND.name} has no flags {unknown:#x}")
     return flags, cont_count
