@@ -85,6 +85,12 @@ class Admission:
     def min_valid_until_ns(self, m: int) -> int:
         """Returns the smallest `valid_until` of those that are OK, in ns; 0 if none is."""
 
+    def max_valid_until_ns(self, m: int) -> int:
+        """Largest `valid_until` of the OK envelopes of message `m`, 0 when there is none."""
+
+    def envelope(self, m: int, envelope: int) -> bytes:
+        """The bytes of one envelope of message `m`, whatever its code."""
+
     def body(self, m: int) -> bytes:
         """Returns the envelopes that are OK, back to back.
 

@@ -165,6 +165,18 @@ impl<M: AsRef<[u8]>> Admission<M> {
         self.ok_entries(m).map(|entry| entry.valid_until_ns).min()
     }
 
+    /// Largest `valid_until` of those that are OK.
+    pub fn max_valid_until_ns(&self, m: usize) -> Option<u64> {
+        self.ok_entries(m).map(|entry| entry.valid_until_ns).max()
+    }
+
+    /// The bytes of envelope `e` of message `m`, whatever its code.
+    pub fn envelope_bytes(&self, m: usize, e: usize) -> &[u8] {
+        let message = &self.messages[m];
+        let entry = &message.entries[e];
+        &message.bytes.as_ref()[entry.offset..entry.offset + entry.bytes]
+    }
+
     /// The message as it came.
     pub fn message(&self, m: usize) -> &M {
         &self.messages[m].bytes

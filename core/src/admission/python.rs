@@ -108,6 +108,22 @@ impl PyAdmission {
         Ok(self.inner.min_valid_until_ns(self.index(m)?).unwrap_or(0))
     }
 
+    fn max_valid_until_ns(&self, m: usize) -> PyResult<u64> {
+        Ok(self.inner.max_valid_until_ns(self.index(m)?).unwrap_or(0))
+    }
+
+    fn envelope<'py>(
+        &self,
+        py: Python<'py>,
+        m: usize,
+        envelope: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        if envelope >= self.inner.envelope_count(self.index(m)?) {
+            return Err(PyIndexError::new_err("no envelope with this index"));
+        }
+        Ok(PyBytes::new(py, self.inner.envelope_bytes(m, envelope)))
+    }
+
     fn body<'py>(&self, py: Python<'py>, m: usize) -> PyResult<Bound<'py, PyBytes>> {
         let m = self.index(m)?;
         if self.inner.is_whole(m) {
