@@ -1,7 +1,84 @@
-"""The Tallystick SDK: build, sign and submit envelopes, and read what became of them."""
+"""The Tallystick SDK: build, sign and submit envelopes, and read what became of them.
 
-from importlib.metadata import version
+    from tallystick import Client
 
-__version__ = version("tallystick")
+    with Client.from_profile("my-cluster") as client:
+        receipt = client.transfer(mine, theirs, 1_500)
 
-__all__ = ["__version__"]
+`Client` blocks, `AsyncClient` is for asyncio; both have the same methods. Their errors are in
+`tallystick.errors`. Names are loaded when they are first used, so that a program (and the
+`tallystick` command) pays only for what it needs.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tallystick.async_client import AsyncClient
+    from tallystick.client import Client
+    from tallystick.draft import Draft
+    from tallystick.envelopes import Stored
+    from tallystick.errors import OutcomeUnknown, RecordRefused, Refused, TallystickError
+    from tallystick.holds import Hold
+    from tallystick.keyfile import Signer
+    from tallystick.profile import Profile
+    from tallystick.reads import EnvelopeInfo, NodeStatus, Presence
+    from tallystick.results import Created, Receipt, RecordResult
+    from tallystick_ledger.keys import SigningKey
+
+    __version__: str
+
+_HOMES: Final = {
+    "AsyncClient": "tallystick.async_client",
+    "Client": "tallystick.client",
+    "Created": "tallystick.results",
+    "Draft": "tallystick.draft",
+    "EnvelopeInfo": "tallystick.reads",
+    "Hold": "tallystick.holds",
+    "NodeStatus": "tallystick.reads",
+    "OutcomeUnknown": "tallystick.errors",
+    "Presence": "tallystick.reads",
+    "Profile": "tallystick.profile",
+    "Receipt": "tallystick.results",
+    "RecordRefused": "tallystick.errors",
+    "RecordResult": "tallystick.results",
+    "Refused": "tallystick.errors",
+    "Signer": "tallystick.keyfile",
+    "SigningKey": "tallystick_ledger.keys",
+    "Stored": "tallystick.envelopes",
+    "TallystickError": "tallystick.errors",
+}
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Created",
+    "Draft",
+    "EnvelopeInfo",
+    "Hold",
+    "NodeStatus",
+    "OutcomeUnknown",
+    "Presence",
+    "Profile",
+    "Receipt",
+    "RecordRefused",
+    "RecordResult",
+    "Refused",
+    "Signer",
+    "SigningKey",
+    "Stored",
+    "TallystickError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Loads a public name from the module that defines it (PEP 562)."""
+    if name == "__version__":
+        value: object = import_module("importlib.metadata").version("tallystick")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'tallystick' has no attribute {name!r}")
+    globals()[name] = value
+    return value

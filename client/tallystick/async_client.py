@@ -1,0 +1,285 @@
+"""The client for asyncio programs: all methods in one class, reads and raw submission here.
+
+    async with AsyncClient(endpoints, genesis, tls=ca, signer=alice) as client:
+        receipt = await client.transfer(mine, theirs, 1_500)
+
+A client belongs to the event loop in which it is first used. It is safe to share among all tasks of
+that loop, and better than one for each: concurrent calls travel in common messages.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tallystick.envelopes import Stored
+from tallystick.errors import OutcomeUnknown, TallystickError
+from tallystick.holds import HoldMethods
+from tallystick.keyfile import Signer
+from tallystick.money import MoneyMethods
+from tallystick.reads import EnvelopeInfo, NodeStatus, envelope_request
+from tallystick.registry import RegistryMethods
+from tallystick.results import Receipt
+from tallystick.stream import SubmitStream
+from tallystick_ledger.ids import AccountId, EnvelopeId, HoldId, PrincipalId, SequenceNumber
+from tallystick_ledger.state_rows import AccountRow, HoldRow
+from tallystick_proto.v1 import ledger_pb2
+
+
+class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
+    """A client of one ledger."""
+
+    @classmethod
+    def from_profile(
+        cls, profile: Path | str | None = None, *, key: Path | str | Signer | None = None
+    ) -> Self:
+        """Makes a client from a profile file, a cluster's directory, or the environment.
+
+        Args:
+            profile: A `tallystick.toml`, a directory that holds one or was made by
+                `tallystick cluster up`, or None to look in the usual places; see
+                `tallystick.profile`.
+            key: Who signs, instead of the profile's key: a signer, or a key file.
+
+        Raises:
+            ConfigurationError: Something is missing or wrong.
+        """
+        from tallystick.profile import load_profile  # noqa: PLC0415 - pydantic takes a while
+
+        settings = load_profile(profile)
+        signer = (
+            key
+            if isinstance(key, Signer)
+            else settings.read_signer(None if key is None else Path(key))
+        )
+        return cls(
+            settings.endpoints,
+            settings.read_genesis() or settings.read_ledger_id(),
+            tls=settings.trusted(),
+            signer=signer,
+            valid_for_s=settings.valid_for_s,
+            attempt_timeout_s=settings.attempt_timeout_s,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Returns the client itself; connections are made when they are needed."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Closes the client."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes all connections. Calls under way raise `OutcomeUnknown` or `ConnectionFailed`."""
+        await self._submitter.close()
+        await self._pool.close()
+
+    async def submit(
+        self,
+        envelope: Stored | bytes,
+        *,
+        principal: PrincipalId | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Sends a sealed envelope, again and again if need be, until its outcome is known.
+
+        Concurrent calls of one client travel in common messages of up to 1 MiB. It is always safe
+        to submit the same bytes again, in any process and at any time.
+
+        Args:
+            envelope: From `draft.seal()`, or the bytes of one that was stored.
+            principal: Whose key signed it; needed for bytes that another client's signer signed, so
+                that a lost answer can be looked up.
+            deadline_s: When to give up, seconds from now; None for the envelope's life and a
+                margin.
+
+        Returns:
+            Its receipt, whether its records were done or refused: see `Receipt.require_ok`.
+
+        Raises:
+            Refused: It was not executed, and will not be; the subclass says why.
+            OutcomeUnknown: The deadline passed, and it may have been ordered.
+            ConnectionFailed: The deadline passed, and no node was reached.
+            AccessDenied, ProtocolError: A node refused the call as such.
+            InvalidArgument: The bytes are no envelope of this ledger.
+        """
+        return await self._submitter.submit(self._stored(envelope, principal), deadline_s)
+
+    async def submit_many(
+        self,
+        envelopes: Iterable[Stored | bytes],
+        *,
+        principal: PrincipalId | None = None,
+        deadline_s: float | None = None,
+    ) -> list[Receipt | TallystickError]:
+        """Sends sealed envelopes, packed into as few messages as they fit in.
+
+        Args:
+            envelopes: As for `submit`, any number; read as fast as they are sent.
+            principal: Whose key signed those given as bytes.
+            deadline_s: When to give up, seconds from each one's turn.
+
+        Returns:
+            What `submit` would return or raise for each, in order. Nothing of that is raised.
+
+        Raises:
+            InvalidArgument: One of them is no envelope of this ledger; those before it were sent.
+        """
+        waiting: list[asyncio.Future[Receipt]] = []
+        for each in envelopes:
+            stored = self._stored(each, principal)
+            await self._submitter.room()
+            give_up_at = self._submitter.give_up_at(stored, deadline_s)
+            waiting.append(self._submitter.enqueue(stored, give_up_at))
+        outcomes: list[Receipt | TallystickError] = []
+        for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+            if not isinstance(outcome, Receipt | TallystickError):
+                raise outcome
+            outcomes.append(outcome)
+        return outcomes
+
+    def stream(self) -> SubmitStream:
+        """Returns a stream for bulk: messages of up to 1 MiB, three under way, answers in order.
+
+        async with client.stream() as stream:
+            answer = await stream.send(message)     # a future
+            outcome = await answer
+        """
+        return SubmitStream(self._pool, self._surroundings, self._attempt_timeout_s)
+
+    async def resolve(
+        self, envelope: OutcomeUnknown | Stored | EnvelopeId, *, deadline_s: float | None = None
+    ) -> EnvelopeInfo:
+        """Finds out what became of an envelope whose outcome was unknown.
+
+        Args:
+            envelope: The error, the stored envelope, or the id of one that this client's signer
+                signed.
+            deadline_s: When to give up, seconds from now.
+
+        Returns:
+            FOUND with its receipt; NOT_YET: ask again after `valid_until_ns`; NEVER: it has changed
+            nothing and never will, so paying again is safe.
+
+        Raises:
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        if isinstance(envelope, OutcomeUnknown | Stored):
+            return await self.get_envelope(
+                envelope.envelope_id, principal=envelope.principal, deadline_s=deadline_s
+            )
+        return await self.get_envelope(envelope, deadline_s=deadline_s)
+
+    async def get_envelope(
+        self,
+        by: EnvelopeId | SequenceNumber,
+        *,
+        principal: PrincipalId | None = None,
+        stale: bool = False,
+        deadline_s: float | None = None,
+    ) -> EnvelopeInfo:
+        """Reads an envelope with its results and effects.
+
+        Args:
+            by: Its id, or the sequence number of any record in it.
+            principal: Whose key signed it, for an id; None for the client's signer.
+            stale: Take one node's word, which may lag behind.
+            deadline_s: When to give up, seconds from now.
+
+        Raises:
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        if principal is None and not isinstance(by, int):
+            principal = self.principal
+        request = envelope_request(by, principal)
+        request.options.stale = stale
+        return await self._reader.envelope(request, self._deadline(deadline_s))
+
+    async def get_accounts(
+        self,
+        accounts: Sequence[AccountId],
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        deadline_s: float | None = None,
+    ) -> list[AccountRow | None]:
+        """Reads accounts.
+
+        Args:
+            accounts: Any number of ids.
+            stale: Take one node's word, which may lag behind.
+            at_least_sequence: With `stale`: wait until this sequence number is in the state.
+            deadline_s: When to give up, seconds from now.
+
+        Returns:
+            Their rows in this order, None where there is no such account.
+
+        Raises:
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
+        return await self._reader.accounts(accounts, options, self._deadline(deadline_s))
+
+    async def get_account(
+        self, account: AccountId, *, stale: bool = False, deadline_s: float | None = None
+    ) -> AccountRow | None:
+        """Reads one account: `available` is what it can spend; None where there is none."""
+        (row,) = await self.get_accounts([account], stale=stale, deadline_s=deadline_s)
+        return row
+
+    async def balance(self, account: AccountId, *, deadline_s: float | None = None) -> int:
+        """Returns what an account can spend now, in the unit's smallest step; holds count as spent.
+
+        Raises:
+            LookupError: There is no such account.
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        row = await self.get_account(account, deadline_s=deadline_s)
+        if row is None:
+            raise LookupError(f"there is no account {account.hex()}")
+        return row.available
+
+    async def get_holds(
+        self,
+        holds: Sequence[HoldId],
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        deadline_s: float | None = None,
+    ) -> list[HoldRow | None]:
+        """Reads holds; as `get_accounts`. Ended holds are forgotten after a while."""
+        options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
+        return await self._reader.holds(holds, options, self._deadline(deadline_s))
+
+    async def status(
+        self,
+        endpoint: str | None = None,
+        *,
+        with_state_digest: bool = False,
+        linearizable: bool = False,
+        deadline_s: float | None = None,
+    ) -> NodeStatus:
+        """Asks a node how it is.
+
+        Args:
+            endpoint: Which; None for the one believed to lead.
+            with_state_digest: Have it hash its whole state.
+            linearizable: Have it confirm with a quorum first.
+            deadline_s: When to give up, seconds from now.
+
+        Raises:
+            ConnectionFailed, AccessDenied, ProtocolError: It did not say.
+        """
+        request = ledger_pb2.GetStatusRequest(
+            with_state_digest=with_state_digest, linearizable=linearizable
+        )
+        return await self._reader.status(request, self._deadline(deadline_s), endpoint)
+
+    def _deadline(self, deadline_s: float | None) -> float:
+        return self._read_deadline_s if deadline_s is None else deadline_s

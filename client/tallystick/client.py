@@ -1,0 +1,258 @@
+"""The client for programs without an event loop.
+
+    with Client(endpoints, genesis, tls=ca, signer=alice) as client:
+        receipt = client.transfer(mine, theirs, 1_500)
+        with client.reserve(mine, theirs, 4_000, payee=provider) as hold:
+            hold.capture(1_250)
+
+A `Client` may be used by many threads at once; their envelopes travel in common messages. Nothing
+is implemented twice: every method runs its namesake of `AsyncClient` in a background loop.
+"""
+
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from tallystick import blocking, holds, limits, stream
+from tallystick.async_client import AsyncClient
+from tallystick.draft import Draft
+from tallystick.keyfile import Signer
+from tallystick.results import Receipt
+from tallystick.retry import Surroundings
+from tallystick.sync_client import BlockingMethods
+from tallystick_ledger.genesis import Genesis
+from tallystick_ledger.ids import AccountId, HoldId, LedgerId, PrincipalId, TimestampNs
+from tallystick_ledger.keys import SigningKey
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import Future
+
+_T = TypeVar("_T")
+
+
+class Client(BlockingMethods):
+    """A client of one ledger, whose methods wait for their results."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        ledger: Genesis | bytes,
+        *,
+        tls: bytes | None,
+        signer: Signer | SigningKey | None = None,
+        valid_for_s: float = limits.DEFAULT_VALID_FOR_S,
+        attempt_timeout_s: float = limits.DEFAULT_ATTEMPT_TIMEOUT_S,
+        read_deadline_s: float = limits.DEFAULT_READ_DEADLINE_S,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        """Opens nothing yet. Arguments and errors are those of `AsyncClient`."""
+        self._client = AsyncClient(
+            endpoints,
+            ledger,
+            tls=tls,
+            signer=signer,
+            valid_for_s=valid_for_s,
+            attempt_timeout_s=attempt_timeout_s,
+            read_deadline_s=read_deadline_s,
+            surroundings=surroundings,
+        )
+
+    @classmethod
+    def from_profile(
+        cls, profile: Path | str | None = None, *, key: Path | str | Signer | None = None
+    ) -> Self:
+        """Makes a client from a profile file, a cluster's directory, or the environment.
+
+        Arguments and errors are those of `AsyncClient.from_profile`.
+        """
+        client = cls.__new__(cls)
+        client._client = AsyncClient.from_profile(profile, key=key)  # noqa: SLF001 - cls's own
+        return client
+
+    def __enter__(self) -> Self:
+        """Returns the client itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Closes the client."""
+        self.close()
+
+    @property
+    def ledger_id(self) -> LedgerId:
+        """The ledger's id, 32 bytes."""
+        return self._client.ledger_id
+
+    @property
+    def genesis(self) -> Genesis | None:
+        """The ledger's genesis, where the client was given it."""
+        return self._client.genesis
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """`host:port` of each node known."""
+        return self._client.endpoints
+
+    @property
+    def signer(self) -> Signer:
+        """Who signs unless a call names somebody else; raises ConfigurationError if nobody."""
+        return self._client.signer
+
+    @property
+    def principal(self) -> PrincipalId:
+        """The signer's principal, 16 bytes; raises ConfigurationError if nobody signs."""
+        return self._client.principal
+
+    def draft(
+        self, signer: Signer | SigningKey | None = None, valid_for_s: float | None = None
+    ) -> Draft:
+        """Starts an envelope of several records; as `AsyncClient.draft`."""
+        return self._client.draft(signer, valid_for_s)
+
+    def reserve(
+        self,
+        payer_account: AccountId,
+        payee_account: AccountId,
+        maximum: int,
+        *,
+        expires_in_s: float = holds.DEFAULT_HOLD_S,
+        expires_at_ns: TimestampNs | None = None,
+        reference: int = 0,
+        unique: bool = False,
+        payee: Signer | None = None,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> "BlockingHold":
+        """Pins up to `maximum` of an own account for a payee; as `AsyncClient.reserve`.
+
+        The hold is there when this returns. In a `with` statement it is ended at the end of the
+        block.
+        """
+        reservation = self._client.reserve(
+            payer_account,
+            payee_account,
+            maximum,
+            expires_in_s=expires_in_s,
+            expires_at_ns=expires_at_ns,
+            reference=reference,
+            unique=unique,
+            payee=payee,
+            signer=signer,
+            deadline_s=deadline_s,
+        )
+        return BlockingHold(blocking.run(_await(reservation)))
+
+    def stream(self) -> "BlockingStream":
+        """Returns a stream for bulk, to be used in `with`; as `AsyncClient.stream`."""
+        return BlockingStream(self._client.stream())
+
+
+class BlockingHold:
+    """An open hold of this process; see `tallystick.holds.Hold`."""
+
+    def __init__(self, hold: holds.Hold) -> None:
+        """Made by `client.reserve`."""
+        self._hold = hold
+
+    @property
+    def id(self) -> HoldId:
+        """16 bytes."""
+        return self._hold.id
+
+    @property
+    def receipt(self) -> Receipt:
+        """The RESERVE's."""
+        return self._hold.receipt
+
+    @property
+    def maximum(self) -> int:
+        """At most so much can be captured."""
+        return self._hold.maximum
+
+    @property
+    def expires_at_ns(self) -> TimestampNs:
+        """When the rest goes back by itself."""
+        return self._hold.expires_at_ns
+
+    @property
+    def captured(self) -> int:
+        """What this process has captured of it."""
+        return self._hold.captured
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has not ended it; its time may be over all the same."""
+        return self._hold.is_open
+
+    def capture(self, amount: int, *, final: bool = False, signer: Signer | None = None) -> Receipt:
+        """Bills the hold; `amount` is the sum so far, earlier captures included."""
+        return blocking.run(self._hold.capture(amount, final=final, signer=signer))
+
+    def release(self, *, signer: Signer | None = None) -> Receipt:
+        """Ends the hold; what was captured stays."""
+        return blocking.run(self._hold.release(signer=signer))
+
+    def __enter__(self) -> Self:
+        """Returns the hold itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends the hold, if it is open and this process can sign for the payee."""
+        blocking.run(self._hold.end())
+
+
+class BlockingStream:
+    """A stream of messages; see `tallystick.stream.SubmitStream`."""
+
+    def __init__(self, inner: stream.SubmitStream) -> None:
+        """Made by `client.stream`."""
+        self._stream = inner
+
+    def __enter__(self) -> Self:
+        """Starts the stream."""
+        blocking.run(self._stream.__aenter__())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Waits for all answers, unless the block failed; then ends the stream."""
+        blocking.run(self._stream.__aexit__(kind, error, traceback))
+
+    def send(self, message: bytes) -> "Future[stream.MessageOutcome]":
+        """Sends one message once there is room in the window; returns a future of its outcome."""
+        answer = blocking.run(_sent(self._stream, message))
+        return blocking.start(_await(answer.future))
+
+    def drain(self) -> None:
+        """Returns once every message sent so far has its outcome, whatever that is."""
+        blocking.run(self._stream.drain())
+
+
+class _Answer:
+    """A future that passes through `blocking.run` without being awaited there."""
+
+    def __init__(self, future: "asyncio.Future[stream.MessageOutcome]") -> None:
+        self.future = future
+
+
+async def _sent(inner: stream.SubmitStream, message: bytes) -> _Answer:
+    return _Answer(await inner.send(message))
+
+
+async def _await(awaitable: Awaitable[_T]) -> _T:
+    return await awaitable

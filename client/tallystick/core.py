@@ -1,0 +1,171 @@
+"""What the groups of client methods share: the connection, the ledger, who signs, and sending."""
+
+from collections.abc import Sequence
+
+from tallystick import limits
+from tallystick.draft import Draft
+from tallystick.envelopes import Stored
+from tallystick.errors import ConfigurationError, InvalidArgument
+from tallystick.keyfile import Signer
+from tallystick.nodes import NodePool
+from tallystick.reads import Reader
+from tallystick.results import Receipt
+from tallystick.retry import Surroundings
+from tallystick.submitter import Submitter
+from tallystick_ledger.errors import LedgerError
+from tallystick_ledger.genesis import Genesis
+from tallystick_ledger.ids import LedgerId, PrincipalId, PublicKey, operator_principal
+from tallystick_ledger.keys import SigningKey
+from tallystick_ledger.limits import HASH_BYTES
+
+_NS_PER_S = 1_000_000_000
+
+
+class ClientCore:
+    """One client: a pool of connections, a queue of envelopes, and a signer."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        ledger: Genesis | bytes,
+        *,
+        tls: bytes | None,
+        signer: Signer | SigningKey | None = None,
+        valid_for_s: float = limits.DEFAULT_VALID_FOR_S,
+        attempt_timeout_s: float = limits.DEFAULT_ATTEMPT_TIMEOUT_S,
+        read_deadline_s: float = limits.DEFAULT_READ_DEADLINE_S,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        """Opens nothing yet; connections are made when they are needed.
+
+        Args:
+            endpoints: `host:port` of each node's client port; the more, the better a failure of
+                some is survived.
+            ledger: The genesis, its bytes, or the ledger id (32 bytes).
+            tls: PEM certificates of the authorities that sign the nodes' certificates; None for
+                connections without TLS, which anybody in between can read and answer.
+            signer: Who signs unless a call names somebody else. A bare key must be an operator's,
+                and `ledger` the genesis. None for a client that only reads, or names one each time.
+            valid_for_s: How long an envelope may be ordered, from its making; at most the genesis'
+                `max_lifetime_ns`.
+            attempt_timeout_s: After this long without an answer another node is asked.
+            read_deadline_s: After this long a read fails.
+            surroundings: Clock and randomness; None for the machine's.
+
+        Raises:
+            ConfigurationError: No usable endpoint, ledger or signer.
+        """
+        self._surroundings = surroundings or Surroundings()
+        self._genesis, self._ledger_id = _read_ledger(ledger)
+        self._signers: dict[PublicKey, PrincipalId] = {}
+        self._signer = None if signer is None else self._as_signer(signer)
+        self._valid_for_s = valid_for_s
+        if self._genesis and valid_for_s * _NS_PER_S > self._genesis.max_lifetime_ns:
+            raise ConfigurationError(
+                f"valid_for_s is {valid_for_s:g}, longer than this ledger lets an envelope live."
+            )
+        self._read_deadline_s = read_deadline_s
+        self._pool = NodePool(endpoints, tls)
+        self._reader = Reader(self._pool, self._surroundings, attempt_timeout_s)
+        self._submitter = Submitter(
+            self._pool, self._reader.lookup, self._surroundings, attempt_timeout_s
+        )
+        self._attempt_timeout_s = attempt_timeout_s
+
+    @property
+    def ledger_id(self) -> LedgerId:
+        """The ledger's id, 32 bytes."""
+        return self._ledger_id
+
+    @property
+    def genesis(self) -> Genesis | None:
+        """The ledger's genesis, where the client was given it."""
+        return self._genesis
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """`host:port` of each node known."""
+        return self._pool.addresses
+
+    @property
+    def signer(self) -> Signer:
+        """Who signs unless a call names somebody else.
+
+        Raises:
+            ConfigurationError: Nobody.
+        """
+        if self._signer is None:
+            raise ConfigurationError(
+                "The client has no key to sign with.", advice="Pass a signer, or name a key file."
+            )
+        return self._signer
+
+    @property
+    def principal(self) -> PrincipalId:
+        """The signer's principal, 16 bytes.
+
+        Raises:
+            ConfigurationError: Nobody signs.
+        """
+        return self.signer.principal
+
+    def draft(
+        self, signer: Signer | SigningKey | None = None, valid_for_s: float | None = None
+    ) -> Draft:
+        """Starts an envelope of several records.
+
+        Args:
+            signer: Who will sign; None for the client's signer.
+            valid_for_s: For how long it may be ordered; None for the client's.
+
+        Raises:
+            ConfigurationError: Nobody signs.
+        """
+        return Draft(
+            self._ledger_id,
+            self.signer if signer is None else self._as_signer(signer),
+            self._valid_for_s if valid_for_s is None else valid_for_s,
+            self._surroundings,
+        )
+
+    def _as_signer(self, signer: Signer | SigningKey) -> Signer:
+        if isinstance(signer, Signer):
+            if signer.public_key not in self._signers:
+                self._signers[signer.public_key] = signer.principal
+            return signer
+        operators = () if self._genesis is None else tuple(self._genesis.operators)
+        if signer.public_key not in operators:
+            raise ConfigurationError(
+                "Whose key this is does not follow from the genesis.",
+                advice="Pass Signer(key, principal).",
+            )
+        principal = operator_principal(self._ledger_id, operators.index(signer.public_key))
+        self._signers[signer.public_key] = principal
+        return Signer(signer, principal, "operator")
+
+    def _stored(self, envelope: Stored | bytes, principal: PrincipalId | None) -> Stored:
+        """Takes an envelope in either form; finds out whose it is, where that is known."""
+        if isinstance(envelope, Stored):
+            return envelope
+        stored = Stored.from_bytes(envelope)
+        if stored.envelope[16:48] != self._ledger_id:
+            raise InvalidArgument("The envelope is for another ledger.")
+        whose = principal or self._signers.get(stored.signer)
+        return stored if whose is None else Stored.from_bytes(envelope, whose)
+
+    async def _send(self, draft: Draft, deadline_s: float | None) -> Receipt:
+        """Sends an envelope all of whose records must succeed."""
+        receipt = await self._submitter.submit(draft.seal(), deadline_s)
+        return receipt if not receipt.result_bytes else receipt.require_ok()
+
+
+def _read_ledger(ledger: Genesis | bytes) -> tuple[Genesis | None, LedgerId]:
+    if isinstance(ledger, Genesis):
+        return ledger, ledger.ledger_id
+    if len(ledger) == HASH_BYTES:
+        return None, LedgerId(ledger)
+    try:
+        genesis = Genesis.decode(ledger)
+    except LedgerError as error:
+        raise ConfigurationError(f"These bytes are no genesis: {error}.") from error
+    return genesis, genesis.ledger_id

@@ -1,0 +1,341 @@
+"""What can go wrong, as types.
+
+    TallystickError
+    ├── ConfigurationError            profile, key file or CA: nothing was sent
+    ├── InvalidArgument (ValueError)  no record can say this: nothing was built or sent
+    ├── ConnectionFailed              no node could be asked: nothing was ordered, nothing was read
+    ├── AccessDenied                  the node knows who asks, or does not, and says no
+    ├── ProtocolError                 a node answered what the interface does not allow
+    ├── OutcomeUnknown                sent, but nobody could say what became of it: resolve it
+    ├── Refused                       the envelope as a whole was not executed
+    │   ├── Overloaded                no room now
+    │   ├── NoLeader                  no node leads now
+    │   ├── TooLate                   `valid_until` had passed
+    │   ├── IdConflict                another envelope has used up the id
+    │   ├── UnknownKey                the signer's key is not registered
+    │   └── InvalidEnvelope           its bytes, signature, ledger or times are wrong
+    └── RecordRefused                 one record was ordered and refused; `index` names it
+        ├── NotFound
+        │   ├── AccountNotFound, UnitNotFound, HoldNotFound, PrincipalNotFound, KeyNotFound
+        ├── AlreadyExists             key, name or symbol is taken; reference used
+        │   └── ReferenceUsed
+        ├── FundsRefused
+        │   ├── InsufficientFunds     the payer never had it
+        │   └── FundsHeld             it is there, but on hold
+        ├── KeyRefused                revoked, expired, out of scope
+        ├── AccountRefused            frozen, closed, wrong unit, not empty
+        ├── HoldRefused               ended, captured amount out of range, not the payee
+        │   └── HoldExpired
+        ├── CapExceeded               a cap of the genesis
+        ├── AtomicAborted             another record of the ATOMIC envelope failed
+        └── InvalidRecord             its bytes: kind, flags, fields, amount
+
+Every one has `code` (a word for programs, stable), `message` (what happened), `advice` (what to do
+next) and `retryable` (whether the same call may succeed later, without a change by the caller).
+Amounts that are no `int` (a bool or float, say) raise TypeError before anything is built.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from tallystick_ledger.codes import Code
+
+if TYPE_CHECKING:
+    from tallystick.results import Receipt
+    from tallystick_ledger.ids import EnvelopeId, PrincipalId, TimestampNs
+
+
+class TallystickError(Exception):
+    """Everything that the SDK raises on purpose.
+
+    Attributes:
+        code: A word that never changes, such as `INSUFFICIENT_FUNDS` or `OUTCOME_UNKNOWN`.
+        message: What happened, in a sentence.
+        advice: What to do next, in a sentence.
+        retryable: Whether the same call may succeed later.
+    """
+
+    code: str = "ERROR"
+    retryable: bool = False
+    default_advice: str = "See the message."
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice or self.default_advice
+
+    def __str__(self) -> str:
+        """Code, message and advice in one line."""
+        return f"{self.code}: {self.message} {self.advice}".strip()
+
+
+class ConfigurationError(TallystickError):
+    """A profile, key file or certificate is missing or wrong; nothing was sent."""
+
+    code = "CONFIGURATION"
+    default_advice = "Correct it and try again."
+
+
+class InvalidArgument(TallystickError, ValueError):  # noqa: N818 - says what happened
+    """An argument that no record or envelope can hold; nothing was built or sent."""
+
+    code = "INVALID_ARGUMENT"
+    default_advice = "Correct the argument."
+
+
+class ConnectionFailed(TallystickError):  # noqa: N818 - says what happened
+    """No node could be asked within the deadline; nothing was ordered and nothing was read."""
+
+    code = "CONNECTION_FAILED"
+    retryable = True
+    default_advice = "Check the endpoints and the CA, and that a majority of the nodes runs."
+
+
+class AccessDenied(TallystickError):  # noqa: N818 - says what happened
+    """The node refuses this caller."""
+
+    code = "ACCESS_DENIED"
+    default_advice = "Use a key or certificate that may do this."
+
+
+class ProtocolError(TallystickError):
+    """A node answered what the interface does not allow, or refuses the request's shape."""
+
+    code = "PROTOCOL"
+    default_advice = "Check that client and node are of compatible versions."
+
+
+class OutcomeUnknown(TallystickError):  # noqa: N818 - says what happened
+    """The envelope was sent, and no node could say in time whether it was ordered.
+
+    It may be in the ledger, may still come into it, or never will. Do not send its records in
+    another envelope before `client.resolve(error)` has answered NEVER.
+
+    Attributes:
+        envelope_id: 16 bytes, as in the header.
+        principal: Principal of the signing key; `resolve` needs both.
+        valid_until_ns: From then on (in log time) it can no longer be ordered.
+        envelope: The stored bytes; sending these again is always safe.
+    """
+
+    code = "OUTCOME_UNKNOWN"
+    retryable = True
+    default_advice = "Call resolve() with this error; never pay again before it says NEVER."
+
+    def __init__(
+        self,
+        envelope: bytes,
+        envelope_id: "EnvelopeId",
+        principal: "PrincipalId",
+        valid_until_ns: "TimestampNs",
+        cause: str = "",
+    ) -> None:
+        because = f" ({cause})" if cause else ""
+        super().__init__(f"What became of envelope {envelope_id.hex()} is not known{because}.")
+        self.envelope = envelope
+        self.envelope_id = envelope_id
+        self.principal = principal
+        self.valid_until_ns = valid_until_ns
+
+
+class Refused(TallystickError):  # noqa: N818 - says what happened
+    """The envelope was not executed: refused before ordering, or ordered in vain.
+
+    Attributes:
+        refusal: The code of docs/format.md section 11.
+        envelope_id: 16 bytes; empty where no envelope could be read from the bytes.
+    """
+
+    def __init__(
+        self, refusal: Code, envelope_id: bytes = b"", *, message: str = "", advice: str = ""
+    ) -> None:
+        super().__init__(message or refusal.meaning, advice=advice or refusal.advice)
+        self.refusal = refusal
+        self.envelope_id = envelope_id
+        self.code = refusal.name
+
+
+class Overloaded(Refused):
+    """There was no room within the deadline; nothing was ordered."""
+
+    retryable = True
+
+
+class NoLeader(Refused):
+    """No node led within the deadline; nothing was ordered."""
+
+    retryable = True
+
+
+class TooLate(Refused):
+    """`valid_until` passed before it was ordered. It changed nothing and never will."""
+
+
+class IdConflict(Refused):
+    """Another envelope with this id was ordered first."""
+
+
+class UnknownKey(Refused):
+    """The signer's key is not registered in this ledger."""
+
+
+class InvalidEnvelope(Refused):
+    """Its bytes, signature, ledger or times do not follow the format."""
+
+
+class RecordRefused(TallystickError):  # noqa: N818 - says what happened
+    """A record was ordered and refused: it stands in the ledger with its code, without effect.
+
+    Attributes:
+        refusal: The code of docs/format.md section 11.
+        index: Index of the record in its envelope.
+        detail: The result's `detail`: with ATOMIC_ABORTED the index of the record at fault.
+        receipt: The whole envelope's receipt.
+    """
+
+    def __init__(self, refusal: Code, index: int, detail: int, receipt: "Receipt") -> None:
+        super().__init__(f"Record {index}: {refusal.meaning}", advice=refusal.advice)
+        self.refusal = refusal
+        self.index = index
+        self.detail = detail
+        self.receipt = receipt
+        self.code = refusal.name
+
+
+class NotFound(RecordRefused):
+    """What the record names does not exist, or is not the signer's."""
+
+
+class AccountNotFound(NotFound):
+    """No such account, or none of the signer."""
+
+
+class UnitNotFound(NotFound):
+    """No such unit, or the signer does not issue it."""
+
+
+class HoldNotFound(NotFound):
+    """No such hold of the signer; ended holds are forgotten after a while."""
+
+
+class PrincipalNotFound(NotFound):
+    """No such principal."""
+
+
+class KeyNotFound(NotFound):
+    """The principal has no such key."""
+
+
+class AlreadyExists(RecordRefused):
+    """A key, name or symbol is taken."""
+
+
+class ReferenceUsed(AlreadyExists):
+    """A record with the same UNIQUE reference was accepted before: probably this one."""
+
+
+class FundsRefused(RecordRefused):
+    """The account does not have what the record asks."""
+
+
+class InsufficientFunds(FundsRefused):
+    """More than the account has, held amounts included."""
+
+
+class FundsHeld(FundsRefused):
+    """The account has it, but other holds pin it; they end."""
+
+    retryable = True
+
+
+class KeyRefused(RecordRefused):
+    """The signing key may not do this: revoked, expired, or of another scope."""
+
+
+class AccountRefused(RecordRefused):
+    """The account's state or unit forbids it."""
+
+
+class HoldRefused(RecordRefused):
+    """The hold's state, maximum or times forbid it."""
+
+
+class HoldExpired(HoldRefused):
+    """The hold's time was over."""
+
+
+class CapExceeded(RecordRefused):
+    """The principal is at a cap of the genesis."""
+
+
+class AtomicAborted(RecordRefused):
+    """Undone, because the record that `detail` names failed."""
+
+
+class InvalidRecord(RecordRefused):
+    """The record's own bytes are wrong."""
+
+
+_RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
+    Code.ATOMIC_ABORTED: AtomicAborted,
+    Code.UNKNOWN_KIND: InvalidRecord,
+    Code.UNKNOWN_FLAGS: InvalidRecord,
+    Code.RESERVED_NONZERO: InvalidRecord,
+    Code.CONT_NOT_ALLOWED: InvalidRecord,
+    Code.BAD_FIELD: InvalidRecord,
+    Code.ZERO_AMOUNT: InvalidRecord,
+    Code.SELF_TRANSFER: InvalidRecord,
+    Code.KEY_REVOKED: KeyRefused,
+    Code.KEY_EXPIRED: KeyRefused,
+    Code.SCOPE_DENIED: KeyRefused,
+    Code.REFERENCE_USED: ReferenceUsed,
+    Code.NOT_PAYEE: HoldRefused,
+    Code.PRINCIPAL_MISMATCH: InvalidRecord,
+    Code.DEBIT_NOT_FOUND: AccountNotFound,
+    Code.CREDIT_NOT_FOUND: AccountNotFound,
+    Code.UNIT_NOT_FOUND: UnitNotFound,
+    Code.HOLD_NOT_FOUND: HoldNotFound,
+    Code.PRINCIPAL_NOT_FOUND: PrincipalNotFound,
+    Code.KEY_NOT_FOUND: KeyNotFound,
+    Code.ACCOUNT_NOT_FOUND: AccountNotFound,
+    Code.KEY_EXISTS: AlreadyExists,
+    Code.NAME_EXISTS: AlreadyExists,
+    Code.UNIT_EXISTS: AlreadyExists,
+    Code.ACCOUNT_FROZEN: AccountRefused,
+    Code.ACCOUNT_CLOSED: AccountRefused,
+    Code.UNIT_MISMATCH: AccountRefused,
+    Code.ISSUANCE_ACCOUNT: AccountRefused,
+    Code.ACCOUNT_NOT_EMPTY: AccountRefused,
+    Code.ACCOUNT_STATE: AccountRefused,
+    Code.LAST_OWNER_KEY: KeyRefused,
+    Code.KEY_STATE: KeyRefused,
+    Code.HOLD_EXPIRED: HoldExpired,
+    Code.HOLD_ENDED: HoldRefused,
+    Code.CAPTURE_LOWERED: HoldRefused,
+    Code.CAPTURE_EXCEEDS_HOLD: HoldRefused,
+    Code.EXPIRY_INVALID: HoldRefused,
+    Code.CAP_EXCEEDED: CapExceeded,
+    Code.INSUFFICIENT_FUNDS: InsufficientFunds,
+    Code.FUNDS_HELD: FundsHeld,
+    Code.AMOUNT_OVERFLOW: FundsRefused,
+}
+
+_ENVELOPE_ERRORS: Final[dict[Code, type[Refused]]] = {
+    Code.UNKNOWN_SIGNER: UnknownKey,
+    Code.UNKNOWN_KEY: UnknownKey,
+    Code.TOO_LATE: TooLate,
+    Code.EXPIRED: TooLate,
+    Code.OVERLOADED: Overloaded,
+    Code.NOT_LEADER: NoLeader,
+    Code.UNAVAILABLE: NoLeader,
+    Code.ID_CONFLICT: IdConflict,
+}
+
+
+def refused(code: Code, envelope_id: bytes = b"", *, message: str = "") -> Refused:
+    """Returns the error for an envelope that as a whole was answered with `code`."""
+    return _ENVELOPE_ERRORS.get(code, InvalidEnvelope)(code, envelope_id, message=message)
+
+
+def record_refused(code: Code, index: int, detail: int, receipt: "Receipt") -> RecordRefused:
+    """Returns the error for the record at `index`, which was answered with `code`."""
+    return _RECORD_ERRORS.get(code, RecordRefused)(code, index, detail, receipt)

@@ -1,0 +1,267 @@
+"""Client methods for holds: money that is pinned for a payee before it is earned.
+
+    async with client.reserve(mine, theirs, 4_000, payee=provider) as hold:
+        await hold.capture(1_250)
+
+A hold ends once: by a final capture, by a release, or by its expiry. What is captured is said as
+the sum so far, so that a repeated capture bills nothing twice.
+"""
+
+from collections.abc import Generator
+from types import TracebackType
+from typing import Any, Final
+
+from tallystick.core import ClientCore
+from tallystick.draft import build, require_amount
+from tallystick.errors import HoldExpired, InvalidArgument
+from tallystick.keyfile import Signer
+from tallystick.results import Receipt
+from tallystick_ledger.ids import AccountId, HoldId, TimestampNs
+from tallystick_ledger.records import Capture, CaptureSource, Release, Reserve
+
+DEFAULT_HOLD_S: Final = 60.0
+_NS_PER_S: Final = 1_000_000_000
+_UNKNOWN_TIME = TimestampNs(0)
+
+
+class HoldMethods(ClientCore):
+    """What pins money and bills it. Amounts are ints in the unit's smallest step.
+
+    All of them raise, besides what they name: `Refused`, `OutcomeUnknown`, `ConnectionFailed`,
+    `AccessDenied` and `ProtocolError` as `submit` does, `KeyRefused` when the signing key may not
+    do this, `InvalidArgument` for values that no record can hold and `TypeError` for an amount that
+    is no int. `signer` is who signs, None for the client's signer; `deadline_s` is when to give up,
+    seconds from now, None for the envelope's life and a margin.
+    """
+
+    def reserve(
+        self,
+        payer_account: AccountId,
+        payee_account: AccountId,
+        maximum: int,
+        *,
+        expires_in_s: float = DEFAULT_HOLD_S,
+        expires_at_ns: TimestampNs | None = None,
+        reference: int = 0,
+        unique: bool = False,
+        payee: Signer | None = None,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> "Reservation":
+        """Pins up to `maximum` of an own account for a payee. Signed by the payer.
+
+        `await` the result for a `Hold`, or use it in `async with`, which ends the hold at the end
+        of the block: what was captured stays, the rest goes back at once where `payee` can sign
+        for it, else at the expiry.
+
+        Args:
+            payer_account: Whose money is pinned; an account of the signer's principal.
+            payee_account: Who may capture it.
+            maximum: At most so much can be captured, in the unit's smallest step.
+            expires_in_s: Seconds until the rest goes back by itself; at least 1.
+            expires_at_ns: The same as a time, nanoseconds since 1970; wins over `expires_in_s`.
+            reference: The caller's own number, up to 2**128 - 1.
+            unique: Refuse it if this principal has used the reference within the ledger's window.
+            payee: Who signs captures and the release, where this process holds that key too.
+            signer: The payer.
+            deadline_s: When to give up.
+
+        Raises:
+            AccountNotFound: One of the accounts does not exist, or the first is not the signer's.
+            AccountRefused: One is frozen, closed, of another unit, or a unit's issuance account.
+            InsufficientFunds: The account never had so much.
+            FundsHeld: It has, but on hold.
+            HoldRefused: The expiry is too soon or too far (EXPIRY_INVALID).
+            CapExceeded: The payer has too many open holds.
+            ReferenceUsed: `unique`, and the reference was used.
+        """
+        if expires_at_ns is None:
+            now_ns = self._surroundings.now_ns()
+            expires_at_ns = TimestampNs(now_ns + int(expires_in_s * _NS_PER_S))
+        record = build(
+            Reserve,
+            payer_account,
+            payee_account,
+            require_amount(maximum),
+            expires_at_ns,
+            reference,
+            unique,
+        )
+        return Reservation(self, record, payee, signer, deadline_s)
+
+    async def capture(
+        self,
+        hold: HoldId,
+        amount: int,
+        *,
+        final: bool = False,
+        source: CaptureSource = CaptureSource.PROVIDER_REPORTED,
+        occurred_at_ns: TimestampNs = _UNKNOWN_TIME,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Bills a hold. Signed by the payee.
+
+        Args:
+            hold: Which.
+            amount: The sum *so far*, earlier captures included; the difference is posted.
+            final: Whether this ends the hold and frees its rest; only then may `amount` be 0.
+            source: Who counted.
+            occurred_at_ns: When it was used, nanoseconds since 1970; 0 for unknown.
+            signer: The payee.
+            deadline_s: When to give up.
+
+        Raises:
+            HoldNotFound: The signer is on neither side, or the hold is forgotten.
+            HoldExpired: Its time was over.
+            HoldRefused: It has ended, the amount is lower than before or above the maximum, or the
+                signer is the payer.
+            AccountRefused: The payee's account is frozen or closed.
+        """
+        draft = self.draft(signer)
+        draft.add(build(Capture, hold, require_amount(amount), source, final, occurred_at_ns))
+        return await self._send(draft, deadline_s)
+
+    async def release(
+        self, hold: HoldId, *, signer: Signer | None = None, deadline_s: float | None = None
+    ) -> Receipt:
+        """Ends a hold: what was captured stays, the rest is freed. Signed by the payee.
+
+        Raises:
+            HoldNotFound: The signer is on neither side, or the hold is forgotten.
+            HoldExpired: Its time was over.
+            HoldRefused: It has ended, or the signer is the payer.
+        """
+        draft = self.draft(signer)
+        draft.add(build(Release, hold))
+        return await self._send(draft, deadline_s)
+
+
+class Hold:
+    """An open hold of this process.
+
+    Attributes:
+        id: 16 bytes.
+        payer_account: Whose money is pinned.
+        payee_account: Who may capture it.
+        maximum: At most so much.
+        expires_at_ns: When the rest goes back by itself.
+        receipt: The RESERVE's.
+    """
+
+    def __init__(
+        self,
+        client: HoldMethods,
+        hold: HoldId,
+        record: Reserve,
+        receipt: Receipt,
+        payee: Signer | None,
+    ) -> None:
+        """Made by `client.reserve`."""
+        self.id = hold
+        self.payer_account = record.payer_account
+        self.payee_account = record.payee_account
+        self.maximum = record.maximum
+        self.expires_at_ns = record.expires_at_ns
+        self.receipt = receipt
+        self._client = client
+        self._payee = payee
+        self._captured = 0
+        self._is_open = True
+
+    @property
+    def captured(self) -> int:
+        """What this process has captured of it."""
+        return self._captured
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has not ended it; its time may be over all the same."""
+        return self._is_open
+
+    async def capture(
+        self, amount: int, *, final: bool = False, signer: Signer | None = None
+    ) -> Receipt:
+        """Bills the hold; as `client.capture`, signed by the payee that `reserve` was given.
+
+        Args:
+            amount: The sum *so far*, earlier captures included.
+            final: Whether this ends the hold and frees its rest.
+            signer: The payee, if not the one that `reserve` was given.
+        """
+        receipt = await self._client.capture(
+            self.id, amount, final=final, signer=self._payee_or(signer)
+        )
+        self._captured = amount
+        self._is_open = not final
+        return receipt
+
+    async def release(self, *, signer: Signer | None = None) -> Receipt:
+        """Ends the hold; what was captured stays."""
+        receipt = await self._client.release(self.id, signer=self._payee_or(signer))
+        self._is_open = False
+        return receipt
+
+    async def end(self) -> None:
+        """Releases the hold if it is open and this process can sign for the payee."""
+        if self._is_open and self._payee is not None:
+            try:
+                await self.release()
+            except HoldExpired:
+                self._is_open = False  # it has gone back by itself: what was wanted
+
+    def _payee_or(self, signer: Signer | None) -> Signer:
+        chosen = signer or self._payee
+        if chosen is None:
+            raise InvalidArgument(
+                "Only the payee may do this to a hold.",
+                advice="Pass reserve(payee=...) or signer=...; a payer waits for the expiry.",
+            )
+        return chosen
+
+
+class Reservation:
+    """A RESERVE that is sent when it is awaited or entered, once."""
+
+    def __init__(
+        self,
+        client: HoldMethods,
+        record: Reserve,
+        payee: Signer | None,
+        signer: Signer | None,
+        deadline_s: float | None,
+    ) -> None:
+        """Made by `client.reserve`."""
+        self._client = client
+        self._record = record
+        self._payee = payee
+        self._signer = signer
+        self._deadline_s = deadline_s
+        self._hold: Hold | None = None
+
+    def __await__(self) -> Generator[Any, None, Hold]:
+        """Sends the RESERVE; the result is the hold."""
+        return self._send().__await__()
+
+    async def __aenter__(self) -> Hold:
+        """Sends the RESERVE; the block gets the hold."""
+        return await self._send()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Ends the hold."""
+        if self._hold is not None:
+            await self._hold.end()
+
+    async def _send(self) -> Hold:
+        if self._hold is None:
+            client = self._client
+            draft = client.draft(self._signer)
+            hold = HoldId(draft.add_creating(self._record))
+            receipt = await client._send(draft, self._deadline_s)  # noqa: SLF001 - its own part
+            self._hold = Hold(client, hold, self._record, receipt, self._payee)
+        return self._hold

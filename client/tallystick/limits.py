@@ -1,0 +1,39 @@
+"""Every bound, size and default of the SDK, each with its reason."""
+
+from typing import Final
+
+# One Submit message. What the format and the interface allow; measured as gRPC's best size.
+MAX_MESSAGE_BYTES: Final = 1 << 20
+# gRPC's own limits on one message, ours plus the protobuf frame and the largest answer: a message
+# of 8,190 refusals carries 131,040 bytes of results, GetEnvelope an envelope with its effects.
+MAX_GRPC_MESSAGE_BYTES: Final = 4 << 20
+
+# Messages on their way to a node at once. Three keep it busy while answers travel back; more only
+# wait in its queue (measured: 1, 3, 8 in flight give 0.65, 1.1, 1.1 M transfers a second).
+MESSAGES_IN_FLIGHT: Final = 3
+STREAM_WINDOW: Final = 3
+# Envelopes that wait in the SDK for their turn. A caller that is faster than the ledger waits.
+MAX_QUEUED_BYTES: Final = 64 << 20
+
+# How long an envelope may be ordered, from its making. Long enough for an election and some
+# retries, short enough that an unknown outcome is decided within about a minute.
+DEFAULT_VALID_FOR_S: Final = 60.0
+# After `valid_until` a resend cannot be ordered any more, but finds out what became of the first:
+# log time follows within the clocks' allowance and a tick.
+DECISION_MARGIN_S: Final = 10.0
+# One attempt on one node; a node that answers no sooner is given up for another.
+DEFAULT_ATTEMPT_TIMEOUT_S: Final = 5.0
+# Reads have no bytes to resolve: after this long they fail.
+DEFAULT_READ_DEADLINE_S: Final = 15.0
+CONNECT_TIMEOUT_S: Final = 2.0
+
+# Between attempts: full jitter over the upper half of a delay that doubles up to the bound.
+BACKOFF_FIRST_S: Final = 0.02
+BACKOFF_MAX_S: Final = 1.0
+# A leader hint is followed at once this often in a row; then nodes contradict one another: wait.
+MAX_HINTS_IN_A_ROW: Final = 2
+# Nodes that hints may add to those configured; a ledger has at most 9.
+MAX_ENDPOINTS: Final = 32
+
+# Ids in one GetAccounts or GetHolds request (ledger.proto).
+MAX_IDS_PER_READ: Final = 8_192

@@ -1,0 +1,168 @@
+"""Client methods that move money: issue and transfer, one at a time or thousands."""
+
+import asyncio
+from array import array
+from collections.abc import Sequence
+
+from tallystick.core import ClientCore
+from tallystick.draft import Draft, build, require_amount
+from tallystick.errors import InvalidArgument
+from tallystick.keyfile import Signer
+from tallystick.results import Receipt
+from tallystick_ledger import bulk
+from tallystick_ledger.ids import AccountId, UnitId
+from tallystick_ledger.limits import ID_BYTES, MAX_RECORDS, NONCE_BYTES
+from tallystick_ledger.records import Issue, Transfer
+
+
+class MoneyMethods(ClientCore):
+    """What moves money. Amounts are ints in the unit's smallest step, 1 to 2**128 - 1.
+
+    All of them raise, besides what they name: `Refused`, `OutcomeUnknown`, `ConnectionFailed`,
+    `AccessDenied` and `ProtocolError` as `submit` does, `KeyRefused` when the signing key may not
+    do this, `InvalidArgument` for values that no record can hold and `TypeError` for an amount that
+    is no int. `signer` is who signs, None for the client's signer; `deadline_s` is when to give up,
+    seconds from now, None for the envelope's life and a margin.
+    """
+
+    async def issue(
+        self,
+        unit: UnitId,
+        credit_account: AccountId,
+        amount: int,
+        *,
+        reference: int = 0,
+        unique: bool = False,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Makes new money of a unit. Signed by its issuer.
+
+        Args:
+            unit: What is issued.
+            credit_account: Who gets it.
+            amount: In the unit's smallest step.
+            reference: The caller's own number, up to 2**128 - 1.
+            unique: Refuse it if this principal has used the reference within the ledger's window.
+            signer: The issuer.
+            deadline_s: When to give up.
+
+        Raises:
+            UnitNotFound: There is no such unit of this issuer.
+            AccountNotFound: There is no such account.
+            AccountRefused: It is frozen, closed or of another unit.
+            ReferenceUsed: `unique`, and the reference was used.
+        """
+        draft = self.draft(signer)
+        draft.add(build(Issue, unit, credit_account, require_amount(amount), reference, unique))
+        return await self._send(draft, deadline_s)
+
+    async def transfer(
+        self,
+        debit_account: AccountId,
+        credit_account: AccountId,
+        amount: int,
+        *,
+        reference: int = 0,
+        unique: bool = False,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Pays from an own account to any account of the same unit.
+
+        Concurrent calls of one client travel together; see `submit`.
+
+        Args:
+            debit_account: Who pays; an account of the signer's principal.
+            credit_account: Who gets it.
+            amount: In the unit's smallest step.
+            reference: The caller's own number, up to 2**128 - 1, such as a request id.
+            unique: Refuse it if this principal has used the reference within the ledger's window.
+            signer: Who signs.
+            deadline_s: When to give up.
+
+        Raises:
+            AccountNotFound: One of the accounts does not exist, or the first is not the signer's.
+            AccountRefused: One is frozen, closed, of another unit, or a unit's issuance account.
+            InsufficientFunds: The account never had so much.
+            FundsHeld: It has, but on hold.
+            ReferenceUsed: `unique`, and the reference was used.
+        """
+        draft = self.draft(signer)
+        draft.add(
+            build(
+                Transfer,
+                debit_account,
+                credit_account,
+                require_amount(amount),
+                reference,
+                unique,
+            )
+        )
+        return await self._send(draft, deadline_s)
+
+    async def transfers(
+        self,
+        debit_accounts: Sequence[AccountId] | bytes,
+        credit_accounts: Sequence[AccountId] | bytes,
+        amounts: Sequence[int],
+        *,
+        atomic: bool = False,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> list[Receipt]:
+        """Makes many transfers, in envelopes of up to 8,190 that travel at the same time.
+
+        Refused transfers do not raise: look at each receipt's `refusals`. Between envelopes there
+        is no order.
+
+        Args:
+            debit_accounts: One for each transfer; ids, or all of them back to back.
+            credit_accounts: As many.
+            amounts: As many, in the unit's smallest step; an `array("Q")` is fastest.
+            atomic: Whether all are made or none; then at most 8,190.
+            signer: Who signs.
+            deadline_s: When to give up.
+
+        Returns:
+            One receipt for each envelope: the first for transfers 0 to 8,189, and so on.
+
+        Raises:
+            RecordRefused: `atomic`, and one was refused; the subclass says how.
+        """
+        debits, credits_ = _joined(debit_accounts), _joined(credit_accounts)
+        count = len(amounts)
+        if len(debits) != count * ID_BYTES or len(credits_) != count * ID_BYTES:
+            raise InvalidArgument("There must be as many debits as credits and amounts.")
+        if atomic and count > MAX_RECORDS:
+            raise InvalidArgument(f"One ATOMIC envelope holds {MAX_RECORDS} transfers.")
+        waiting: list[asyncio.Future[Receipt]] = []
+        try:
+            for start in range(0, count, MAX_RECORDS):
+                part = slice(start * ID_BYTES, (start + MAX_RECORDS) * ID_BYTES)
+                await self._submitter.room()
+                draft = self.draft(signer)
+                _add_transfers(
+                    draft, debits[part], credits_[part], amounts[start : start + MAX_RECORDS]
+                )
+                stored = draft.seal(atomic=atomic)
+                give_up_at = self._submitter.give_up_at(stored, deadline_s)
+                waiting.append(self._submitter.enqueue(stored, give_up_at))
+            receipts = await asyncio.gather(*waiting)
+        except BaseException:
+            for each in waiting:
+                each.cancel()
+            raise
+        return [receipt.require_ok() for receipt in receipts] if atomic else receipts
+
+
+def _joined(ids: Sequence[AccountId] | bytes) -> bytes:
+    return ids if isinstance(ids, bytes) else b"".join(ids)
+
+
+def _add_transfers(draft: Draft, debits: bytes, credits_: bytes, amounts: Sequence[int]) -> None:
+    if not isinstance(amounts, array):
+        for amount in amounts:
+            require_amount(amount)
+    nonces = draft.nonces(len(amounts) * NONCE_BYTES)
+    draft.add_encoded(build(bulk.transfers, debits, credits_, amounts, nonces))

@@ -1,0 +1,367 @@
+"""The read side: accounts, holds, envelopes and status, decoded into frozen values.
+
+Reads go to the node believed to lead, and to the others in turn when it does not answer. Unless
+`stale` is asked for, the node confirms with a quorum that nothing newer is acknowledged, so whoever
+got a receipt finds its effects. Failed reads are repeated until the deadline; nothing hangs on
+them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol, TypeVar
+
+import grpc
+import grpc.aio
+
+from tallystick import limits
+from tallystick.envelopes import Stored
+from tallystick.errors import (
+    AccessDenied,
+    ConnectionFailed,
+    InvalidArgument,
+    ProtocolError,
+    Refused,
+    TallystickError,
+    refused,
+)
+from tallystick.nodes import Node, NodePool, NotConnected
+from tallystick.outcomes import connection_error, rpc_error
+from tallystick.results import Receipt, outcome_of
+from tallystick.retry import Backoff, Surroundings
+from tallystick_ledger.codes import Code
+from tallystick_ledger.errors import LedgerError
+from tallystick_ledger.ids import (
+    AccountId,
+    EnvelopeId,
+    HoldId,
+    LedgerId,
+    PrincipalId,
+    SequenceNumber,
+    TimestampNs,
+)
+from tallystick_ledger.limits import ID_BYTES
+from tallystick_ledger.results import Effect, decode_effects
+from tallystick_ledger.state_rows import AccountRow, HoldRow
+from tallystick_proto.v1 import ledger_pb2
+
+_Request = TypeVar("_Request")
+_Answer = TypeVar("_Answer")
+_Request_contra = TypeVar("_Request_contra", contravariant=True)
+_Answer_co = TypeVar("_Answer_co", covariant=True)
+
+
+class _Call(Protocol[_Request_contra, _Answer_co]):
+    def __call__(self, request: _Request_contra, *, timeout: float) -> Awaitable[_Answer_co]: ...
+
+
+class Presence(IntEnum):
+    """Whether an envelope stands in the ledger."""
+
+    FOUND = 1
+    NOT_YET = 2  # not there now; it may still be ordered
+    NEVER = 3  # not there, and it can no longer be ordered: safe to pay again
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeInfo:
+    """What the ledger holds under an envelope id or sequence number.
+
+    Attributes:
+        presence: Whether it is there.
+        envelope: Its bytes; empty unless FOUND, as all that follow.
+        receipt: What became of it; None unless it was executed.
+        refusal: Why it was ordered in vain, if so.
+        effects: What the rules computed: captures, releases, expiries.
+    """
+
+    presence: Presence
+    envelope: bytes = b""
+    receipt: Receipt | None = None
+    refusal: Refused | None = None
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """Another node, as the asked one sees it.
+
+    Attributes:
+        raft_id: Its Raft id.
+        connected: Whether the asked node has a connection to it.
+        match_index: How far it has the log; told by the leader only.
+        state: `probe`, `replicate` or `snapshot`; told by the leader only.
+    """
+
+    raft_id: int
+    connected: bool
+    match_index: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A node's view of itself and its ledger.
+
+    Attributes:
+        address: `host:port` that was asked.
+        raft_id: Its Raft id.
+        role: `leader`, `follower`, `candidate`, `pre_candidate` or `learner`.
+        term: Raft's term.
+        leader_raft_id: Who leads, 0 for unknown.
+        last_index: Newest entry in its log.
+        commit_index: Newest entry that a majority has.
+        applied_index: Newest entry in its state.
+        next_sequence: Sequence number of the next record.
+        log_time_ns: Smallest timestamp that the next block may have.
+        tree_size: Envelopes in the log.
+        tree_root: Root of the tree over them, 32 bytes.
+        state_digest: 32 bytes; empty unless asked for.
+        ledger_id: 32 bytes.
+        account_count: Accounts, closed ones included.
+        open_hold_count: Holds that have not ended.
+        live_id_count: Envelope ids remembered in memory.
+        signatures_verified: Since its process started.
+        log_syncs: Synced groups since its process started.
+        uptime_ms: Since its process started.
+        version: Its software.
+        peers: The other nodes.
+    """
+
+    address: str
+    raft_id: int
+    role: str
+    term: int
+    leader_raft_id: int
+    last_index: int
+    commit_index: int
+    applied_index: int
+    next_sequence: SequenceNumber
+    log_time_ns: TimestampNs
+    tree_size: int
+    tree_root: bytes
+    state_digest: bytes
+    ledger_id: LedgerId
+    account_count: int
+    open_hold_count: int
+    live_id_count: int
+    signatures_verified: int
+    log_syncs: int
+    uptime_ms: int
+    version: str
+    peers: tuple[PeerInfo, ...]
+
+
+class Reader:
+    """The read side of one client. All methods belong to its event loop's thread."""
+
+    def __init__(
+        self, pool: NodePool, surroundings: Surroundings, attempt_timeout_s: float
+    ) -> None:
+        """Opens nothing yet; the arguments are those of `Submitter`."""
+        self._pool = pool
+        self._surroundings = surroundings
+        self._attempt_timeout_s = attempt_timeout_s
+
+    async def accounts(
+        self,
+        ids: Sequence[AccountId],
+        options: ledger_pb2.ReadOptions,
+        deadline_s: float,
+    ) -> list[AccountRow | None]:
+        """Returns the row of each account, None where there is none, in the order of `ids`."""
+        rows: list[AccountRow | None] = []
+        for part in _parts(ids):
+            request = ledger_pb2.GetAccountsRequest(ids=part, options=options)
+            answer = await self._ask(lambda node: node.get_accounts, request, deadline_s)
+            rows += _decode_rows(AccountRow, answer.rows, len(part) // ID_BYTES)
+        return rows
+
+    async def holds(
+        self, ids: Sequence[HoldId], options: ledger_pb2.ReadOptions, deadline_s: float
+    ) -> list[HoldRow | None]:
+        """Returns the row of each hold, None where there is none, in the order of `ids`."""
+        rows: list[HoldRow | None] = []
+        for part in _parts(ids):
+            request = ledger_pb2.GetHoldsRequest(ids=part, options=options)
+            answer = await self._ask(lambda node: node.get_holds, request, deadline_s)
+            rows += _decode_rows(HoldRow, answer.rows, len(part) // ID_BYTES)
+        return rows
+
+    async def envelope(
+        self, request: ledger_pb2.GetEnvelopeRequest, deadline_s: float
+    ) -> EnvelopeInfo:
+        """Returns what the ledger holds under an id or sequence number."""
+        answer = await self._ask(lambda node: node.get_envelope, request, deadline_s)
+        try:
+            return _decode_envelope(answer)
+        except (LedgerError, InvalidArgument, ValueError) as error:
+            raise ProtocolError(
+                f"A node's answer about an envelope is unusable: {error}"
+            ) from error
+
+    async def lookup(self, stored: Stored) -> Receipt | TallystickError | None:
+        """Returns what the ledger has under an envelope's id; None while that is undecided.
+
+        Raises:
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        if not any(stored.principal):
+            return None
+        key = ledger_pb2.EnvelopeKey(envelope_id=stored.envelope_id, principal=stored.principal)
+        request = ledger_pb2.GetEnvelopeRequest(key=key)
+        info = await self.envelope(request, self._attempt_timeout_s)
+        if info.presence is Presence.NOT_YET:
+            return None
+        if info.presence is Presence.NEVER:
+            return refused(Code.TOO_LATE, stored.envelope_id)
+        if info.envelope[:192] != stored.envelope[:192]:
+            return refused(Code.ID_CONFLICT, stored.envelope_id)
+        return info.receipt or info.refusal
+
+    async def status(
+        self, request: ledger_pb2.GetStatusRequest, deadline_s: float, address: str | None
+    ) -> NodeStatus:
+        """Returns the status of the node at `address`, or of the one believed to lead."""
+        if address is None:
+            answer, node = await self._ask_and_tell(
+                lambda node: node.get_status, request, deadline_s
+            )
+            return _decode_status(answer, node.address)
+        node = self._pool.node(address)
+        try:
+            await node.connect(min(deadline_s, limits.CONNECT_TIMEOUT_S))
+            return _decode_status(await node.get_status(request, timeout=deadline_s), address)
+        except NotConnected as error:
+            raise ConnectionFailed(f"{error}.") from error
+        except grpc.aio.AioRpcError as error:
+            raise rpc_error(error, address) from error
+
+    async def _ask(
+        self,
+        method: Callable[[Node], _Call[_Request, _Answer]],
+        request: _Request,
+        deadline_s: float,
+    ) -> _Answer:
+        answer, _ = await self._ask_and_tell(method, request, deadline_s)
+        return answer
+
+    async def _ask_and_tell(
+        self,
+        method: Callable[[Node], _Call[_Request, _Answer]],
+        request: _Request,
+        deadline_s: float,
+    ) -> tuple[_Answer, Node]:
+        """Asks one node after the other until one answers; also returns which.
+
+        Raises:
+            ConnectionFailed: None did before the deadline.
+            AccessDenied, ProtocolError: A node refused the request as such.
+        """
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + deadline_s
+        backoff = Backoff(self._surroundings.jitter)
+        while True:
+            node = self._pool.target
+            left_s = give_up_at - loop.time()
+            try:
+                await node.connect(min(max(left_s, 0.0), limits.CONNECT_TIMEOUT_S))
+                timeout_s = min(max(left_s, 0.001), self._attempt_timeout_s)
+                return await method(node)(request, timeout=timeout_s), node
+            except NotConnected as error:
+                failure: TallystickError = connection_error(str(error))
+            except grpc.aio.AioRpcError as error:
+                failure = rpc_error(error, node.address)
+                if isinstance(failure, AccessDenied | ProtocolError):
+                    raise failure from error
+            self._pool.failed(node)
+            delay_s = backoff.next_delay_s()
+            if loop.time() + delay_s >= give_up_at:
+                raise failure
+            await asyncio.sleep(delay_s)
+
+
+def _parts(ids: Sequence[bytes]) -> Iterator[bytes]:
+    for each in ids:
+        if len(each) != ID_BYTES:
+            raise InvalidArgument(f"{each!r} is no id of 16 bytes.")
+    for start in range(0, len(ids), limits.MAX_IDS_PER_READ):
+        yield b"".join(ids[start : start + limits.MAX_IDS_PER_READ])
+
+
+_Row = TypeVar("_Row", AccountRow, HoldRow)
+
+
+def _decode_rows(row_type: type[_Row], rows: bytes, count: int) -> list[_Row | None]:
+    size = row_type.LAYOUT.size
+    if len(rows) != count * size:
+        raise ProtocolError(f"A node answered {len(rows)} bytes for {count} rows of {size}.")
+    parts = (rows[start : start + size] for start in range(0, len(rows), size))
+    try:
+        return [row_type.decode(part) if any(part) else None for part in parts]
+    except LedgerError as error:
+        raise ProtocolError(f"A node's row is unusable: {error}") from error
+
+
+def _decode_envelope(answer: ledger_pb2.GetEnvelopeResponse) -> EnvelopeInfo:
+    presence = Presence(answer.presence)
+    if presence is not Presence.FOUND:
+        return EnvelopeInfo(presence)
+    stored = Stored.from_bytes(answer.envelope)
+    outcome = outcome_of(
+        stored.envelope_id,
+        answer.code,
+        stored.record_count,
+        (answer.first_sequence, answer.timestamp_ns),
+        answer.results,
+    )
+    return EnvelopeInfo(
+        presence,
+        answer.envelope,
+        outcome if isinstance(outcome, Receipt) else None,
+        outcome if isinstance(outcome, Refused) else None,
+        tuple(decode_effects(answer.effects)),
+    )
+
+
+def _decode_status(answer: ledger_pb2.GetStatusResponse, address: str) -> NodeStatus:
+    return NodeStatus(
+        address=address,
+        raft_id=answer.raft_id,
+        role=answer.role,
+        term=answer.term,
+        leader_raft_id=answer.leader.raft_id,
+        last_index=answer.last_index,
+        commit_index=answer.commit_index,
+        applied_index=answer.applied_index,
+        next_sequence=SequenceNumber(answer.next_sequence),
+        log_time_ns=TimestampNs(answer.log_time_ns),
+        tree_size=answer.tree_size,
+        tree_root=answer.tree_root,
+        state_digest=answer.state_digest,
+        ledger_id=LedgerId(answer.ledger_id),
+        account_count=answer.account_count,
+        open_hold_count=answer.open_hold_count,
+        live_id_count=answer.live_id_count,
+        signatures_verified=answer.signatures_verified,
+        log_syncs=answer.log_syncs,
+        uptime_ms=answer.uptime_ms,
+        version=answer.version,
+        peers=tuple(
+            PeerInfo(peer.raft_id, peer.connected, peer.match_index, peer.state)
+            for peer in answer.peers
+        ),
+    )
+
+
+def envelope_request(
+    by: "EnvelopeId | SequenceNumber | int", principal: PrincipalId | None
+) -> ledger_pb2.GetEnvelopeRequest:
+    """Returns the request for an envelope id (with its principal) or a sequence number."""
+    if isinstance(by, int):
+        return ledger_pb2.GetEnvelopeRequest(sequence=by)
+    if principal is None:
+        raise InvalidArgument("An envelope id is looked up together with its signer's principal.")
+    key = ledger_pb2.EnvelopeKey(envelope_id=by, principal=principal)
+    return ledger_pb2.GetEnvelopeRequest(key=key)
