@@ -39,8 +39,9 @@ class PeerAddress(_Section):
 
 
 class RaftSettings(_Section):
-    """Time is counted in ticks; a follower stands for election after 1 to 2 times
-    `election_ticks` without a word from a leader.
+    """Time is counted in ticks.
+
+    A follower stands for election after 1 to 2 times `election_ticks` without a leader's word.
 
     Attributes:
         tick_ms: length of a tick.
@@ -76,9 +77,11 @@ class WorkSettings(_Section):
 
 
 class LogSettings(_Section):
-    """Attributes:
-    level: least severe message that is written.
-    format: `console` for people, `json` for machines.
+    """What the node says while it runs.
+
+    Attributes:
+        level: least severe message that is written.
+        format: `console` for people, `json` for machines.
     """
 
     level: Literal["debug", "info", "warning", "error"] = "info"

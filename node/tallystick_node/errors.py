@@ -6,6 +6,7 @@ NodeError
 │   ├── NotInitialisedError    empty or wiped directory: `node init` makes one, under a new id
 │   ├── AlreadyInitialisedError
 │   ├── WrongStoreError        belongs to another ledger, node or incarnation
+│   ├── RefusedByPeerError     a peer knows this node with another incarnation
 │   └── DamagedLogError        acknowledged data is missing or damaged (.index)
 └── ReplicaError               this attempt failed; another may succeed
     ├── NotLeaderError         (.leader_id, 0 when unknown)
@@ -38,6 +39,10 @@ class AlreadyInitialisedError(StartRefusedError):
 
 class WrongStoreError(StartRefusedError):
     """What is in the directory belongs to another ledger, node or incarnation."""
+
+
+class RefusedByPeerError(StartRefusedError):
+    """A peer knows this id with another incarnation: the directory has forgotten its promises."""
 
 
 class DamagedLogError(StartRefusedError):
@@ -73,4 +78,4 @@ class ProposalRefusedError(ReplicaError):
 
 
 class NoQuorumError(ReplicaError):
-    """No majority answered in time."""
+    """No leader or no majority answered in time."""

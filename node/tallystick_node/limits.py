@@ -1,4 +1,7 @@
-"""Every bound of a node, each with its reason. Bounds of the format are in tallystick_ledger.limits."""
+"""Every bound of a node, each with its reason.
+
+Bounds of the format are in tallystick_ledger.limits.
+"""
 
 from typing import Final
 
@@ -30,10 +33,14 @@ KEEPALIVE_TIMEOUT_MS: Final = 5_000
 MAX_SIZE_PER_MESSAGE: Final = 1 * _MIB
 # A read that no quorum confirmed in that time is answered with an error; a leader change is over.
 READ_INDEX_TIMEOUT_S: Final = 3.0
+# One that was lost with a message or a leader is asked for again after that.
+READ_INDEX_RETRY_S: Final = 0.2
 # Leading without a commit for that long while something waits: step down and let another try.
-STALLED_LEADER_S: Final = 3.0
+STALLED_LEADER_S: Final = 10.0
 # A node that lost leadership that way, or whose clock is off, stands for no election for that long.
 NO_CAMPAIGN_S: Final = 30.0
+# Logged at most that often for each kind of alarm and peer; the counters count all.
+ALARM_LOG_INTERVAL_S: Final = 1.0
 # Evidence files of blocks that failed their check; more of them prove nothing more.
 MAX_EVIDENCE_FILES: Final = 16
 # How long a stopping leader waits for its successor.
@@ -57,3 +64,52 @@ CHECKPOINTS_KEPT: Final = 2
 # The power-of-two span of envelope id times (ms) that one row of the id index may cover. A lookup
 # reads the keys of one span.
 ID_SPAN_BITS: Final = 13
+
+# --- the leader's write path ----------------------------------------------------------------------
+
+# Half an entry waits for nobody; up to three such are uncommitted at once (window of bulk load).
+BULK_BLOCK_BYTES: Final = 512 * _KIB
+BULK_ENTRIES_IN_FLIGHT: Final = 3
+# After a group of more messages than that, the next one waits that long for company.
+GROUP_WAIT_ABOVE: Final = 3
+GROUP_WAIT_S: Final = 0.005
+# What one block holds besides its header.
+MAX_BLOCK_BODY_BYTES: Final = 1 * _MIB
+# Messages between arrival and answer, in bytes and in number; above, clients are told to come back.
+MAX_IN_FLIGHT_BYTES: Final = 64 * _MIB
+MAX_WAITING_MESSAGES: Final = 16_384
+RETRY_AFTER_MS: Final = 50
+# One verification batch; a small one is verified on the loop, since a thread hop costs more.
+MAX_VERIFY_BATCH_BYTES: Final = 2 * _MIB
+SMALL_VERIFY_BYTES: Final = 1024
+
+# --- clients --------------------------------------------------------------------------------------
+
+# The message of a Submit, its overhead and room: gRPC's own limit is the last line of defence.
+CLIENT_SERVER_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_BLOCK_BODY_BYTES + 4 * _KIB),
+    ("grpc.max_send_message_length", 16 * _MIB),
+    ("grpc.http2.max_frame_size", 1 * _MIB),
+    ("grpc.http2.lookahead_bytes", 16 * _MIB),
+    ("grpc.http2.write_buffer_size", 1 * _MIB),
+    ("grpc.http2.bdp_probe", 0),
+)
+# Messages of one stream between arrival and answer; beyond, the stream is not read.
+STREAM_WINDOW: Final = 8
+# Rows of one read; a response stays near 1 MiB.
+MAX_READ_IDS: Final = 8_192
+# How long a read waits for a quorum and for this node to catch up.
+READ_TIMEOUT_S: Final = 5.0
+# How long a stopping node lets calls in progress end.
+STOP_GRACE_S: Final = 1.0
+
+# --- log time and checkpoints ---------------------------------------------------------------------
+
+# An idle leader looks that often whether log time has to move on.
+TICK_CHECK_S: Final = 0.5
+# `valid_until` of a tick's envelope; what was not ordered by then is not needed any more.
+TICK_LIFETIME_NS: Final = 60_000_000_000
+# Log applied between two checkpoints of state: replaying that much takes about ten seconds.
+CHECKPOINT_EVERY_BYTES: Final = 256 * _MIB
+# ... and at least so many times the size of the last one, so that writing them stays a small share.
+CHECKPOINT_SIZE_FACTOR: Final = 4

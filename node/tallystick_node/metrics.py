@@ -23,7 +23,7 @@ class WritePathMetrics:
         admit: arrival of a message to the end of admission and verification.
         verify: one verification batch (leader).
         block_check: one frame's blocks (follower).
-        propose: making a block and handing it to Raft.
+        order: making a block and handing it to Raft.
         persist: writing a group of log entries, before its sync.
         sync: the fsync of a group.
         replicate: proposal to commit.
@@ -40,7 +40,7 @@ class WritePathMetrics:
         self.admit = phase("admit", "Arrival of a message to the end of its verification")
         self.verify = phase("verify", "One batch of signature verification on the leader")
         self.block_check = phase("block_check", "Check of the blocks of one append on a follower")
-        self.propose = phase("propose", "Making a block and handing it to Raft")
+        self.order = phase("order", "Making a block and handing it to Raft")
         self.persist = phase("persist", "Writing one group of log entries, before its sync")
         self.sync = phase("sync", "The fsync of one group")
         self.replicate = phase("replicate", "Proposal of a block to its commit")

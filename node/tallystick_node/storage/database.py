@@ -92,8 +92,8 @@ class Database:
         # RocksDB would leave a directory behind where it finds none.
         if not (path / "CURRENT").is_file():
             raise NotInitialisedError(
-                f"there is no store in {path}: a node whose directory was emptied has forgotten its "
-                "vote and its log, and must join under a new id"
+                f"there is no store in {path}: a node whose directory was emptied has forgotten "
+                "its vote and its log, and must join under a new id"
             )
         try:
             return cls(_open(path, create=False))
@@ -108,7 +108,7 @@ class Database:
 
     def sync(self) -> None:
         """One fsync of the write-ahead log: all that was written before is durable."""
-        self.rows.flush_wal(True)  # noqa: FBT003 - rocksdict's parameter
+        self.rows.flush_wal(True)
 
     def close(self) -> None:
         """Release the database; another process may open it then."""
@@ -129,8 +129,8 @@ def _open(path: Path, *, create: bool) -> Rdict:
     options.create_if_missing(create)
     options.create_missing_column_families(create)
     options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
-    options.set_paranoid_checks(True)  # noqa: FBT003 - rocksdict's parameter
-    options.set_use_direct_io_for_flush_and_compaction(True)  # noqa: FBT003 - rocksdict's parameter
+    options.set_paranoid_checks(True)
+    options.set_use_direct_io_for_flush_and_compaction(True)
     options.set_max_total_wal_size(MAX_WAL_BYTES)
     options.set_max_background_jobs(2)
     options.set_keep_log_file_num(4)
@@ -150,7 +150,7 @@ def _log_options() -> Options:
     options.set_write_buffer_size(LOG_WRITE_BUFFER_BYTES)
     options.set_max_write_buffer_number(3)
     options.set_compression_type(DBCompressionType.none())
-    options.set_disable_auto_compactions(True)  # noqa: FBT003 - rocksdict's parameter
+    options.set_disable_auto_compactions(True)
     options.set_level_zero_file_num_compaction_trigger(_NO_TRIGGER)
     options.set_level_zero_slowdown_writes_trigger(_NO_TRIGGER)
     options.set_level_zero_stop_writes_trigger(_NO_TRIGGER)

@@ -1,8 +1,8 @@
 """What applying blocks made: derived from the log, rebuilt by replay, never synced for itself.
 
 Per block there is one small batch: its place by sequence number, the ids that it consumed as a
-sorted run, and, unless all its records were plain successes, one row of results and effects. Nothing
-is put per record or per envelope.
+sorted run, and, unless all its records were plain successes, one row of results and effects.
+Nothing is put per record or per envelope.
 
 The id index. A run's key begins with its largest and smallest id. Ids start with their time of
 making, and a run is split where that time crosses a multiple of 2^13 ms (8.2 s), so all runs that

@@ -3,10 +3,10 @@
 Theory of operation
 -------------------
 `write` puts any number of Raft's outputs into one batch, in order: for each, what its entries
-conflict with is deleted, then the entries and their meta rows are put; the state row comes last. The
-batch is atomic, so the log never has a hole, and an uncommitted suffix disappears in the very write
-that replaces it. `sync` makes it durable, once for the group, then moves the sync mark. Only after
-`sync` returns may anything be acknowledged.
+conflict with is deleted, then the entries and their meta rows are put; the state row comes last.
+The batch is atomic, so the log never has a hole, and an uncommitted suffix disappears in the very
+write that replaces it. `sync` makes it durable, once for the group, then moves the sync mark. Only
+after `sync` returns may anything be acknowledged.
 
 Invariants:
 
@@ -167,9 +167,11 @@ class LogRows:
 
     def _read_metas(self, keys: list[bytes]) -> list[bytes | None]:
         try:
-            rows: list[bytes | None] = self._database.meta.get(keys)
+            rows: list[bytes | None] | None = self._database.meta.get([*keys])
         except Exception as error:
             raise _damaged(index_of_key(keys[0]), f"meta row ({error})") from error
+        if rows is None:
+            raise _damaged(index_of_key(keys[0]), "meta row")
         return rows
 
     def _read_payload(self, index: int, key: bytes) -> bytes | None:
@@ -192,15 +194,10 @@ def check_log(database: Database, state: StateRow) -> tuple[tuple[int, int], ...
     runs: list[tuple[int, int]] = []
     expected = 1
     try:
-        for key, row in database.meta.items():
-            index = index_of_key(key)
-            if index != expected:
-                raise _damaged(expected, "meta row")
-            term = _decode_meta(index, row).term
+        for index, row in _meta_rows(database):
+            term = _check_meta(expected, index, row, runs[-1][1] if runs else 0)
             if not runs or term > runs[-1][1]:
                 runs.append((index, term))
-            elif term < runs[-1][1]:
-                raise DamagedLogError(f"entry {index} has a lower term than the one before", index)
             expected += 1
     except DamagedLogError:
         raise
@@ -218,6 +215,25 @@ def check_log(database: Database, state: StateRow) -> tuple[tuple[int, int], ...
             state.last_index + 1,
         )
     return tuple(runs)
+
+
+def _meta_rows(database: Database) -> Iterator[tuple[int, bytes]]:
+    cursor = database.meta.iter()
+    cursor.seek_to_first()
+    while cursor.valid():
+        yield index_of_key(cursor.key()), cursor.value()
+        cursor.next()
+    cursor.status()  # raises if the cursor stopped because it could not read on
+
+
+def _check_meta(expected: int, index: int, row: bytes, term_before: int) -> int:
+    """The term of the entry at `index`, which must be the expected one."""
+    if index != expected:
+        raise _damaged(expected, "meta row")
+    term = _decode_meta(index, row).term
+    if term < term_before:
+        raise DamagedLogError(f"entry {index} has a lower term than the one before", index)
+    return term
 
 
 def _decode_meta(index: int, row: bytes | None) -> EntryMeta:

@@ -4,9 +4,9 @@ Theory of operation
 -------------------
 RocksDB's write-ahead log cannot tell a torn tail (writes that were under way when the process died,
 acknowledged to nobody) from a tail that somebody cut off or that the disk lost after it was synced:
-both just end early. So each group of log writes carries a running number inside its batch, and after
-the sync of group *n*, but before anything is acknowledged, *n* is written to this file. On start the
-store must hold at least that group; if not, acknowledged data is missing.
+both just end early. So each group of log writes carries a running number inside its batch, and
+after the sync of group *n*, but before anything is acknowledged, *n* is written to this file. On
+start the store must hold at least that group; if not, acknowledged data is missing.
 
 The file itself is synced only now and then, since one fsync per group is enough: after a power cut
 it may lag behind, never lead. It is a lower bound; that suffices to refuse, never to accept.

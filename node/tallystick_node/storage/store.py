@@ -156,9 +156,9 @@ class Store(LogRows, DerivedRows):
     # -- checkpoints -----------------------------------------------------------------------------
 
     def write_checkpoint(self, applied_index: int, state: bytes) -> None:
-        """Write a checkpoint of the kernel; a crash on the way leaves the older ones. Fatal if it
-        fails.
+        """Write a checkpoint of the kernel; a crash on the way leaves the older ones.
 
+        A failure is fatal.
         Everything written before is synced first: replay starts behind the checkpoint and does not
         write the derived rows before it again.
 
@@ -225,9 +225,7 @@ def _read_state(database: Database, mark: SyncMark) -> StateRow:
     """The hard state with `commit` raised to what is known to be applied."""
     row: bytes | None = database.rows.get(STATE_KEY)
     if row is None:
-        raise DamagedLogError(
-            "the hard state is missing: this node may have voted, and must not again"
-        )
+        raise DamagedLogError("the hard state is missing: this node may have voted, and not again")
     try:
         state = StateRow.decode(row)
     except ValueError as error:
