@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from tallystick_node.config import NodeConfig
 from tallystick_node.errors import DamagedLogError
 from tallystick_node.identity import DATABASE_DIRECTORY, NodeIdentity
-from tallystick_node.storage.store import Store
+from tallystick_node.storage import Store
 
 BLOCK_HEADER_BYTES: Final = 64
 HEADER_BYTES: Final = 192
@@ -39,7 +40,9 @@ def stored_digests(node_directory: Path) -> Counter[bytes]:
     Args:
         node_directory: Directory of a node that does not run.
     """
-    store = Store.open(node_directory / DATABASE_DIRECTORY, NodeIdentity.load(node_directory))
+    config = NodeConfig.load(node_directory)
+    identity = NodeIdentity.load(node_directory, config.raft_id)
+    store = Store.open(node_directory / DATABASE_DIRECTORY, identity)
     found: Counter[bytes] = Counter()
     try:
         for index in range(1, store.recovered.last_index + 1):

@@ -31,7 +31,7 @@ from tallystick_ledger.ids import (
     operator_principal,
 )
 from tallystick_ledger.keys import SigningKey, prove_possession
-from tallystick_ledger.limits import ID_BYTES, MAX_MESSAGE_BYTES, MAX_RECORDS, NONCE_BYTES
+from tallystick_ledger.limits import ID_BYTES, MAX_ENVELOPE_BYTES, MAX_RECORDS, NONCE_BYTES
 from tallystick_ledger.records import (
     Account,
     AccountOperation,
@@ -45,7 +45,7 @@ LIFETIME_NS: Final = 590_000_000_000
 BULK_ACCOUNTS: Final = 10_000
 PACKED_KEYS: Final = 256
 PACKED_ACCOUNTS_PER_KEY: Final = 40
-PACKED_PER_MESSAGE: Final = MAX_MESSAGE_BYTES // 384
+PACKED_PER_MESSAGE: Final = MAX_ENVELOPE_BYTES // 384
 FUNDS: Final = 1 << 60
 MAX_TRANSFER: Final = 1_000
 ID_RANDOM_BYTES: Final = 10
@@ -143,7 +143,7 @@ def _register(
     for index, key in enumerate(keys):
         principal = PrincipalId(object_id(sealer.ledger_id, signer, envelope_id, index))
         record = Principal(
-            type=PrincipalType.ORGANISATION,
+            principal_type=PrincipalType.ORGANISATION,
             key=key.public_key,
             possession=prove_possession(key, sealer.ledger_id, principal),
             principal=principal,
@@ -185,7 +185,9 @@ def _issue_all(
     ids = [accounts[at : at + ID_BYTES] for at in range(0, len(accounts), ID_BYTES)]
     for start in range(0, len(ids), MAX_RECORDS):
         records = b"".join(
-            Issue(unit=unit, credit=account, amount=Amount(FUNDS)).encode(os.urandom(NONCE_BYTES))
+            Issue(unit=unit, credit_account=account, amount=Amount(FUNDS)).encode(
+                os.urandom(NONCE_BYTES)
+            )
             for account in ids[start : start + MAX_RECORDS]
         )
         yield sealer.seal(issuer, _fresh_id(), records)
