@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import grpc
 from grpc import aio
@@ -33,7 +33,7 @@ RESULT_BYTES: Final = 16
 RECONNECT_S: Final = 0.2
 ANSWER_TIMEOUT_S: Final = 60.0
 
-Call = aio.StreamStreamCall[bytes, wire.SubmitResponse]
+Call: TypeAlias = "aio.StreamStreamCall[bytes, wire.SubmitResponse]"
 
 
 @dataclass(slots=True)

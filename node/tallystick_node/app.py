@@ -20,21 +20,19 @@ import structlog
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tallystick_core import Applied, Kernel
-from tallystick_ledger.genesis import Genesis
-from tallystick_ledger.keys import SigningKey
 
 from tallystick_ledger.ids import LedgerId
 from tallystick_node.apply import ApplyWorker, apply_entry
 from tallystick_node.config import NodeConfig
 from tallystick_node.failure import fatal
 from tallystick_node.identity import DATABASE_DIRECTORY, NodeIdentity
-from tallystick_node.limits import CLIENT_SERVER_OPTIONS, STOP_GRACE_S
+from tallystick_node.limits import CHECKPOINT_EVERY_BYTES, CLIENT_SERVER_OPTIONS, STOP_GRACE_S
 from tallystick_node.metrics import NodeMetrics, serve_metrics
 from tallystick_node.pipeline import Pipeline
 from tallystick_node.reads import Reads
 from tallystick_node.replica import ChainTip, CommittedEntry, Replica
 from tallystick_node.services.ledger import LedgerService
-from tallystick_node.storage.store import Store
+from tallystick_node.storage import Store
 from tallystick_node.ticker import Ticker
 from tallystick_node.verify import Verifier
 from tallystick_proto import wire
@@ -54,19 +52,15 @@ def recover(genesis: bytes, store: Store) -> tuple[Kernel, int]:
     Returns:
         The kernel and the Raft index it has applied.
     """
-    kernel, applied = Kernel(genesis), 0
-    for checkpoint in store.checkpoints():
-        try:
-            kernel = Kernel.restore(genesis, checkpoint.state)
-        except ValueError as error:
-            log.warning("checkpoint passed over", index=checkpoint.index, why=str(error))
-            continue
-        applied = checkpoint.index
-        break
-    for entries in store.replay(applied + 1, store.recovered.hard_state.commit + 1):
-        for entry in entries:
-            apply_entry(kernel, store, entry.index, entry.payload)
-            applied = entry.index
+    checkpoint = store.load_checkpoint()
+    if checkpoint is None:
+        kernel, applied = Kernel(genesis), 0
+    else:
+        applied, state = checkpoint
+        kernel = Kernel.restore(genesis, state)
+    for index, payload in store.payloads(applied + 1, store.commit_index + 1):
+        apply_entry(kernel, store, index, payload)
+        applied = index
     return kernel, applied
 
 
@@ -76,7 +70,7 @@ class Node:
     def __init__(self, config: NodeConfig, identity: NodeIdentity) -> None:
         self.config = config
         self.identity = identity
-        self.genesis = Genesis.decode(identity.genesis)
+        self.genesis = identity.genesis
         self.metrics = NodeMetrics()
         self._started_s = time.monotonic()
         self._tasks: list[asyncio.Task[None]] = []
@@ -88,19 +82,14 @@ class Node:
         """Recovers, joins its group and opens its ports."""
         loop = asyncio.get_running_loop()
         identity = self.identity
-        self.store = Store.open(
-            self.config.directory / DATABASE_DIRECTORY,
-            ledger_id=identity.ledger_id,
-            raft_id=identity.raft_id,
-            incarnation=identity.incarnation,
-        )
+        self.store = Store.open(self.config.directory / DATABASE_DIRECTORY, identity)
         self.kernel, applied = await loop.run_in_executor(
-            None, recover, identity.genesis, self.store
+            None, recover, identity.genesis_bytes, self.store
         )
         recovered = self.kernel.status()
         log.info("recovered", applied_index=applied, next_sequence=recovered.next_sequence)
         self.verifier = Verifier(
-            self.kernel, threads=verify_threads(self.config), entropy=os.urandom
+            self.kernel, threads=self.config.work.threads(os.cpu_count() or 1), entropy=os.urandom
         )
         self.replica = Replica(
             self.config,
@@ -109,6 +98,7 @@ class Node:
             self,
             applied_index=applied,
             applied_tip=ChainTip(recovered.next_sequence, recovered.min_next_timestamp_ns),
+            metrics=self.metrics,
         )
         self.reads = Reads(
             kernel=self.kernel, store=self.store, source=self.replica, applied_index=applied
@@ -126,7 +116,7 @@ class Node:
             submit=self.pipeline.submit,
             kernel=self.kernel,
             ledger_id=LedgerId(identity.ledger_id),
-            signing_key=SigningKey(identity.ledger_seed),
+            signing_key=identity.ledger_key,
             max_lifetime_ns=self.genesis.max_lifetime_ns,
             clock_ns=time.time_ns,
             entropy=os.urandom,
@@ -137,7 +127,7 @@ class Node:
             applied_index=applied,
             on_applied=self._on_applied,
             metrics=self.metrics.write_path,
-            checkpoint_every_bytes=self.config.work.checkpoint_every_bytes,
+            checkpoint_every_bytes=CHECKPOINT_EVERY_BYTES,
         )
         self.worker.start()
         await self.replica.start()
@@ -166,7 +156,7 @@ class Node:
         credentials = grpc.ssl_server_credentials(
             [(self.identity.key_pem, self.identity.certificate_pem)]
         )
-        self.server.add_secure_port(self.config.client_address, credentials)
+        self.server.add_secure_port(self.config.listen_client, credentials)
         await self.server.start()
         if self.config.listen_metrics is not None:
             serve_metrics(self.metrics, self.config.listen_metrics)
@@ -283,16 +273,10 @@ class Node:
         )
 
 
-def verify_threads(config: NodeConfig) -> int:
-    """Threads of one batch: as configured, or this machine's cores divided by its nodes."""
-    if config.work.verify_threads:
-        return config.work.verify_threads
-    return max(1, (os.cpu_count() or 1) // config.work.nodes_per_machine)
-
-
 async def serve(directory: Path) -> None:
     """Runs the node in ``directory`` until SIGTERM or SIGINT."""
-    node = Node(NodeConfig.load(directory), NodeIdentity.load(directory))
+    config = NodeConfig.load(directory)
+    node = Node(config, NodeIdentity.load(directory, config.raft_id))
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -21,13 +21,12 @@ from queue import SimpleQueue
 
 from tallystick_core import Applied, Kernel
 
-from tallystick_node.applied_rows import to_record
+from tallystick_node.applied_rows import encode_applied
 from tallystick_node.failure import fatal
 from tallystick_node.limits import CHECKPOINT_SIZE_FACTOR
 from tallystick_node.metrics import WritePathMetrics
 from tallystick_node.replica import CommittedEntry
-from tallystick_node.storage.rows import StateCheckpoint
-from tallystick_node.storage.store import Store
+from tallystick_node.storage import Store
 
 OnApplied = Callable[[int, int, Applied | None], None]
 
@@ -47,7 +46,12 @@ def apply_entry(kernel: Kernel, store: Store, index: int, payload: bytes) -> App
     if not payload:
         return None
     applied = kernel.apply(payload)
-    store.write_applied([to_record(index, applied)], index)
+    store.write_applied(
+        index,
+        first_sequence=applied.first_sequence,
+        rows=encode_applied(applied),
+        ids=applied.ids,
+    )
     return applied
 
 
@@ -126,6 +130,6 @@ class ApplyWorker:
     def _checkpoint(self) -> None:
         """Writes a checkpoint of the state as of the last applied entry."""
         data = self._kernel.checkpoint(self._applied_index)
-        self._store.write_checkpoint(StateCheckpoint(self._applied_index, data))
+        self._store.write_checkpoint(self._applied_index, data)
         self._checkpoint_bytes = len(data)
         self._log_bytes = 0

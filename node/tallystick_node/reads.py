@@ -17,12 +17,10 @@ from typing import Final, Protocol
 from tallystick_core import Kernel, block_header
 
 from tallystick_ledger.limits import BLOCK_HEADER_BYTES, ENVELOPE_PREFIX_BYTES, RECORD_BYTES
-from tallystick_node.applied_rows import code_of, effects_of, results_of
+from tallystick_node.applied_rows import RESULT_BYTES, AppliedRows
 from tallystick_node.errors import NodeError
-from tallystick_node.limits import MAX_ENTRY_BYTES
 from tallystick_node.pipeline import Original
-from tallystick_node.storage.rows import AppliedRecord
-from tallystick_node.storage.store import Store
+from tallystick_node.storage import Store
 
 _COUNT: Final = struct.Struct("<I")
 
@@ -197,14 +195,17 @@ class Reads:
         """The applied envelope that holds the record with this sequence number, if any."""
         if not 0 < sequence < self._next_sequence:
             return None
-        location = self._store.find_sequence(sequence)
-        if location is None:
+        index = self._store.index_of_sequence(sequence)
+        if index is None:
             return None
-        entry = self._store.entries(location.index, location.index + 1, MAX_ENTRY_BYTES)[0]
-        return locate(entry.payload, self._store.read_applied(location), sequence)
+        block = self._store.payload(index)
+        if block is None:
+            return None
+        row = self._store.applied_rows(index)
+        return locate(block, AppliedRows.decode(row) if row else None, sequence)
 
 
-def locate(block: bytes, applied: AppliedRecord | None, sequence: int) -> FoundEnvelope | None:
+def locate(block: bytes, applied: AppliedRows | None, sequence: int) -> FoundEnvelope | None:
     """Cuts the envelope that holds ``sequence`` out of a block and its derived rows.
 
     Args:
@@ -223,9 +224,13 @@ def locate(block: bytes, applied: AppliedRecord | None, sequence: int) -> FoundE
                 first_sequence=first,
                 timestamp_ns=header.timestamp_ns + (first - header.first_sequence),
                 record_count=count,
-                code=code_of(applied, position),
-                results=results_of(applied, first - header.first_sequence, count),
-                effects=effects_of(applied, position),
+                code=0 if applied is None else applied.codes[position],
+                results=(
+                    bytes(RESULT_BYTES * count)
+                    if applied is None
+                    else applied.results_of(first - header.first_sequence, count)
+                ),
+                effects=b"" if applied is None else applied.effects_of(position),
             )
         offset += size
         first += count

@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tallystick_core import Kernel
-from tallystick_ledger.envelope import seal
-from tallystick_ledger.keys import SigningKey
 
+from tallystick_ledger.envelope import seal
 from tallystick_ledger.ids import EnvelopeId, LedgerId, TimestampNs, new_envelope_id
+from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import MAX_ID_AHEAD_NS
 from tallystick_ledger.records import Tick
 from tallystick_node.limits import TICK_CHECK_S, TICK_LIFETIME_NS

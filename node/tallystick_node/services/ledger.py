@@ -11,10 +11,11 @@ codes; gRPC status codes say only what concerns the call itself:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Final, NoReturn
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from grpc import aio
 from tallystick_core import Kernel
 
@@ -27,7 +28,10 @@ from tallystick_proto.v1 import ledger_pb2 as pb
 
 ID_BYTES: Final = 16
 
-SubmitContext = aio.ServicerContext[bytes, wire.SubmitResponse]
+# Subscripted only in the type checker's eyes.
+SubmitContext: TypeAlias = "aio.ServicerContext[bytes, wire.SubmitResponse]"
+Request = TypeVar("Request")
+Response = TypeVar("Response")
 StatusSource = Callable[[], pb.GetStatusResponse]
 
 
@@ -68,8 +72,8 @@ class LedgerService:
         writer = asyncio.create_task(self._write_answers(window, context))
         try:
             while True:
-                message = await context.read()
-                if message is aio.EOF or not isinstance(message, bytes):
+                message: object = await context.read()
+                if not isinstance(message, bytes):  # aio.EOF
                     break
                 await window.put(asyncio.create_task(self._pipeline.submit(message)))
             await window.put(None)
@@ -89,7 +93,7 @@ class LedgerService:
     async def get_accounts(
         self,
         request: pb.GetAccountsRequest,
-        context: aio.ServicerContext[pb.GetAccountsRequest, pb.GetAccountsResponse],
+        context: "aio.ServicerContext[pb.GetAccountsRequest, pb.GetAccountsResponse]",
     ) -> pb.GetAccountsResponse:
         """Rows of accounts."""
         await self._check_ids(request.ids, context)
@@ -100,7 +104,7 @@ class LedgerService:
     async def get_holds(
         self,
         request: pb.GetHoldsRequest,
-        context: aio.ServicerContext[pb.GetHoldsRequest, pb.GetHoldsResponse],
+        context: "aio.ServicerContext[pb.GetHoldsRequest, pb.GetHoldsResponse]",
     ) -> pb.GetHoldsResponse:
         """Rows of holds."""
         await self._check_ids(request.ids, context)
@@ -111,7 +115,7 @@ class LedgerService:
     async def get_envelope(
         self,
         request: pb.GetEnvelopeRequest,
-        context: aio.ServicerContext[pb.GetEnvelopeRequest, pb.GetEnvelopeResponse],
+        context: "aio.ServicerContext[pb.GetEnvelopeRequest, pb.GetEnvelopeResponse]",
     ) -> pb.GetEnvelopeResponse:
         """An envelope by number or id, or what can be said of its absence."""
         by = request.WhichOneof("by")
@@ -142,7 +146,7 @@ class LedgerService:
     async def get_status(
         self,
         request: pb.GetStatusRequest,
-        context: aio.ServicerContext[pb.GetStatusRequest, pb.GetStatusResponse],
+        context: "aio.ServicerContext[pb.GetStatusRequest, pb.GetStatusResponse]",
     ) -> pb.GetStatusResponse:
         """What this node knows of itself and its group."""
         if request.linearizable:
@@ -165,7 +169,7 @@ class LedgerService:
     # -- shared ----------------------------------------------------------------------------------
 
     async def _settle(
-        self, options: pb.ReadOptions, context: aio.ServicerContext[object, object]
+        self, options: pb.ReadOptions, context: "aio.ServicerContext[Request, Response]"
     ) -> None:
         try:
             await self._reads.settle(
@@ -181,7 +185,7 @@ class LedgerService:
             await _abort(context, grpc.StatusCode.INTERNAL, str(error))
 
     @staticmethod
-    async def _check_ids(ids: bytes, context: aio.ServicerContext[object, object]) -> None:
+    async def _check_ids(ids: bytes, context: "aio.ServicerContext[Request, Response]") -> None:
         if len(ids) % ID_BYTES or not ids:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids are 16 bytes each")
         if len(ids) > MAX_READ_IDS * ID_BYTES:
@@ -193,7 +197,7 @@ class LedgerService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service for ``Server.add_generic_rpc_handlers``."""
-        handlers = {
+        handlers: "dict[str, grpc.RpcMethodHandler[Any, Any]]" = {
             "Submit": grpc.unary_unary_rpc_method_handler(
                 self.submit,
                 request_deserializer=wire.decode_submit_request,
@@ -205,18 +209,24 @@ class LedgerService:
                 response_serializer=wire.encode_submit_response,
             ),
         }
-        for name, method, request, response in (
-            ("GetAccounts", self.get_accounts, pb.GetAccountsRequest, pb.GetAccountsResponse),
-            ("GetHolds", self.get_holds, pb.GetHoldsRequest, pb.GetHoldsResponse),
-            ("GetEnvelope", self.get_envelope, pb.GetEnvelopeRequest, pb.GetEnvelopeResponse),
-            ("GetStatus", self.get_status, pb.GetStatusRequest, pb.GetStatusResponse),
-        ):
-            handlers[name] = grpc.unary_unary_rpc_method_handler(
-                method,
-                request_deserializer=request.FromString,
-                response_serializer=response.SerializeToString,
-            )
+        handlers |= {
+            "GetAccounts": _unary(self.get_accounts, pb.GetAccountsRequest, pb.GetAccountsResponse),
+            "GetHolds": _unary(self.get_holds, pb.GetHoldsRequest, pb.GetHoldsResponse),
+            "GetEnvelope": _unary(self.get_envelope, pb.GetEnvelopeRequest, pb.GetEnvelopeResponse),
+            "GetStatus": _unary(self.get_status, pb.GetStatusRequest, pb.GetStatusResponse),
+        }
         return grpc.method_handlers_generic_handler(wire.SERVICE, handlers)
+
+
+def _unary(
+    method: Callable[..., Awaitable[Message]], request: type[Message], response: type[Message]
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    """A handler whose messages are the generated ones."""
+    return grpc.unary_unary_rpc_method_handler(
+        method,
+        request_deserializer=request.FromString,
+        response_serializer=response.SerializeToString,
+    )
 
 
 def _found(found: FoundEnvelope, next_sequence: int) -> pb.GetEnvelopeResponse:
@@ -233,7 +243,7 @@ def _found(found: FoundEnvelope, next_sequence: int) -> pb.GetEnvelopeResponse:
 
 
 async def _abort(
-    context: aio.ServicerContext[object, object], code: grpc.StatusCode, message: str
+    context: "aio.ServicerContext[Request, Response]", code: grpc.StatusCode, message: str
 ) -> NoReturn:
     await context.abort(code, message)
     raise AssertionError("abort does not return")
