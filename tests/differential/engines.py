@@ -1,0 +1,179 @@
+"""The specification and the kernel behind one interface, so that a test can run on both.
+
+A named test takes the fixture `engine` of `conftest.py`; the campaign runs the two side by side.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+from tallystick_core import Applied, Kernel
+
+from tallystick_ledger.genesis import Genesis
+from tallystick_ledger.ids import AccountId, HoldId, PublicKey
+from tallystick_ledger.spec import State, apply_block, digest
+from tallystick_ledger.state_rows import AccountRow, HoldRow, KeyRow
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that applying a block says.
+
+    Attributes:
+        results: 16 bytes a record.
+        effects: 128 bytes an effect.
+        effect_counts: For each envelope.
+        leaf_hashes: For each envelope.
+        envelope_codes: For each envelope: 0 if it was executed.
+        originals: For each envelope: first sequence number of the one that had consumed the id.
+    """
+
+    results: bytes
+    effects: bytes
+    effect_counts: tuple[int, ...]
+    leaf_hashes: tuple[bytes, ...]
+    envelope_codes: tuple[int, ...]
+    originals: tuple[int, ...]
+
+
+class Engine(Protocol):
+    """One implementation of the rules, with the state of one ledger."""
+
+    def apply(self, block: bytes) -> Outcome:
+        """Applies a block; raises ValueError if it does not continue the ledger."""
+
+    def digest(self) -> bytes:
+        """The state digest."""
+
+    def tree_root(self) -> bytes:
+        """The root of the log tree."""
+
+    def position(self) -> tuple[int, int, int]:
+        """Next sequence number, smallest next timestamp, leaves of the log tree."""
+
+    def account(self, account_id: bytes) -> AccountRow | None:
+        """A row of table 6."""
+
+    def hold(self, hold_id: bytes) -> HoldRow | None:
+        """A row of table 7."""
+
+    def key(self, public_key: bytes) -> KeyRow | None:
+        """A row of table 3."""
+
+    def is_live(self, principal: bytes, envelope_id: bytes) -> bool:
+        """Whether table 8 has this id."""
+
+
+class SpecEngine:
+    """The specification in Python."""
+
+    def __init__(self, genesis: bytes) -> None:
+        self.state = State.from_genesis(Genesis.decode(genesis))
+
+    def apply(self, block: bytes) -> Outcome:
+        applied = apply_block(self.state, block)
+        outcomes = [envelope.outcome for envelope in applied.envelopes]
+        return Outcome(
+            results=applied.results,
+            effects=applied.effects,
+            effect_counts=applied.effect_counts,
+            leaf_hashes=applied.leaf_hashes,
+            envelope_codes=tuple(int(outcome.code) for outcome in outcomes),
+            originals=tuple(outcome.original_first_sequence for outcome in outcomes),
+        )
+
+    def digest(self) -> bytes:
+        return digest(self.state)
+
+    def tree_root(self) -> bytes:
+        return self.state.log.root()
+
+    def position(self) -> tuple[int, int, int]:
+        state = self.state
+        return state.next_sequence_number, state.min_timestamp_ns, state.log.size
+
+    def account(self, account_id: bytes) -> AccountRow | None:
+        return self.state.accounts.get(AccountId(account_id))
+
+    def hold(self, hold_id: bytes) -> HoldRow | None:
+        return self.state.holds.get(HoldId(hold_id))
+
+    def key(self, public_key: bytes) -> KeyRow | None:
+        return self.state.keys.get(PublicKey(public_key))
+
+    def is_live(self, principal: bytes, envelope_id: bytes) -> bool:
+        return self.state.live_ids.find((principal, envelope_id)) is not None
+
+
+class KernelEngine:
+    """The kernel in Rust."""
+
+    def __init__(self, genesis: bytes, kernel: Kernel | None = None) -> None:
+        self._genesis = genesis
+        self.kernel = Kernel(genesis) if kernel is None else kernel
+
+    def apply(self, block: bytes) -> Outcome:
+        applied = self.kernel.apply(block)
+        rows = [applied.envelopes[at : at + 48] for at in range(0, len(applied.envelopes), 48)]
+        counts, hashes = applied.effect_counts, applied.leaf_hashes
+        _require_consistent(applied)
+        return Outcome(
+            results=applied.results,
+            effects=applied.effects,
+            effect_counts=tuple(_u(counts[at : at + 4]) for at in range(0, len(counts), 4)),
+            leaf_hashes=tuple(hashes[at : at + 32] for at in range(0, len(hashes), 32)),
+            envelope_codes=tuple(_u(row[12:14]) for row in rows),
+            originals=tuple(_u(row[16:24]) for row in rows),
+        )
+
+    def digest(self) -> bytes:
+        return self.kernel.state_digest()
+
+    def tree_root(self) -> bytes:
+        return self.kernel.status().tree_root
+
+    def position(self) -> tuple[int, int, int]:
+        status = self.kernel.status()
+        return status.next_sequence, status.min_next_timestamp_ns, status.tree_size
+
+    def account(self, account_id: bytes) -> AccountRow | None:
+        row = self.kernel.accounts(account_id)
+        return AccountRow.decode(row) if any(row) else None
+
+    def hold(self, hold_id: bytes) -> HoldRow | None:
+        row = self.kernel.holds(hold_id)
+        return HoldRow.decode(row) if any(row) else None
+
+    def key(self, public_key: bytes) -> KeyRow | None:
+        row = self.kernel.key(public_key)
+        return None if row is None else KeyRow.decode(row)
+
+    def is_live(self, principal: bytes, envelope_id: bytes) -> bool:
+        return self.kernel.live_id(principal, envelope_id) is not None
+
+    def restarted(self) -> Self:
+        """The same ledger, out of a checkpoint."""
+        return type(self)(self._genesis, Kernel.restore(self._genesis, self.kernel.checkpoint()))
+
+
+def _require_consistent(applied: Applied) -> None:
+    """The kernel says some things twice, for speed: they must not contradict each other."""
+    sparse = applied.sparse_results
+    spread = bytearray(16 * applied.record_count)
+    for at in range(0, len(sparse), 20):
+        index = _u(sparse[at : at + 4])
+        spread[16 * index : 16 * index + 16] = sparse[at + 4 : at + 20]
+    if bytes(spread) != applied.results:
+        raise AssertionError("sparse_results are not the results")
+    if applied.plain != (not any(applied.results) and not applied.effects):
+        raise AssertionError("plain is wrong")
+    broken = applied.record_count * 16 != len(applied.results)
+    if broken or len(applied.leaf_hashes) != 32 * applied.envelope_count:
+        raise AssertionError("lengths do not fit the counts")
+
+
+def _u(data: bytes) -> int:
+    return int.from_bytes(data, "little")
+
+
+ENGINES: Final[dict[str, Callable[[bytes], Engine]]] = {"spec": SpecEngine, "kernel": KernelEngine}

@@ -1,0 +1,66 @@
+"""docs/semantics.md section 4, checked on the specification's state from the rows alone."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tallystick_ledger.limits import MAX_AMOUNT
+from tallystick_ledger.spec import State
+from tallystick_ledger.state_rows import AccountFlags, HoldStatus
+
+
+class InvariantBrokenError(AssertionError):
+    """The rules allowed what they must never allow."""
+
+
+@dataclass(slots=True)
+class Invariants:
+    """Checks a state after each block; remembers how holds ended."""
+
+    _ends: dict[bytes, tuple[HoldStatus, int, int]] = field(default_factory=dict)
+
+    def check(self, state: State) -> None:
+        self._check_accounts(state)
+        self._check_holds(state)
+
+    def _check_accounts(self, state: State) -> None:
+        sums: Counter[tuple[bytes, str]] = Counter()
+        for row in state.accounts:
+            columns = {
+                "debits_pending": row.debits_pending,
+                "debits_posted": row.debits_posted,
+                "credits_pending": row.credits_pending,
+                "credits_posted": row.credits_posted,
+            }
+            for column, amount in columns.items():
+                _require(0 <= amount <= MAX_AMOUNT, f"{column} of {row.account.hex()} is {amount}")
+                sums[row.unit, column] += amount
+            if not row.flags & AccountFlags.ISSUANCE:
+                _require(row.available >= 0, f"{row.account.hex()} has {row.available}")
+        for unit in state.units:
+            for kind in ("posted", "pending"):
+                debits = sums[unit.unit, f"debits_{kind}"]
+                credits_ = sums[unit.unit, f"credits_{kind}"]
+                _require(debits == credits_, f"{unit.symbol} {kind}: {debits} != {credits_}")
+
+    def _check_holds(self, state: State) -> None:
+        debits: Counter[bytes] = Counter()
+        credits_: Counter[bytes] = Counter()
+        for row in state.holds:
+            _require(0 <= row.captured <= row.maximum, f"{row.hold.hex()} captured {row.captured}")
+            if row.is_open:
+                debits[row.payer_account] += row.rest
+                credits_[row.payee_account] += row.rest
+                _require(row.hold not in self._ends, f"{row.hold.hex()} is open again")
+            else:
+                end = (row.status, row.ended_at_ns, row.captured)
+                before = self._ends.setdefault(row.hold, end)
+                _require(before == end, f"{row.hold.hex()} ended twice")
+        for account in state.accounts:
+            pending = (account.debits_pending, account.credits_pending)
+            rests = (debits[account.account], credits_[account.account])
+            _require(pending == rests, f"{account.account.hex()}: {pending} != {rests}")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InvariantBrokenError(message)

@@ -1,0 +1,157 @@
+"""A small ledger to be mean to: its genesis, its first block, and how to choose from its state.
+
+Everything is drawn from one seeded `random.Random`. Populations are small and caps low, so that
+things collide: the same accounts, keys, holds, references and symbols come up again and again.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final, TypeVar
+
+from tests.differential import raw
+
+from tallystick_ledger.genesis import Caps, Genesis, GenesisNode
+from tallystick_ledger.ids import (
+    EnvelopeId,
+    LedgerId,
+    PrincipalId,
+    PublicKey,
+    new_envelope_id,
+    object_id,
+    operator_principal,
+)
+from tallystick_ledger.keys import SigningKey
+from tallystick_ledger.spec import State
+from tallystick_ledger.state_rows import AccountRow, HoldRow, KeyRow
+
+SECOND_NS: Final = 1_000_000_000
+START_NS: Final = 1_780_000_000 * SECOND_NS
+MAX_U128: Final = (1 << 128) - 1
+SYMBOLS: Final = tuple(text.ljust(16, b"\0") for text in (b"USD", b"TOK", b"EUR", b"X-1", b"A.B_C"))
+
+Item = TypeVar("Item")
+
+
+def random_genesis(rng: Random) -> Genesis:
+    """A genesis with short windows and low caps."""
+    keys = [SigningKey(rng.randbytes(32)).public_key for _ in range(5)]
+    return Genesis(
+        random_bytes=rng.randbytes(32),
+        origin="test/differential",
+        operators=keys[:2],
+        operator_quorum=rng.randint(1, 2),
+        nodes=[
+            GenesisNode(raft_id, rng.randbytes(32), key, PublicKey(rng.randbytes(32)))
+            for raft_id, key in zip((1, rng.randint(2, 65_535)), keys[2:4], strict=True)
+        ],
+        max_lifetime_ns=rng.choice((1, 5, 30)) * SECOND_NS,
+        reference_window_ns=rng.choice((1, 3, 20)) * SECOND_NS,
+        hold_max_lifetime_ns=rng.choice((1, 2, 10, 60)) * SECOND_NS,
+        hold_retention_ns=rng.choice((0, 1, SECOND_NS, 5 * SECOND_NS, (1 << 64) - 1)),
+        caps=Caps(
+            live_ids=1,
+            accounts=rng.choice((4, 6, 30)),
+            open_holds=rng.choice((1, 3, 50)),
+            keys=rng.choice((3, 6, 30)),
+            names=rng.choice((1, 2, 20)),
+            references=rng.choice((1, 3, 50)),
+        ),
+    )
+
+
+@dataclass(slots=True)
+class World:
+    """A ledger under test, seen through the specification's state.
+
+    Attributes:
+        rng: Where all chance comes from.
+        state: The specification's; only read here.
+        malice: 0 to 1, drawn for each envelope: how much of what could be odd is.
+        sent: Envelopes of earlier blocks, to be sent again.
+        fresh_accounts: (id, unit) made by records of the block being written, perhaps refused.
+        fresh_holds: Ids of holds, likewise.
+    """
+
+    rng: Random
+    state: State
+    malice: float = 1.0
+    sent: list[raw.Envelope] = field(default_factory=list)
+    fresh_accounts: list[tuple[bytes, bytes]] = field(default_factory=list)
+    fresh_holds: list[bytes] = field(default_factory=list)
+    accounts: list[AccountRow] = field(default_factory=list)
+    keys: list[KeyRow] = field(default_factory=list)
+    holds: list[HoldRow] = field(default_factory=list)
+    by_owner: dict[bytes, list[AccountRow]] = field(default_factory=dict)
+    rich: set[bytes] = field(default_factory=set)
+
+    @property
+    def ledger_id(self) -> LedgerId:
+        return self.state.ledger_id
+
+    def look(self) -> None:
+        """Takes stock of the state before a block is written."""
+        self.accounts = list(self.state.accounts)
+        self.keys = list(self.state.keys)
+        self.holds = list(self.state.holds)
+        self.by_owner = {}
+        for row in self.accounts:
+            self.by_owner.setdefault(row.owner, []).append(row)
+        self.rich = {row.owner for row in self.accounts if row.available > 0 and not row.flags}
+        self.fresh_accounts.clear()
+        self.fresh_holds.clear()
+
+    def chance(self, probability: float) -> bool:
+        return self.rng.random() < probability
+
+    def odd(self, probability: float) -> bool:
+        """Whether to do something that is likely to be refused."""
+        return self.rng.random() < probability * self.malice
+
+    def pick(self, items: list[Item] | tuple[Item, ...]) -> Item:
+        return items[int(self.rng.random() * len(items))]
+
+    def new_id(self) -> bytes:
+        return self.rng.randbytes(16)
+
+    def new_envelope_id(self, now_ns: int) -> EnvelopeId:
+        return new_envelope_id(now_ns // 1_000_000, self.rng.randbytes(10))
+
+    def derived(self, principal: bytes, envelope_id: bytes, index: int) -> bytes:
+        return object_id(self.ledger_id, PrincipalId(principal), EnvelopeId(envelope_id), index)
+
+
+def first_block(world: World) -> raw.Block:
+    """Registers principals, units and accounts, and issues money: the ledger comes to life."""
+    rng, ledger_id = world.rng, world.ledger_id
+    now_ns = START_NS + rng.randrange(SECOND_NS)
+    valid_until_ns = now_ns + SECOND_NS
+    operator_key = world.state.genesis.operators[0]
+    operator = operator_principal(ledger_id, 0)
+    setup_id = world.new_envelope_id(now_ns)
+    owners = [
+        (world.derived(operator, setup_id, index), rng.randbytes(32))
+        for index in range(rng.randint(3, 5))
+    ]
+    records = [raw.principal(principal, key) for principal, key in owners]
+    units = []
+    for symbol in SYMBOLS[:2]:
+        units.append(world.derived(operator, setup_id, len(records)))
+        records.append(raw.unit(world.pick(owners)[0], symbol, rng.randint(0, 18)))
+    envelopes = [raw.Envelope(operator_key, setup_id, valid_until_ns, tuple(records))]
+    accounts: list[tuple[bytes, bytes]] = []
+    for principal, key in owners:
+        envelope_id = world.new_envelope_id(now_ns)
+        opened = [world.pick(units) for _ in range(3)]
+        accounts += [
+            (world.derived(principal, envelope_id, index), unit)
+            for index, unit in enumerate(opened)
+        ]
+        envelopes.append(
+            raw.Envelope(key, envelope_id, valid_until_ns, tuple(map(raw.open_account, opened)))
+        )
+    for _, key in owners:
+        amount = world.pick((1_000, 10**9, MAX_U128 // 16, MAX_U128 - 5))
+        issues = [raw.issue(unit, account, amount) for account, unit in accounts]
+        envelope_id = world.new_envelope_id(now_ns)
+        envelopes.append(raw.Envelope(key, envelope_id, valid_until_ns, tuple(issues)))
+    return raw.Block(now_ns, tuple(envelopes))
