@@ -138,6 +138,14 @@ impl Genesis {
                 "hold_max_lifetime_ns is below 1 s",
             ),
             (!caps.contains(&0), "a cap is zero"),
+            (
+                !all_zero(&bytes[168..200]) || all_zero(&bytes[200..272]),
+                "a predecessor's fields without its ledger id",
+            ),
+            (
+                !all_zero(&bytes[168..200]) || all_zero(&bytes[200..272]),
+                "facts of a predecessor that there is not",
+            ),
         ];
         match checks.iter().find(|(holds, _)| !holds) {
             Some((_, why)) => Err(Refusal::malformed(*why)),
