@@ -164,10 +164,10 @@ def build(make: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
     try:
         return make(*args, **kwargs)
     except LedgerError as error:
-        problem = InvalidArgument(f"{error}.")
-        if isinstance(error, RecordError):
-            problem.code = error.code.name
-            problem.advice = error.code.advice
+        if not isinstance(error, RecordError):
+            raise InvalidArgument(f"{error}.") from error
+        problem = InvalidArgument(f"{error.detail}.", advice=error.code.advice)
+        problem.code = error.code.name
         raise problem from error
 
 

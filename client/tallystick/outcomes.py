@@ -45,7 +45,6 @@ _NOT_UNDERSTOOD: Final = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
         grpc.StatusCode.UNIMPLEMENTED,
-        grpc.StatusCode.FAILED_PRECONDITION,
         grpc.StatusCode.OUT_OF_RANGE,
         grpc.StatusCode.NOT_FOUND,
     }
@@ -126,13 +125,13 @@ def settle(batch: list[Waiting], response: wire.SubmitResponse) -> Step:
     step = Step(retry_after_s=response.retry_after_ms / 1000, leader=response.leader)
     outcomes = response.outcomes
     if len(outcomes) % OUTCOME.size or not outcomes:
-        return note_rpc_failure(batch, ProtocolError("A node's answer has no whole outcomes."))
+        return note_rpc_failure(batch, ConnectionFailed("A node's answer is garbled."))
     rows = list(OUTCOME.iter_unpack(outcomes))
     if len(rows) == 1 and rows[0][0] in ELSEWHERE:
         rows *= len(batch)  # said once for the whole message
     if len(rows) != len(batch) and rows[-1][0] != Code.MALFORMED:
         # After MALFORMED a node reads no further; what stood behind was not ordered.
-        return note_rpc_failure(batch, ConnectionFailed("A node's answer has too few outcomes."))
+        return note_rpc_failure(batch, ConnectionFailed("A node's answer is incomplete."))
     results, offset = response.results, 0
     for waiting, (code, _, record_count, sequence, timestamp_ns) in zip(batch, rows, strict=False):
         if code and code < FIRST_RESULT_CODE:
