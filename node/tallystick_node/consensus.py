@@ -322,12 +322,16 @@ class Consensus:
         self._allow_proposals()
 
     def fetched(self, low: int, entries: Sequence[LogEntry]) -> None:
-        """The answer to a `Fetch`; empty if it could not be read.
+        """The answer to a `Fetch`; empty if the range is not in the log any more.
 
-        Raises:
-            ValueError: these are not the log's entries from `low` on: the disk is damaged.
+        What was read before a suffix was replaced is no answer: leader and log have changed.
         """
-        self._core.fetched(low, [(entry.index, entry.term, entry.payload) for entry in entries])
+        current = all(
+            entry.index <= self._chain.last and self._core.term_at(entry.index) == entry.term
+            for entry in entries
+        )
+        rows = [(entry.index, entry.term, entry.payload) for entry in entries if current]
+        self._core.fetched(low, rows)
         self._pump()
 
     def unreachable(self, peer: int) -> None:

@@ -558,9 +558,9 @@ class Replica:
 
 def _read_all(store: Store, low: int, high: int) -> Sequence[LogEntry]:
     found: list[LogEntry] = []
-    while low < high:
-        found += store.entries(low, high)
-        low = found[-1].index + 1
+    while low < high and (piece := store.entries(low, high)):
+        found += piece
+        low = piece[-1].index + 1
     return found
 
 

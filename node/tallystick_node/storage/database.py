@@ -53,7 +53,7 @@ class Database:
     Attributes:
         rows: the default family.
         log, meta, applied, sequence, ids: the others.
-        log_handle, …: the same for use in a batch.
+        handles: the same for use in a batch, by name.
     """
 
     def __init__(self, rocks: Rdict) -> None:
@@ -63,11 +63,9 @@ class Database:
         self.applied = rocks.get_column_family("applied")
         self.sequence = rocks.get_column_family("sequence")
         self.ids = rocks.get_column_family("ids")
-        self.log_handle: ColumnFamily = rocks.get_column_family_handle("log")
-        self.meta_handle: ColumnFamily = rocks.get_column_family_handle("meta")
-        self.applied_handle: ColumnFamily = rocks.get_column_family_handle("applied")
-        self.sequence_handle: ColumnFamily = rocks.get_column_family_handle("sequence")
-        self.ids_handle: ColumnFamily = rocks.get_column_family_handle("ids")
+        self.handles: dict[str, ColumnFamily] = {
+            name: rocks.get_column_family_handle(name) for name in FAMILIES
+        }
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -112,6 +110,8 @@ class Database:
 
     def close(self) -> None:
         """Release the database; another process may open it then."""
+        # Each of these keeps RocksDB's lock.
+        self.handles.clear()
         for family in (self.log, self.meta, self.applied, self.sequence, self.ids):
             family.close()
         self.rows.close()

@@ -48,11 +48,11 @@ class DerivedRows:
             database = self._database
             key = index_key(index)
             batch = new_batch()
-            batch.put(index_key(first_sequence), key, database.sequence_handle)
+            batch.put(index_key(first_sequence), key, database.handles["sequence"])
             if rows:
-                batch.put(key, rows, database.applied_handle)
+                batch.put(key, rows, database.handles["applied"])
             for run in _runs(ids):
-                batch.put(_run_key(run, key), run, database.ids_handle)
+                batch.put(_run_key(run, key), run, database.handles["ids"])
             self.put_applied_index(batch, index)
             database.write(batch)
         except BaseException as error:  # noqa: BLE001 - nothing that fails here may be survived

@@ -54,7 +54,8 @@ class LogRows:
         self._mark = mark
         self._state = state
         self._sync_count = 0
-        self._sync_lock = threading.Lock()
+        # Held by a write, and by a reader that has to know whether one is under way.
+        self._write_lock = threading.Lock()
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -72,19 +73,19 @@ class LogRows:
                 hard_state = changed or hard_state
             state = StateRow(hard_state, last, self._state.group + 1)
             batch.put(STATE_KEY, state.encode())
-            self._database.write(batch)
-            self._state = state
+            with self._write_lock:
+                self._database.write(batch)
+                self._state = state
         except BaseException as error:  # noqa: BLE001 - nothing that fails here may be survived
             fatal("persist: write", error)
 
     def sync(self) -> None:
         """Make all that was written durable and move the sync mark. Fatal if it fails."""
         try:
-            with self._sync_lock:
-                group = self._state.group
-                self._database.sync()
-                self._mark.advance(group)
-                self._sync_count += 1
+            group = self._state.group
+            self._database.sync()
+            self._mark.advance(group)
+            self._sync_count += 1
         except BaseException as error:  # noqa: BLE001 - nothing that fails here may be survived
             fatal("persist: sync", error)
 
@@ -96,14 +97,14 @@ class LogRows:
             raise RuntimeError(f"entry {first} does not follow the log, which ends at {last}")
         database = self._database
         if first <= last:
-            for handle in (database.log_handle, database.meta_handle):
-                batch.delete_range(index_key(first), index_key(last + 1), handle)
+            for name in ("log", "meta"):
+                batch.delete_range(index_key(first), index_key(last + 1), database.handles[name])
         for position, entry in enumerate(entries):
             if entry.index != first + position:
                 raise RuntimeError(f"entry {entry.index} stands where {first + position} belongs")
             key = index_key(entry.index)
-            batch.put(key, entry.payload, database.log_handle)
-            batch.put(key, EntryMeta.of(entry).encode(), database.meta_handle)
+            batch.put(key, entry.payload, database.handles["log"])
+            batch.put(key, EntryMeta.of(entry).encode(), database.handles["meta"])
         return entries[-1].index
 
     # -- reading ---------------------------------------------------------------------------------
@@ -126,14 +127,17 @@ class LogRows:
         """
         if not 1 <= index <= self._state.last_index:
             return None
-        return self.entries(index, index + 1)[0].payload
+        found = self.entries(index, index + 1)
+        return found[0].payload if found else None
 
     def entries(self, low: int, high: int, max_bytes: int = READ_CHUNK_BYTES) -> list[LogEntry]:
-        """Entries from `low` on, up to `high` (exclusive), at least one, each checked.
+        """Entries from `low` on, up to `high` (exclusive), each checked.
+
+        At least one where the log reaches `low`. Fewer, too, if a suffix is replaced meanwhile.
 
         Args:
-            low: first index; must be in the log.
-            high: first index not wanted.
+            low: first index.
+            high: first index not wanted; may be behind the end of the log.
             max_bytes: the second and later entries are left out above this sum of payloads.
 
         Raises:
@@ -141,17 +145,16 @@ class LogRows:
         """
         found: list[LogEntry] = []
         size = 0
-        high = min(high, low + _METAS_PER_READ)
+        high = min(high, low + _METAS_PER_READ, self._state.last_index + 1)
         keys = [index_key(index) for index in range(low, high)]
         for index, key, row in zip(range(low, high), keys, self._read_metas(keys), strict=True):
-            meta = _decode_meta(index, row)
-            size += meta.length
+            size += _decode_meta(index, row).length if row else 0
             if found and size > max_bytes:
                 break
-            payload = self._read_payload(index, key)
-            if payload is None or not meta.matches(payload):
-                raise _damaged(index, "payload")
-            found.append(LogEntry(index, meta.term, payload))
+            entry = self._checked(index, row, self._read_payload(index, key))
+            if entry is None:
+                break
+            found.append(entry)
         return found
 
     def payloads(self, low: int, high: int) -> Iterator[tuple[int, bytes]]:
@@ -160,10 +163,25 @@ class LogRows:
         Raises:
             DamagedLogError: an entry is missing or does not match its digest.
         """
-        while low < high:
-            for entry in self.entries(low, high):
+        while low < high and (found := self.entries(low, high)):
+            for entry in found:
                 yield entry.index, entry.payload
-                low = entry.index + 1
+            low = found[-1].index + 1
+
+    def _checked(self, index: int, row: bytes | None, payload: bytes | None) -> LogEntry | None:
+        """The entry, if row and payload fit; None if it was replaced while it was being read."""
+        entry = _match(index, row, payload)
+        if entry is not None:
+            return entry
+        with self._write_lock:
+            # No write is under way now: what does not fit is damaged, unless it is gone.
+            if index > self._state.last_index:
+                return None
+            key = index_key(index)
+            entry = _match(index, self._read_metas([key])[0], self._read_payload(index, key))
+        if entry is None:
+            raise _damaged(index, "payload or meta row")
+        return entry
 
     def _read_metas(self, keys: list[bytes]) -> list[bytes | None]:
         try:
@@ -236,9 +254,14 @@ def _check_meta(expected: int, index: int, row: bytes, term_before: int) -> int:
     return term
 
 
-def _decode_meta(index: int, row: bytes | None) -> EntryMeta:
-    if row is None:
-        raise _damaged(index, "meta row")
+def _match(index: int, row: bytes | None, payload: bytes | None) -> LogEntry | None:
+    if row is None or payload is None:
+        return None
+    meta = _decode_meta(index, row)
+    return LogEntry(index, meta.term, payload) if meta.matches(payload) else None
+
+
+def _decode_meta(index: int, row: bytes) -> EntryMeta:
     try:
         return EntryMeta.decode(row)
     except ValueError as error:
