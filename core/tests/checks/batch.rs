@@ -161,14 +161,10 @@ fn encodings_of_r_and_s_must_be_canonical() {
     let mut one = Signed::honest(1, 1);
     let order: [u8; 16] = 0x14de_f9de_a2f7_9cd6_5812_631a_5cf5_d3ed_u128.to_le_bytes();
     let mut carry = 0_u16;
-    for at in 0..32 {
-        let add = match at {
-            0..=15 => order[at],
-            31 => 0x10,
-            _ => 0,
-        };
-        let sum = u16::from(one.signature[32 + at]) + u16::from(add) + carry;
-        one.signature[32 + at] = sum as u8;
+    let order = order.into_iter().chain([0; 15]).chain([0x10]);
+    for (byte, add) in one.signature[32..].iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        *byte = sum as u8;
         carry = sum >> 8;
     }
     assert!(!verify_zip215(&one.key, &one.message, &one.signature));
