@@ -5,7 +5,9 @@ ClusterError
 ├── ClusterExistsError    there is one already
 ├── NodeStateError        the node is (not) running, or there is no such node
 ├── NodeFailedError       a node's process ended; the message holds the end of its log
-└── NotReadyError         no leader within the time given
+├── NotReadyError         no leader within the time given
+├── DataError             the usage data of this package are not what they should be
+└── DemoError             the demo could not be carried through
 """
 
 
@@ -31,3 +33,11 @@ class NodeFailedError(ClusterError):
 
 class NotReadyError(ClusterError):
     """The cluster has no leader within the time given."""
+
+
+class DataError(ClusterError):
+    """The usage data of this package do not hold what was asked for."""
+
+
+class DemoError(ClusterError):
+    """The demo could not be carried through."""

@@ -20,12 +20,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from tallystick_ledger.genesis import Genesis, GenesisNode
-from tallystick_ledger.keys import SigningKey
-
 from tallystick_cluster import pki
 from tallystick_cluster.errors import ClusterExistsError, NoClusterError
+from tallystick_ledger.genesis import Genesis, GenesisNode
 from tallystick_ledger.ids import PublicKey
+from tallystick_ledger.keys import SigningKey
 from tallystick_node.identity import CA_CERTIFICATE_FILE, GENESIS_FILE, create_seeds, initialise
 
 CLUSTER_FILE: Final = "cluster.json"
@@ -156,7 +155,7 @@ def create_cluster(
     )
     layout = ClusterLayout(directory, origin, nodes)
     genesis_nodes = tuple(_prepare_node(layout, authority, each, now_ns) for each in raft_ids)
-    genesis = Genesis.new(
+    genesis = Genesis(
         random_bytes=entropy(32),
         origin=origin,
         operators=(operator.public_key,),
