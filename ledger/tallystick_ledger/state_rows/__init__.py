@@ -1,0 +1,90 @@
+"""The rows of the state: what a ledger knows after a block, and what its digest covers.
+
+Each table has a frozen dataclass with its content's bytes (`encode`, `decode`), its table number
+and its key as bytes. `digest` is over rows ordered by table, then key; integer keys compare as
+numbers, so `key_bytes` gives those big-endian. Source: docs/format.md section 10.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+from tallystick_ledger.errors import RowError
+from tallystick_ledger.ids import LedgerId
+from tallystick_ledger.state_rows.base import Row, Table
+from tallystick_ledger.state_rows.marks import LiveIdRow, ReferenceRow
+from tallystick_ledger.state_rows.money import AccountFlags, AccountRow, HoldRow, HoldStatus
+from tallystick_ledger.state_rows.registry import (
+    KeyRow,
+    KeyStatus,
+    LedgerRow,
+    NameRow,
+    PrincipalRow,
+    UnitRow,
+)
+
+STATE_DOMAIN: Final = b"tallystick/state/v1\0"
+
+_ROW_PREFIX: Final = struct.Struct("<HHI")
+
+ROW_TYPES: Final[dict[Table, type[Row]]] = {
+    row.TABLE: row
+    for row in (
+        LedgerRow,
+        PrincipalRow,
+        KeyRow,
+        NameRow,
+        UnitRow,
+        AccountRow,
+        HoldRow,
+        LiveIdRow,
+        ReferenceRow,
+    )
+}
+
+
+def framed(row: Row) -> bytes:
+    """Returns a row as it stands in the digest and in a checkpoint: prefix and content."""
+    content = row.encode()
+    return _ROW_PREFIX.pack(row.TABLE, 0, len(content)) + content
+
+
+def digest(ledger_id: LedgerId, rows: Iterable[Row]) -> bytes:
+    """Returns the state digest over rows that come in any order.
+
+    Raises:
+        RowError: Two rows have one key.
+    """
+    ordered = sorted(rows, key=lambda row: (row.TABLE, row.key_bytes()))
+    state = hashlib.sha256(STATE_DOMAIN + ledger_id)
+    previous: tuple[Table, bytes] | None = None
+    for row in ordered:
+        place = (row.TABLE, row.key_bytes())
+        if place == previous:
+            raise RowError(f"two rows of table {row.TABLE.name} have one key")
+        previous = place
+        state.update(framed(row))
+    return state.digest()
+
+
+__all__ = [
+    "ROW_TYPES",
+    "STATE_DOMAIN",
+    "AccountFlags",
+    "AccountRow",
+    "HoldRow",
+    "HoldStatus",
+    "KeyRow",
+    "KeyStatus",
+    "LedgerRow",
+    "LiveIdRow",
+    "NameRow",
+    "PrincipalRow",
+    "ReferenceRow",
+    "Row",
+    "Table",
+    "UnitRow",
+    "digest",
+    "framed",
+]
