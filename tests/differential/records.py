@@ -217,7 +217,7 @@ def unit(draft: Draft) -> bytes:
         symbol = symbol.ljust(16, b"\0")
     if world.odd(0.1):
         symbol = world.pick((bytes(16), b"usd".ljust(16, b"\0"), b"A\0B".ljust(16, b"\0")))
-    issuer = world.pick(world.keys).principal
+    issuer: bytes = world.pick(world.keys).principal
     if world.odd(0.3):
         issuer = world.pick((bytes(16), world.new_id(), world.new_id()))
     exponent = world.pick((19, 255)) if world.odd(0.15) else world.pick((0, 2, 9, 18))

@@ -1,0 +1,267 @@
+"""Cases of the kinds that move money: TRANSFER, ISSUE, RESERVE, CAPTURE, RELEASE; and TICK."""
+
+from typing import Final
+
+from tests.differential import raw
+from tests.differential.book import SECOND_NS, START_AMOUNT, Book
+from tests.differential.cases import (
+    CAPS,
+    FUNDS,
+    OVERFLOW,
+    REFERENCE_CAP,
+    REFERENCE_USED,
+    SELF,
+    SIGNER,
+    STRANGE_ID,
+    UNIQUE_ZERO,
+    UNIT_MISMATCH,
+    Case,
+    KindCases,
+    movable,
+    movable_state,
+    planned,
+    set_field,
+    shape,
+    violation,
+)
+
+from tallystick_ledger.codes import Code
+
+ZERO_AMOUNT: Final = planned("zero amount", Code.ZERO_AMOUNT, "amount", amount=0)
+
+
+def _accounts(case: Case) -> tuple[bytes, bytes]:
+    debit = case.debit.make(case.book, case.signer, START_AMOUNT)
+    if case.get("self_transfer"):
+        return debit, debit
+    return debit, case.credit.make(case.book, case.book.bob, 0)
+
+
+def _transfer(case: Case, _: bytes) -> bytes:
+    debit, credit = _accounts(case)
+    book = case.book
+
+    def use(reference: int) -> bytes:
+        return raw.transfer(book.alice.account, book.bob.account, 1, reference, flags=raw.UNIQUE)
+
+    reference, flags = case.prepare_references(use)
+    return raw.transfer(debit, credit, case.get("amount", 5), reference, flags=flags)
+
+
+TRANSFER: Final = KindCases(
+    "TRANSFER",
+    lambda book: Case(book, _transfer, book.alice),
+    (
+        *shape(72),
+        UNIQUE_ZERO,
+        ZERO_AMOUNT,
+        SELF,
+        *SIGNER,
+        REFERENCE_USED,
+        *movable("debit", Code.DEBIT_NOT_FOUND),
+        *movable("credit", Code.CREDIT_NOT_FOUND),
+        *movable_state("debit"),
+        *movable_state("credit"),
+        UNIT_MISMATCH,
+        REFERENCE_CAP,
+        *FUNDS,
+        OVERFLOW,
+    ),
+)
+
+
+def _reserve(case: Case, _: bytes) -> bytes:
+    book = case.book
+
+    def use(reference: int) -> bytes:
+        accounts, expires_at_ns = (book.alice.account, book.bob.account), book.now_ns + SECOND_NS
+        return raw.reserve(*accounts, 1, expires_at_ns, reference, flags=raw.UNIQUE)
+
+    reference, flags = case.prepare_references(use)
+    book.now_ns += 2 * SECOND_NS  # their holds are over
+    debit, credit = _accounts(case)
+    if case.get("hold_cap"):
+        for _count in range(CAPS.open_holds - int(case.debit.pinned)):
+            book.reserve(book.alice, book.bob, 1, 900 * SECOND_NS)
+    sent_at_ns = book.now_ns + (20 * SECOND_NS if case.is_expired else 0)
+    return raw.reserve(
+        debit,
+        credit,
+        case.get("amount", 5),
+        sent_at_ns + case.get("lifetime_ns", 100 * SECOND_NS),
+        reference,
+        flags=flags,
+        mode=case.get("mode"),
+    )
+
+
+RESERVE: Final = KindCases(
+    "RESERVE",
+    lambda book: Case(book, _reserve, book.alice),
+    (
+        *shape(80),
+        planned("mode", Code.BAD_FIELD, "mode", mode=1),
+        UNIQUE_ZERO,
+        ZERO_AMOUNT,
+        SELF,
+        *SIGNER,
+        REFERENCE_USED,
+        *movable("debit", Code.DEBIT_NOT_FOUND),
+        *movable("credit", Code.CREDIT_NOT_FOUND),
+        *movable_state("debit"),
+        *movable_state("credit"),
+        UNIT_MISMATCH,
+        planned("too soon", Code.EXPIRY_INVALID, "expiry", lifetime_ns=SECOND_NS - 1),
+        planned("too far", Code.EXPIRY_INVALID, "expiry", lifetime_ns=1_001 * SECOND_NS),
+        planned("hold cap", Code.CAP_EXCEEDED, "hold_cap", hold_cap=1),
+        REFERENCE_CAP,
+        *FUNDS,
+    ),
+)
+
+
+def _issue(case: Case, _: bytes) -> bytes:
+    book = case.book
+    unit = STRANGE_ID if case.get("missing_unit") else book.usd
+    credit = unit if case.get("self_transfer") else case.credit.make(book, book.bob, 0)
+    if case.get("foreign_unit"):
+        case.key = book.alice.key
+
+    def use(reference: int) -> bytes:
+        return raw.issue(book.usd, book.bob.account, 1, reference, flags=raw.UNIQUE)
+
+    reference, flags = case.prepare_references(use)
+    return raw.issue(unit, credit, case.get("amount", 5), reference, flags=flags)
+
+
+ISSUE: Final = KindCases(
+    "ISSUE",
+    lambda book: Case(book, _issue, book.bank),
+    (
+        *shape(72),
+        UNIQUE_ZERO,
+        ZERO_AMOUNT,
+        planned(
+            "self",
+            Code.SELF_TRANSFER,
+            "credit.missing credit.closed credit.frozen credit.unit credit.full",
+            self_transfer=1,
+        ),
+        *SIGNER,
+        REFERENCE_USED,
+        planned("unit missing", Code.UNIT_NOT_FOUND, "unit", missing_unit=1),
+        planned(
+            "unit foreign",
+            Code.UNIT_NOT_FOUND,
+            "unit revoked expired scope reference reference_cap",
+            foreign_unit=1,
+        ),
+        *movable("credit", Code.CREDIT_NOT_FOUND),
+        *movable_state("credit")[:2],
+        UNIT_MISMATCH,
+        REFERENCE_CAP,
+        OVERFLOW,
+    ),
+)
+
+
+def _hold(case: Case) -> bytes:
+    """The hold that CAPTURE or RELEASE is about: 100 of Alice's for an account of Bob's."""
+    book = case.book
+    payee = case.credit
+    closes, freezes = payee.closed, payee.frozen
+    payee.closed = payee.frozen = False
+    account = payee.make(book, book.bob, 0)
+    lifetime_ns = (10 if case.get("is_due") else 500) * SECOND_NS
+    captured = 100 if closes else case.get("captured", 50)
+    record = raw.reserve(book.alice.account, account, 100, book.now_ns + lifetime_ns)
+    hold = book.ok(book.alice.key, record).ids[0]
+    if captured:
+        book.ok(book.bob.key, raw.capture(hold, captured))
+    if case.get("is_captured"):
+        book.ok(book.bob.key, raw.capture(hold, captured, flags=raw.FINAL))
+    if case.get("is_released"):
+        book.ok(book.bob.key, raw.release(hold))
+    if closes:
+        book.ok(book.bob.key, raw.transfer(account, book.alice.account, captured))
+    if freezes:
+        book.ok(book.bob.key, raw.account(raw.FREEZE, account_id=account))
+    if closes:
+        book.ok(book.bob.key, raw.account(raw.CLOSE, account_id=account))
+    if case.get("is_due"):
+        case.wait_ns = 15 * SECOND_NS
+    if case.get("by_payer"):
+        case.key = book.alice.key
+    if case.get("by_stranger"):
+        case.key = book.bank.key
+    return STRANGE_ID if case.get("missing") else hold
+
+
+def _capture(case: Case, _: bytes) -> bytes:
+    hold = _hold(case)
+    default = 99 if case.get("captured", 50) == 0 else 60
+    return raw.capture(hold, case.get("amount", default), source=case.get("source", 1))
+
+
+_ANY_HOLD: Final = "missing ended due credit.closed credit.frozen credit.full"
+_BY_OTHERS: Final = "revoked expired scope payee"
+
+HOLD_RULES: Final = (
+    planned("hold missing", Code.HOLD_NOT_FOUND, _ANY_HOLD, missing=1),
+    planned("stranger", Code.HOLD_NOT_FOUND, _BY_OTHERS, by_stranger=1),
+    planned("payer", Code.NOT_PAYEE, _BY_OTHERS, by_payer=1),
+    planned("captured", Code.HOLD_ENDED, "ended", is_captured=1),
+    planned("released", Code.HOLD_ENDED, "ended", is_released=1),
+    planned("due", Code.HOLD_EXPIRED, "due", is_due=1),
+)
+
+
+def _fill_payee(case: Case) -> None:
+    """Nothing is captured yet, and 2 do not fit any more."""
+    case.credit.full = True
+    case.plan["captured"] = 0
+
+
+CAPTURE: Final = KindCases(
+    "CAPTURE",
+    lambda book: Case(book, _capture, book.bob, denied_scope=raw.SPEND),
+    (
+        *shape(80),
+        planned("source", Code.BAD_FIELD, "source", source=4),
+        ZERO_AMOUNT,
+        *SIGNER,
+        *HOLD_RULES,
+        set_field(
+            "payee closed",
+            Code.ACCOUNT_CLOSED,
+            "credit.closed credit.full",
+            "credit.closed",
+        ),
+        set_field("payee frozen", Code.ACCOUNT_FROZEN, "credit.frozen", "credit.frozen"),
+        planned("lowered", Code.CAPTURE_LOWERED, "amount", amount=49),
+        planned("exceeds", Code.CAPTURE_EXCEEDS_HOLD, "amount", amount=101),
+        violation(
+            "overflow",
+            Code.AMOUNT_OVERFLOW,
+            "credit.full credit.closed amount",
+            _fill_payee,
+        ),
+    ),
+)
+
+
+RELEASE: Final = KindCases(
+    "RELEASE",
+    lambda book: Case(book, lambda case, _: raw.release(_hold(case)), book.bob, denied_scope=2),
+    (*shape(24), *SIGNER, *HOLD_RULES),
+)
+
+
+def _tick_case(book: Book) -> Case:
+    denied = book.operator.key
+    return Case(book, lambda *_: raw.tick(), book.node, scope=raw.NODE, denied_key=denied)
+
+
+TICK: Final = KindCases("TICK", _tick_case, (*shape(79), *SIGNER))
+
+MONEY_KINDS: Final = (TRANSFER, ISSUE, RESERVE, CAPTURE, RELEASE, TICK)
