@@ -65,7 +65,10 @@ pub fn check_block(
     }
     let envelopes: Vec<EnvelopeView<'_>> = view.envelopes().map(|entry| entry.view).collect();
     for (index, envelope) in envelopes.iter().enumerate() {
-        check_envelope(*envelope, context, header.timestamp_ns())
+        check_grid_shape(*envelope).map_err(|refusal| at_envelope(index, refusal))?;
+    }
+    for (index, envelope) in envelopes.iter().enumerate() {
+        check_times(*envelope, context, header.timestamp_ns())
             .map_err(|refusal| at_envelope(index, refusal))?;
     }
     let verdicts = verify_envelopes(&envelopes, context.ledger_id, secret, threads);
@@ -85,7 +88,7 @@ pub fn check_block(
     })
 }
 
-fn check_envelope(
+fn check_times(
     envelope: EnvelopeView<'_>,
     context: &BlockContext<'_>,
     timestamp_ns: u64,
@@ -95,7 +98,7 @@ fn check_envelope(
         let why = "the id was made more than 5 s after the block's timestamp";
         return Err(Refusal::new(Code::IdInFuture, why));
     }
-    check_grid_shape(envelope)
+    Ok(())
 }
 
 fn at_envelope(index: usize, refusal: Refusal) -> Refusal {

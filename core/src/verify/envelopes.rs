@@ -42,7 +42,7 @@ pub fn verify_envelopes(
     let mut refusals = check_headers(envelopes, secret, threads);
     let mut signatures = envelopes.len() as u64;
     check_contents(envelopes, &mut refusals, threads);
-    signatures += check_possessions(envelopes, &mut refusals, ledger_id, secret, threads);
+    signatures += check_registrations(envelopes, &mut refusals, ledger_id, secret, threads);
     Verdicts {
         refusals,
         signatures,
@@ -132,16 +132,17 @@ fn check_content(envelope: EnvelopeView<'_>, threads: usize) -> Result<(), Refus
     Ok(())
 }
 
-/// A key that an envelope registers, and what is wrong with it so far.
+/// A key that an envelope registers.
 struct Registration<'a> {
     envelope: usize,
     record: u32,
     possession: Possession<'a>,
-    acceptable: bool,
 }
 
 /// Keys and possessions of the envelopes not refused so far; how many proofs were checked.
-fn check_possessions(
+///
+/// The keys of an envelope come before its proofs, the first record that fails names it.
+fn check_registrations(
     envelopes: &[EnvelopeView<'_>],
     refusals: &mut [Option<Refusal>],
     ledger_id: &Hash32,
@@ -152,17 +153,8 @@ fn check_possessions(
     if registrations.is_empty() {
         return 0;
     }
-    let chunks: Vec<&[Registration<'_>]> = registrations.chunks(TASK_KEYS).collect();
-    let acceptable = run_tasks(chunks.len(), threads, |task| {
-        let check = |entry: &Registration<'_>| key_is_acceptable(entry.possession.key);
-        chunks[task].iter().map(check).collect::<Vec<_>>()
-    });
-    for (entry, acceptable) in registrations
-        .iter_mut()
-        .zip(acceptable.into_iter().flatten())
-    {
-        entry.acceptable = acceptable;
-    }
+    check_keys(&registrations, refusals, threads);
+    registrations.retain(|entry| refusals[entry.envelope].is_none());
     let messages: Vec<_> = registrations
         .iter()
         .map(|entry| entry.possession.message(ledger_id))
@@ -170,7 +162,6 @@ fn check_possessions(
     let items: Vec<Item<'_>> = registrations
         .iter()
         .zip(&messages)
-        .filter(|(entry, _)| entry.acceptable)
         .map(|(entry, message)| Item {
             key: entry.possession.key,
             signature: entry.possession.proof,
@@ -179,16 +170,43 @@ fn check_possessions(
         })
         .collect();
     let lane = Lane::Possessions;
-    let mut proofs = verify_batch(&items, Seed { secret, lane }, threads).into_iter();
-    for entry in &registrations {
+    let proofs = verify_batch(&items, Seed { secret, lane }, threads);
+    let why = "the proof of possession does not hold";
+    refuse_first(&registrations, &proofs, refusals, Code::BadPossession, why);
+    items.len() as u64
+}
+
+fn check_keys(
+    registrations: &[Registration<'_>],
+    refusals: &mut [Option<Refusal>],
+    threads: usize,
+) {
+    let chunks: Vec<&[Registration<'_>]> = registrations.chunks(TASK_KEYS).collect();
+    let parts = run_tasks(chunks.len(), threads, |task| {
+        let check = |entry: &Registration<'_>| key_is_acceptable(entry.possession.key);
+        chunks[task].iter().map(check).collect::<Vec<bool>>()
+    });
+    let why = "the key is not canonical or not of prime order";
+    refuse_first(registrations, &parts.concat(), refusals, Code::BadKey, why);
+}
+
+/// Refuses the envelopes of what failed, each for its first record that did.
+fn refuse_first(
+    registrations: &[Registration<'_>],
+    holds: &[bool],
+    refusals: &mut [Option<Refusal>],
+    code: Code,
+    why: &str,
+) {
+    for (entry, holds) in registrations.iter().zip(holds) {
         let refusal = &mut refusals[entry.envelope];
-        let proven = entry.acceptable && proofs.next() == Some(true);
-        // The first bad record of an envelope names it.
-        if !proven && refusal.is_none() {
-            *refusal = Some(refuse_registration(entry));
+        if !holds && refusal.is_none() {
+            *refusal = Some(Refusal::new(
+                code,
+                format!("record {}: {why}", entry.record),
+            ));
         }
     }
-    items.len() as u64
 }
 
 fn collect_registrations<'a>(
@@ -206,21 +224,9 @@ fn collect_registrations<'a>(
                     envelope,
                     record,
                     possession,
-                    acceptable: false,
                 });
             }
         }
     }
     found
-}
-
-fn refuse_registration(entry: &Registration<'_>) -> Refusal {
-    let record = entry.record;
-    if entry.acceptable {
-        let why = format!("record {record}: the proof of possession does not hold");
-        Refusal::new(Code::BadPossession, why)
-    } else {
-        let why = format!("record {record}: the key is not canonical or not of prime order");
-        Refusal::new(Code::BadKey, why)
-    }
 }
