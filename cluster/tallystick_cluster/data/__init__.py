@@ -2,7 +2,7 @@ r"""Public usage data that the demo settles: what each file is, and how to make 
 
 | file | what | from, licence |
 |---|---|---|
-| azure-llm-2023-conv.csv.gz | first 12,000 of 19,366 requests | Azure/AzurePublicDataset, CC-BY-4.0 |
+| azure-llm-2023-conv.csv.gz | first 12,000 of 19,366 requests | Azure/AzurePublicDataset, CC-BY |
 | servegen-m-small-clients.json | weights of 43 clients, derived | alibaba/ServeGen, Apache-2.0 |
 
 NOTICE.md beside the files names commits, authors and changes. Both come out of this script:

@@ -1,0 +1,257 @@
+"""The demo from an empty directory to its figures.
+
+make the cluster → start three nodes → register everybody → settle, and half-way kill the leader →
+read balances and state digests → stop the nodes → replay each node's own directory → prove.
+Whatever happens, the nodes are stopped.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tallystick import AsyncClient
+from tallystick.cli.book import FILE_NAME, AccountEntry, Book, UnitEntry
+from tallystick.keyfile import KeyFile, write_key_file
+from tallystick_cluster.data import load_usage, load_weights
+from tallystick_cluster.demo.figures import Figures, figures_of
+from tallystick_cluster.demo.outage import Outage, kill_and_restart, longest_silence_s
+from tallystick_cluster.demo.plan import Plan, make_plan
+from tallystick_cluster.demo.population import (
+    MONEY_EXPONENT,
+    MONEY_SYMBOL,
+    TOKEN_EXPONENT,
+    TOKEN_SYMBOL,
+    Population,
+    populate,
+)
+from tallystick_cluster.demo.proofs import Evidence, Told
+from tallystick_cluster.demo.replay import replay_nodes
+from tallystick_cluster.demo.report import Reporter
+from tallystick_cluster.demo.settle import Settlement, Settler
+from tallystick_cluster.errors import DemoError
+from tallystick_cluster.layout import KEYS_DIRECTORY, ClusterLayout, create_cluster
+from tallystick_cluster.manage import node_states, start_node, stop_nodes, wait_ready
+from tallystick_ledger.ids import AccountId
+from tallystick_ledger.state_rows import AccountRow
+
+NODES: Final = 3
+AGREE_TIMEOUT_S: Final = 60.0
+POLL_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to do.
+
+    Attributes:
+        directory: Where the cluster is made.
+        requests: How many requests of the trace.
+        in_flight: How many of them at a time.
+        seed: Decides who asks whom.
+        keep: Whether the directory stays, so that keys and names are written into it.
+    """
+
+    directory: Path
+    requests: int
+    in_flight: int
+    seed: int
+    keep: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was seen while the nodes ran."""
+
+    population: Population
+    settlement: Settlement
+    outage: Outage
+    balances: dict[AccountId, AccountRow]
+    told: list[Told]
+
+
+def run_demo(options: Options, reporter: Reporter) -> Figures:
+    """Runs everything.
+
+    Raises:
+        ClusterError: The cluster could not be made, or did not do what it should.
+        TallystickError: The ledger refused what it should not.
+    """
+    plan = make_plan(
+        load_usage(options.requests),
+        load_weights(),
+        in_flight=options.in_flight,
+        seed=options.seed,
+    )
+    _introduce(plan, reporter)
+    layout = create_cluster(options.directory, node_count=NODES, now_ns=time.time_ns())
+    with _nodes_stopped(layout):
+        with _timed(reporter, f"{NODES} nodes with mutual TLS run and have a leader"):
+            for node in layout.nodes:
+                start_node(layout, node.raft_id)
+            wait_ready(layout)
+        observed = asyncio.run(_observe(layout, plan, options, reporter))
+    with _timed(reporter, "nodes stopped; each one's own directory read and replayed"):
+        evidence = Evidence(
+            nodes=replay_nodes(layout, {told.next_sequence for told in observed.told}),
+            acknowledged=observed.settlement.acknowledged,
+            settled=observed.settlement.settled,
+            told=observed.told,
+            balances=observed.balances,
+            usage=load_usage(options.requests),
+            plan=plan,
+            population=observed.population,
+        )
+    silent_s = longest_silence_s(observed.settlement.acknowledged_at_s, observed.outage.killed_at_s)
+    return figures_of(evidence, observed.settlement, observed.outage, silent_s)
+
+
+async def _observe(
+    layout: ClusterLayout, plan: Plan, options: Options, reporter: Reporter
+) -> Observed:
+    """Everything that needs running nodes."""
+    client = AsyncClient(
+        layout.endpoints, layout.genesis, tls=layout.ca_pem, signer=layout.operator_key
+    )
+    async with client:
+        with _timed(reporter, "principals, keys, units and accounts registered, deposits paid"):
+            population = await populate(client, plan, os.urandom)
+        if options.keep:
+            write_names(layout, population)
+        settlement, outage = await _settle(client, layout, plan, population, options, reporter)
+        with _timed(reporter, "all nodes stand at one sequence number"):
+            told = await _agreed(layout)
+        parties = (*population.consumers, *population.providers)
+        wanted = [account for party in parties for account in (party.money, party.tokens)]
+        rows = await client.get_accounts(wanted)
+    balances = {row.account: row for row in rows if row is not None}
+    return Observed(population, settlement, outage, balances, told)
+
+
+async def _settle(
+    client: AsyncClient,
+    layout: ClusterLayout,
+    plan: Plan,
+    population: Population,
+    options: Options,
+    reporter: Reporter,
+) -> tuple[Settlement, Outage]:
+    """Settles all requests; kills the leader when half of them are done."""
+    half = asyncio.Event()
+    with reporter.progress(len(plan.jobs)) as advance:
+
+        def on_done(done: int) -> None:
+            advance(done)
+            if 2 * done >= len(plan.jobs):
+                half.set()
+
+        async def break_leader() -> Outage:
+            await half.wait()
+            outage = await kill_and_restart(layout)
+            reporter.line(
+                f"  leader, node {outage.node}, killed by SIGKILL after half of the requests; "
+                f"node {outage.successor} took over, node {outage.node} is back"
+            )
+            return outage
+
+        settler = Settler(client, plan, population, on_done)
+        try:
+            async with asyncio.TaskGroup() as group:
+                breaking = group.create_task(break_leader())
+                settling = group.create_task(settler.run(options.in_flight))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # the other was cancelled because of it
+    return settling.result(), breaking.result()
+
+
+async def _agreed(layout: ClusterLayout) -> list[Told]:
+    """Waits until all nodes tell one sequence number; returns what each says of its state then.
+
+    Raises:
+        DemoError: They do not within `AGREE_TIMEOUT_S`.
+    """
+    deadline_s = time.monotonic() + AGREE_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        states = await asyncio.to_thread(node_states, layout, with_digest=True)
+        told = [
+            Told(each.raft_id, each.status.next_sequence, each.status.state_digest)
+            for each in states
+            if each.status is not None
+        ]
+        if len(told) == len(layout.nodes) and len({each.next_sequence for each in told}) == 1:
+            return told
+        await asyncio.sleep(POLL_S)
+    raise DemoError(f"the nodes did not agree on where they stand within {AGREE_TIMEOUT_S:.0f} s")
+
+
+def _introduce(plan: Plan, reporter: Reporter) -> None:
+    usage = [job.usage for job in plan.jobs]
+    context = sum(each.context_tokens for each in usage)
+    generated = sum(each.generated_tokens for each in usage)
+    prices = ", ".join(
+        f"{offer.provider} {offer.input_nano:,}/{offer.output_nano:,}" for offer in plan.offers
+    )
+    short = sum(consumer.is_short for consumer in plan.consumers)
+    reporter.title(
+        "Tallystick demo: three nodes settle real usage, and lose their leader on the way"
+    )
+    reporter.line(
+        f"real     {len(usage):,} requests of a public trace (Azure LLM inference 2023): "
+        f"{context:,} tokens in, {generated:,} out"
+    )
+    reporter.line(
+        f"         how unevenly {len(plan.consumers)} consumers ask: measured clients of ServeGen"
+    )
+    reporter.line(
+        f"made up  the consumers and their money; {short} of them get half of what they need"
+    )
+    reporter.line(f"         providers and prices, nano-USD a token in/out: {prices}")
+    reporter.line(
+        "         who asks whom, and when: as fast as answers come, not at the trace's times"
+    )
+    reporter.line()
+
+
+@contextmanager
+def _timed(reporter: Reporter, text: str) -> Iterator[None]:
+    started_s = time.monotonic()
+    yield
+    reporter.step(text, time.monotonic() - started_s)
+
+
+@contextmanager
+def _nodes_stopped(layout: ClusterLayout) -> Iterator[None]:
+    """Stops the nodes at the end, also when the demo is interrupted, and not to be interrupted."""
+    try:
+        yield
+    finally:
+        previous = {
+            number: signal.signal(number, signal.SIG_IGN)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        }
+        try:
+            stop_nodes(layout)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def write_names(layout: ClusterLayout, population: Population) -> None:
+    """Writes all keys, and an address book, so that the command line can look around later."""
+    for signer in population.signers:
+        key_file = KeyFile(signer.key, signer.principal, signer.name)
+        write_key_file(layout.directory / KEYS_DIRECTORY / f"{signer.name}.key", key_file)
+    book = Book(layout.directory / FILE_NAME)
+    book.units[MONEY_SYMBOL] = UnitEntry(population.money_unit, MONEY_EXPONENT)
+    book.units[TOKEN_SYMBOL] = UnitEntry(population.token_unit, TOKEN_EXPONENT)
+    book.principals[population.issuer.name] = population.issuer.principal
+    for party in (*population.consumers, *population.providers):
+        book.principals[party.name] = party.owner.principal
+        book.accounts[party.name] = AccountEntry(party.money, MONEY_SYMBOL)
+        book.accounts[f"{party.name}-tokens"] = AccountEntry(party.tokens, TOKEN_SYMBOL)
+    book.save()
