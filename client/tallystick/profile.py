@@ -14,6 +14,7 @@ Every line can come from the environment instead, which wins: `TALLYSTICK_ENDPOI
 `TALLYSTICK_CA`, `TALLYSTICK_KEY` and so on. Paths in the file are relative to the file.
 """
 
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -35,6 +36,8 @@ from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import LedgerId, PrincipalId, operator_principal
 
 FILE_NAME: Final = "tallystick.toml"
+# What `tallystick cluster up` writes; its directory implies a profile.
+CLUSTER_FILE: Final = "cluster.json"
 PATH_VARIABLE: Final = "TALLYSTICK_PROFILE"
 _USER_DIRECTORY: Final = Path("~/.config/tallystick")
 _PATHS: Final = ("ca", "genesis", "key")
@@ -133,19 +136,17 @@ def load_profile(path: Path | str | None = None) -> Profile:
     """Finds and reads a profile.
 
     Args:
-        path: The file, or a directory with a `tallystick.toml`; None to look in the usual places.
-            Without any file the environment alone must say everything.
+        path: The file, a directory with a `tallystick.toml`, or one that `tallystick cluster up`
+            made, whose operator then signs; None to look in the usual places. Without any file
+            the environment alone must say everything.
 
     Raises:
         ConfigurationError: The file is missing or not TOML, or a line is missing or wrong.
     """
-    file = _find(path)
+    file = find_profile(path)
     lines: dict[str, object] = {}
     if file is not None:
-        try:
-            lines = tomllib.loads(_read(file).decode())
-        except ValueError as error:  # not TOML, or not UTF-8
-            raise ConfigurationError(f"{file} is not TOML: {error}.") from error
+        lines = _lines(file)
         for name in _PATHS:
             value = lines.get(name)
             if isinstance(value, str):
@@ -194,15 +195,39 @@ def write_profile(
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _find(path: Path | str | None) -> Path | None:
+def find_profile(path: Path | str | None = None) -> Path | None:
+    """Returns the file that `load_profile` would read, None for the environment alone."""
     named = path or os.environ.get(PATH_VARIABLE)
     if named:
         file = Path(named).expanduser()
-        return file / FILE_NAME if file.is_dir() else file
+        return _inside(file) or file / FILE_NAME if file.is_dir() else file
     for directory in (Path(), _USER_DIRECTORY.expanduser()):
-        if (directory / FILE_NAME).is_file():
-            return directory / FILE_NAME
+        found = _inside(directory)
+        if found is not None:
+            return found
     return None
+
+
+def _inside(directory: Path) -> Path | None:
+    files = (directory / FILE_NAME, directory / CLUSTER_FILE)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _lines(file: Path) -> dict[str, object]:
+    """Reads a profile's lines; for a cluster's directory those that it implies."""
+    text = _read(file)
+    try:
+        if file.name != CLUSTER_FILE:
+            return tomllib.loads(text.decode())
+        nodes = json.loads(text)["nodes"]
+        return {
+            "endpoints": [node["client"] for node in nodes],
+            "ca": "ca.pem",
+            "genesis": "genesis.bin",
+            "key": "keys/operator.key",
+        }
+    except (KeyError, TypeError, ValueError) as error:  # also: not UTF-8
+        raise ConfigurationError(f"{file} is not usable: {error}.") from error
 
 
 def _read(path: Path) -> bytes:

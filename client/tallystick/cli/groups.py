@@ -1,0 +1,106 @@
+"""Which subcommands there are, and loading one only when it is used.
+
+`tallystick --help` must be quick and must work where only the SDK is installed. So the list below
+holds name, place and help text; the module behind an entry is imported when its subcommand runs.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from tallystick.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from typer._click.core import Command, Context
+
+_OURS: Final = frozenset(
+    {"tallystick_core", "tallystick_node", "tallystick_cluster", "tallystick_loadtests"}
+)
+# Typer gives these options to every app; they belong to a root command that knows all others.
+_COMPLETION: Final = frozenset({"install_completion", "show_completion"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A subcommand.
+
+    Attributes:
+        place: `module:attribute` of its typer app.
+        help: One line.
+        extra: What has to be installed for it, beyond the SDK.
+    """
+
+    place: str
+    help: str
+    extra: str = ""
+
+
+ENTRIES: Final[dict[str, Entry]] = {
+    "genesis": Entry("tallystick.cli.genesis:app", "Make and read a ledger's genesis."),
+    "key": Entry("tallystick.cli.key:app", "Make and read signing keys."),
+    "node": Entry("tallystick.cli.node:app", "Prepare and run a node.", "node"),
+    "cluster": Entry("tallystick.cli.cluster:app", "Run nodes on this machine.", "cluster"),
+    "principal": Entry("tallystick.cli.principal:app", "Register who owns keys and accounts."),
+    "unit": Entry("tallystick.cli.unit:app", "Register what amounts are counted in."),
+    "account": Entry("tallystick.cli.account:app", "Open, read, freeze and close accounts."),
+    "issue": Entry("tallystick.cli.money:issue_app", "Make new money of a unit."),
+    "transfer": Entry("tallystick.cli.money:transfer_app", "Pay from one account to another."),
+    "reserve": Entry("tallystick.cli.hold:reserve_app", "Pin money for a payee."),
+    "capture": Entry("tallystick.cli.hold:capture_app", "Bill a hold."),
+    "release": Entry("tallystick.cli.hold:release_app", "Free the rest of a hold."),
+    "show": Entry("tallystick.cli.show:app", "Show an envelope and what became of it."),
+    "status": Entry("tallystick.cli.status:app", "Ask all nodes how they are."),
+    "demo": Entry(
+        "tallystick_cluster.demo.app:app",
+        "Three nodes settle real usage and survive a kill.",
+        "cluster",
+    ),
+    "bench": Entry(
+        "tallystick_loadtests.bench:app", "Measure a cluster on this machine.", "loadtests"
+    ),
+}
+
+
+def load(name: str) -> "Command":
+    """Returns the command behind an entry.
+
+    Raises:
+        ConfigurationError: What it needs is not installed.
+    """
+    entry = ENTRIES[name]
+    module, _, attribute = entry.place.partition(":")
+    try:
+        app: typer.Typer = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if not entry.extra and (error.name or "").partition(".")[0] not in _OURS:
+            raise
+        raise ConfigurationError(
+            f"`tallystick {name}` needs {error.name}, which is not installed.",
+            advice=f"Run: pip install 'tallystick[{entry.extra}]'",
+        ) from error
+    command = typer.main.get_command(app)
+    command.name = name
+    command.params = [each for each in command.params if each.name not in _COMPLETION]
+    return command
+
+
+class LazyGroup(TyperGroup):
+    """The root command: knows all subcommands' names, loads the one that runs."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - what typer passes on
+        """Fills the list with placeholders that can only tell their help line."""
+        super().__init__(**attributes)
+        for name, entry in ENTRIES.items():
+            self.commands[name] = TyperCommand(name, help=entry.help)
+
+    def resolve_command(
+        self, ctx: "Context", args: list[str]
+    ) -> "tuple[str | None, Command | None, list[str]]":
+        """Finds the subcommand that the arguments name, and loads it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in ENTRIES:
+            command = load(name)
+        return name, command, rest

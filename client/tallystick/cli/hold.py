@@ -1,0 +1,128 @@
+"""`tallystick reserve`, `capture` and `release`."""
+
+from typing import Annotated
+
+import typer
+
+from tallystick.cli.output import CommandFailed, Report
+from tallystick.cli.session import (
+    AmountArgument,
+    JsonOption,
+    KeyOption,
+    ProfileOption,
+    Session,
+    receipt_data,
+    session,
+)
+from tallystick.errors import InvalidArgument
+from tallystick_ledger.ids import HoldId
+from tallystick_ledger.limits import ID_BYTES
+from tallystick_ledger.state_rows import HoldRow
+
+reserve_app = typer.Typer(help="Pin money for a payee.")
+capture_app = typer.Typer(help="Bill a hold.")
+release_app = typer.Typer(help="Free the rest of a hold.")
+
+_Hold = Annotated[str, typer.Argument(help="The hold's id, as `tallystick reserve` printed it.")]
+
+
+@reserve_app.command()
+def reserve(
+    payer: Annotated[str, typer.Argument(help="Whose money: own account, name or id.")],
+    payee: Annotated[str, typer.Argument(help="Who may capture it: account name or id.")],
+    amount: AmountArgument,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="When the rest goes back by itself.")
+    ] = 60.0,
+    reference: Annotated[int, typer.Option(min=0, help="Your own number for it.")] = 0,
+    unique: Annotated[
+        bool, typer.Option("--unique", help="Refuse it if the reference was used.")
+    ] = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pin up to AMOUNT of an own account for a payee."""
+    with session(profile, key) as opened:
+        debit, credit = opened.book.account(payer), opened.book.account(payee)
+        parsed = opened.amount(amount, debit)
+        hold = opened.client.reserve(
+            debit, credit, parsed.steps, expires_in_s=seconds, reference=reference, unique=unique
+        )
+        written = opened.written_for(parsed.steps, debit)
+    Report(
+        {
+            "hold": hold.id.hex(),
+            "payer": debit.hex(),
+            "payee": credit.hex(),
+            "maximum": str(parsed.steps),
+            "expires_at_ns": hold.expires_at_ns,
+            "receipt": receipt_data(hold.receipt),
+        },
+        f"{payee} may capture up to {written} of {payer} within {seconds:g} s.",
+        [("hold", hold.id.hex())],
+    ).print(as_json=as_json)
+
+
+@capture_app.command()
+def capture(
+    hold: _Hold,
+    amount: AmountArgument,
+    final: Annotated[bool, typer.Option("--final", help="End the hold and free its rest.")] = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bill a hold: AMOUNT is the sum so far, earlier captures included. Signed by the payee."""
+    hold_id = _hold_id(hold)
+    with session(profile, key) as opened:
+        row = _row(opened, hold_id)
+        parsed = opened.amount(amount, row.payee_account)
+        receipt = opened.client.capture(hold_id, parsed.steps, final=final)
+        written = opened.written_for(parsed.steps, row.payee_account)
+        rest = opened.written_for(row.maximum - parsed.steps, row.payee_account)
+    Report(
+        {
+            "hold": hold,
+            "captured": str(parsed.steps),
+            "final": final,
+            "receipt": receipt_data(receipt),
+        },
+        f"Captured {written} so far; {rest} {'went back' if final else 'left'}.",
+    ).print(as_json=as_json)
+
+
+@release_app.command()
+def release(
+    hold: _Hold,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a hold: what was captured stays, the rest goes back. Signed by the payee."""
+    hold_id = _hold_id(hold)
+    with session(profile, key) as opened:
+        receipt = opened.client.release(hold_id)
+    Report({"hold": hold, "receipt": receipt_data(receipt)}, f"Released {hold}.").print(
+        as_json=as_json
+    )
+
+
+def _hold_id(text: str) -> HoldId:
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != ID_BYTES:
+        raise InvalidArgument(f"{text!r} is no hold.", advice="Ids are 32 hexadecimal digits.")
+    return HoldId(raw)
+
+
+def _row(opened: Session, hold: HoldId) -> HoldRow:
+    (row,) = opened.client.get_holds([hold])
+    if row is None:
+        raise CommandFailed(
+            f"There is no hold {hold.hex()}.",
+            advice="Check the id; ended holds are forgotten after a while.",
+        )
+    return row

@@ -1,0 +1,94 @@
+"""`tallystick issue` and `tallystick transfer`."""
+
+from typing import Annotated
+
+import typer
+
+from tallystick.cli.output import Report
+from tallystick.cli.session import (
+    AmountArgument,
+    JsonOption,
+    KeyOption,
+    ProfileOption,
+    Session,
+    receipt_data,
+    session,
+)
+from tallystick.errors import InvalidArgument
+from tallystick.results import Receipt
+from tallystick_ledger.ids import AccountId, UnitId
+
+issue_app = typer.Typer(help="Make new money of a unit.")
+transfer_app = typer.Typer(help="Pay from one account to another.")
+
+_Reference = Annotated[
+    int, typer.Option(min=0, help="Your own number for it; with --unique it is taken once.")
+]
+_Unique = Annotated[bool, typer.Option("--unique", help="Refuse it if the reference was used.")]
+
+
+@issue_app.command()
+def issue(
+    to: Annotated[str, typer.Argument(help="Who gets it: account name or id.")],
+    amount: AmountArgument,
+    unit: Annotated[
+        str, typer.Option(help="Its symbol or id, if the amount does not name it.")
+    ] = "",
+    reference: _Reference = 0,
+    unique: _Unique = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make new money of a unit. Signed by its issuer."""
+    with session(profile, key) as opened:
+        account = opened.book.account(to)
+        parsed = opened.amount(amount, account)
+        unit_id = _unit(opened, parsed.symbol or unit, account)
+        receipt = opened.client.issue(
+            unit_id, account, parsed.steps, reference=reference, unique=unique
+        )
+        written = opened.written(parsed.steps, unit_id)
+    _report(receipt, parsed.steps, f"Issued {written} to {to}", to=account).print(as_json=as_json)
+
+
+@transfer_app.command()
+def transfer(
+    payer: Annotated[str, typer.Argument(help="Who pays: own account, name or id.")],
+    payee: Annotated[str, typer.Argument(help="Who gets it: account name or id.")],
+    amount: AmountArgument,
+    reference: _Reference = 0,
+    unique: _Unique = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pay from an own account to another of the same unit."""
+    with session(profile, key) as opened:
+        debit, credit = opened.book.account(payer), opened.book.account(payee)
+        parsed = opened.amount(amount, debit)
+        receipt = opened.client.transfer(
+            debit, credit, parsed.steps, reference=reference, unique=unique
+        )
+        written = opened.written_for(parsed.steps, debit)
+    _report(
+        receipt, parsed.steps, f"Paid {written} from {payer} to {payee}", debit=debit, credit=credit
+    ).print(as_json=as_json)
+
+
+def _unit(opened: Session, text: str, account: AccountId) -> UnitId:
+    if text:
+        return opened.book.unit(text)
+    row = opened.client.get_account(account)
+    if row is None:
+        raise InvalidArgument(f"There is no account {account.hex()} in this ledger.")
+    return row.unit
+
+
+def _report(receipt: Receipt, steps: int, did: str, **accounts: AccountId) -> Report:
+    return Report(
+        {name: account.hex() for name, account in accounts.items()}
+        | {"amount": str(steps), "receipt": receipt_data(receipt)},
+        f"{did}; sequence number {receipt.sequence}.",
+        [("envelope", receipt.envelope_id.hex())],
+    )
