@@ -38,9 +38,7 @@ keys_bytes = st.binary(min_size=32, max_size=32).map(PublicKey)
 proofs = st.binary(min_size=64, max_size=64).map(Signature)
 pairs = st.tuples(id_bytes, id_bytes).filter(lambda pair: pair[0] != pair[1])
 texts = st.text(
-    st.characters(
-        blacklist_categories=("Cs",), blacklist_characters="".join(map(chr, range(32)))
-    ).filter(lambda character: character != "\x7f"),
+    st.characters(codec="utf-8", min_codepoint=0x20, exclude_characters="\x7f"),
     min_size=1,
     max_size=64,
 )

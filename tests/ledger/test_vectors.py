@@ -12,7 +12,17 @@ import pytest
 import tallystick_core
 from tests.vectors import fixed, generate
 
-from tallystick_ledger import block, checks, ed25519_zip215, envelope, ids, keys, merkle
+from tallystick_ledger import (
+    block,
+    checks,
+    ed25519_zip215,
+    envelope,
+    ids,
+    keys,
+    limits,
+    merkle,
+    records,
+)
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import GenesisError, RefusedError, RowError
 from tallystick_ledger.genesis import Genesis
@@ -264,3 +274,41 @@ def test_sealed_as_the_vectors() -> None:
         bytes(parsed.records),
     )
     assert sealed == data
+
+
+def _kernel_that_knows_the_payer() -> tallystick_core.Kernel:
+    """A kernel in whose first block the operator registered the key that most cases sign with."""
+    kernel = tallystick_core.Kernel(bytes.fromhex(ENVELOPES["genesis"]))
+    ledger_id = fixed.LEDGER_ID
+    envelope_id = ids.new_envelope_id(fixed.ID_TIME_MS, fixed.digest("registration")[:10])
+    operator = ids.operator_principal(ledger_id, 0)
+    principal = PrincipalId(ids.object_id(ledger_id, operator, envelope_id, 0))
+    possession = keys.prove_possession(fixed.PAYER, ledger_id, principal)
+    record = records.Principal(
+        records.PrincipalType.SERVICE, fixed.PAYER.public_key, possession, principal
+    )
+    until = TimestampNs(fixed.VALID_UNTIL_NS)
+    sealed = envelope.seal(fixed.OPERATOR, ledger_id, envelope_id, until, record.encode())
+    timestamp = TimestampNs(fixed.ID_TIME_NS)
+    applied = kernel.apply(block.build([sealed], timestamp, SequenceNumber(1)))
+    assert applied.plain
+    return kernel
+
+
+@pytest.mark.parametrize("case", cases_of("envelope.json"))
+def test_envelope_at_admission(case: Json) -> None:
+    """The envelope as a client's message; a foreign signer is unknown before anything costly."""
+    data = data_of(case)
+    admission = _kernel_that_knows_the_payer().admit([data], fixed.ID_TIME_NS)
+    admission.verify(bytes(range(32)), threads=1)
+    last = int.from_bytes(admission.codes(0)[-2:], "little") if data else Code.MALFORMED
+    expected = {case["code"]}
+    if data[48:80] != fixed.PAYER.public_key:
+        expected |= {Code.UNKNOWN_SIGNER.name}
+    if len(data) > limits.MAX_ENVELOPE_BYTES:
+        expected |= {Code.TOO_LARGE.name}  # a message has a bound of its own
+    if "id-time" in case["name"]:
+        expected |= {Code.TOO_LATE.name}  # what has no lifetime may be over as well
+    assert Code(last).name in expected
+    if expected == {Code.OK.name}:
+        assert admission.body(0) == data

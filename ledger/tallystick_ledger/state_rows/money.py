@@ -23,6 +23,10 @@ class AccountFlags(IntFlag):
     CLOSED = 4
 
 
+# As a number: the complement of an `IntFlag` has its known bits only.
+_ALL_FLAGS: Final = int(AccountFlags.ISSUANCE | AccountFlags.FROZEN | AccountFlags.CLOSED)
+
+
 class HoldStatus(IntEnum):
     """Where a hold is in its life. All but OPEN are ends."""
 
@@ -92,7 +96,7 @@ class AccountRow(Row):
     @classmethod
     def _read(cls, data: bytes) -> Self:
         account, owner, unit, flags, *columns = _ACCOUNT.unpack(data)
-        if flags & ~(AccountFlags.ISSUANCE | AccountFlags.FROZEN | AccountFlags.CLOSED):
+        if flags & ~_ALL_FLAGS:
             raise RowError(f"flags {flags:#x}")
         return cls(
             AccountId(account),

@@ -1,0 +1,218 @@
+"""State rows, results, effects and leaves: read as written, and nothing else is read."""
+
+import hashlib
+from dataclasses import replace
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick_ledger import results, state_rows
+from tallystick_ledger.codes import Code
+from tallystick_ledger.errors import RowError
+from tallystick_ledger.ids import (
+    AccountId,
+    Amount,
+    EnvelopeId,
+    HoldId,
+    LedgerId,
+    NameId,
+    PrincipalId,
+    PublicKey,
+    SequenceNumber,
+    TimestampNs,
+    UnitId,
+)
+from tallystick_ledger.records import Group, NameKind, PrincipalType, Scope
+from tallystick_ledger.results import Cause, Effect, Result
+from tallystick_ledger.state_rows import AccountFlags, HoldStatus, KeyStatus, Row
+
+P: Final = PrincipalId(b"p" * 16)
+ACCOUNT: Final = state_rows.AccountRow(
+    AccountId(b"a" * 16),
+    P,
+    UnitId(b"u" * 16),
+    AccountFlags.FROZEN | AccountFlags.CLOSED,
+    Amount(1),
+    Amount(2),
+    Amount(3),
+    Amount(4),
+    Amount(2**128 - 1),
+)
+HOLD: Final = state_rows.HoldRow(
+    HoldId(b"h" * 16),
+    AccountId(b"a" * 16),
+    AccountId(b"b" * 16),
+    Amount(9),
+    Amount(4),
+    TimestampNs(77),
+    HoldStatus.RELEASED,
+    TimestampNs(66),
+)
+# Each row with the length of its content by format.md section 10, and offsets that must be zero.
+ROWS: Final[list[tuple[Row, int, list[int]]]] = [
+    (state_rows.LedgerRow(SequenceNumber(5), TimestampNs(6)), 16, []),
+    (state_rows.PrincipalRow(P, PrincipalType.NODE, SequenceNumber(5)), 32, [18, 23]),
+    (
+        state_rows.KeyRow(
+            PublicKey(b"k" * 32),
+            P,
+            Scope.METER,
+            KeyStatus.REVOKED,
+            SequenceNumber(1),
+            TimestampNs(2),
+            SequenceNumber(3),
+        ),
+        80,
+        [52, 55],
+    ),
+    (
+        state_rows.NameRow.of_text(NameId(b"n" * 16), P, NameKind.TIER, "näme"),
+        72,
+        [36, 39],
+    ),
+    (state_rows.UnitRow(UnitId(b"u" * 16), P, "USD", 9), 56, [49, 55]),
+    (ACCOUNT, 136, [50, 55]),
+    (HOLD, 104, [90, 95]),
+    (
+        state_rows.LiveIdRow(
+            SequenceNumber(2**40), P, EnvelopeId(b"e" * 16), b"d" * 32, TimestampNs(7), 8190
+        ),
+        88,
+        [84, 87],
+    ),
+    (
+        state_rows.ReferenceRow(SequenceNumber(9), P, Group.METERING, 2**128 - 1, TimestampNs(8)),
+        56,
+        [26, 31],
+    ),
+]
+
+
+def test_every_table_has_a_sample() -> None:
+    assert {row.TABLE for row, _, _ in ROWS} == set(state_rows.Table)
+
+
+@pytest.mark.parametrize(("row", "length", "zeros"), ROWS)
+def test_rows(row: Row, length: int, zeros: list[int]) -> None:
+    data = row.encode()
+    assert len(data) == length
+    assert type(row).decode(data) == row
+    assert state_rows.ROW_TYPES[row.TABLE] is type(row)
+    prefix = row.TABLE.to_bytes(2, "little") + b"\0\0" + length.to_bytes(4, "little")
+    assert state_rows.framed(row) == prefix + data
+    for wrong in (data[:-1], data + b"\0"):
+        with pytest.raises(RowError):
+            type(row).decode(wrong)
+    for offset in zeros:
+        with pytest.raises(RowError):
+            type(row).decode(data[:offset] + b"\1" + data[offset + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("row", "offset", "value"),
+    [
+        (ROWS[1][0], 16, b"\4"),  # a type of principal
+        (ROWS[2][0], 48, b"\7"),  # a scope
+        (ROWS[2][0], 50, b"\3"),  # a status of a key
+        (ROWS[3][0], 32, b"\x08"),  # a kind of name
+        (ROWS[4][0], 32, b"usd"),  # a symbol
+        (ROWS[5][0], 48, b"\x08"),  # flags
+        (ROWS[6][0], 88, b"\5"),  # a status of a hold
+        (ROWS[8][0], 24, b"\5"),  # a group
+    ],
+)
+def test_rows_of_unknown_values(row: Row, offset: int, value: bytes) -> None:
+    data = row.encode()
+    with pytest.raises(RowError):
+        type(row).decode(data[:offset] + value + data[offset + len(value) :])
+
+
+def test_what_an_account_can_spend() -> None:
+    row = replace(
+        ACCOUNT,
+        credit_limit=Amount(10),
+        debits_pending=Amount(30),
+        debits_posted=Amount(20),
+        credits_pending=Amount(1_000),
+        credits_posted=Amount(100),
+    )
+    assert row.balance == 80
+    assert row.available == 60  # what is promised does not count as received
+
+
+def test_what_a_hold_can_still_pay() -> None:
+    assert (HOLD.rest, HOLD.is_open) == (5, False)
+    assert replace(HOLD, status=HoldStatus.OPEN).is_open
+
+
+def test_the_digest_is_over_ordered_rows() -> None:
+    """By table, then by key; sequence numbers as numbers, though their bytes would sort else."""
+    ledger = LedgerId(b"l" * 32)
+    low = replace(ROWS[8][0], sequence_number=SequenceNumber(255))  # type: ignore[type-var]
+    high = replace(ROWS[8][0], sequence_number=SequenceNumber(256))  # type: ignore[type-var]
+    rows = [row for row, _, _ in ROWS[:8]]
+    framed = b"".join(state_rows.framed(row) for row in [*rows, low, high])
+    expected = hashlib.sha256(b"tallystick/state/v1\0" + ledger + framed).digest()
+    assert state_rows.digest(ledger, [high, low, *reversed(rows)]) == expected
+    with pytest.raises(RowError):
+        state_rows.digest(ledger, [low, low])
+
+
+@given(st.sampled_from(sorted(Code)), st.integers(0, 2**32 - 1))
+def test_results(code: Code, detail: int) -> None:
+    data = Result(code, detail).encode()
+    assert len(data) == 16
+    if code.is_refusal:
+        with pytest.raises(RowError):
+            Result.decode(data)
+    else:
+        assert Result.decode(data) == Result(code, detail)
+        assert Result(code).is_ok == (code == 0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        bytes(15),
+        bytes(17),
+        b"\x4d" + bytes(15),  # 77 is no code
+        b"\0\0\1" + bytes(13),
+        bytes(15) + b"\1",
+    ],
+)
+def test_no_results(data: bytes) -> None:
+    with pytest.raises(RowError):
+        Result.decode(data)
+
+
+def test_results_by_the_thousand() -> None:
+    plain = bytes(16 * 8190)
+    assert results.all_ok(plain)
+    assert list(results.failures(plain)) == []
+    failed = Result(Code.FUNDS_HELD).encode()
+    mixed = plain[:32] + failed + plain[48:]
+    assert not results.all_ok(mixed)
+    assert list(results.failures(mixed)) == [(2, Result(Code.FUNDS_HELD))]
+    assert results.decode_results(mixed[:48]) == [Result(), Result(), Result(Code.FUNDS_HELD)]
+    with pytest.raises(RowError):
+        results.decode_results(mixed[:47])
+    with pytest.raises(RowError):
+        list(results.failures(mixed[:47]))
+
+
+@given(st.sampled_from(Cause), st.integers(0, 8189), st.integers(0, 2**128 - 1))
+def test_effects(cause: Cause, index: int, amount: int) -> None:
+    effect = Effect(
+        cause, index, AccountId(b"a" * 16), AccountId(b"b" * 16), Amount(amount), HoldId(b"h" * 16)
+    )
+    data = effect.encode()
+    assert len(data) == 128
+    assert results.decode_effects(data * 2) == [effect, effect]
+    for offset, value in ((0, b"\0"), (0, b"\4"), (2, b"\1"), (72, b"\1"), (127, b"\1")):
+        with pytest.raises(RowError):
+            Effect.decode(data[:offset] + value + data[offset + 1 :])
+    with pytest.raises(RowError):
+        Effect.decode(data[:-1])
