@@ -175,15 +175,12 @@ class _Grid:
         self._require_count(name, values)
         if not may_be_zero and 0 in values:
             raise RecordError(Code.ZERO_AMOUNT, f"{name}: an amount is zero")
-        if isinstance(values, array) or max(values, default=0) <= limits.MAX_U64:
-            self._put_column(word, _words_of(name, values))
-            return
         try:
-            halves = [divmod(value, 1 << _U64_BITS) for value in values]
+            halves = _halves(values)
         except TypeError as error:
             raise FieldError(f"{name}: a value is no whole number") from error
-        self._put_column(word, _words_of(name, [lower for _, lower in halves]))
-        self._put_column(word + 1, _words_of(name, [upper for upper, _ in halves]))
+        for place, half in enumerate(halves):
+            self._put_column(word + place, _words_of(name, half))
 
     def _require_count(self, name: str, values: Numbers) -> None:
         if len(values) != self._count:
@@ -192,6 +189,14 @@ class _Grid:
     def _put_column(self, word: int, column: memoryview) -> None:
         if self._count:
             self._words[word::_WORDS] = column
+
+
+def _halves(values: Numbers) -> tuple[Numbers, ...]:
+    """Returns the lower words of 128-bit numbers, and the upper ones if any is not zero."""
+    if isinstance(values, array) or max(values, default=0) <= limits.MAX_U64:
+        return (values,)
+    pairs = [divmod(value, 1 << _U64_BITS) for value in values]
+    return [lower for _, lower in pairs], [upper for upper, _ in pairs]
 
 
 def _words_of(name: str, values: Numbers) -> memoryview:

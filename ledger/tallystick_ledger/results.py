@@ -1,7 +1,7 @@
 """What a record leads to: a `Result` for each record, and an `Effect` for each computed posting.
 
-Results are looked at by the thousand: `first_failure` and `count_ok` work on the bytes, and
-`Result` is made only of those that somebody wants to read. Source: docs/format.md section 7.
+Results are looked at by the thousand: `all_ok` and `failures` work on the bytes, and a `Result` is
+made only of those that somebody wants to read. Source: docs/format.md section 7.
 """
 
 import struct

@@ -119,19 +119,14 @@ def test_a_full_envelope() -> None:
         (A * 2, B * 2, [2**64, -1], N * 2),
         (A, B, [1.5], N),
         (A, B, [1e30], N),
+        (A * 2, B * 2, [2**64, 1.5], N * 2),
         (A, B, array("d", [1.0]), N),
         (A, B, ["1"], N),
     ],
 )
 def test_what_fits_no_field(arguments: tuple[bytes, bytes, list[int], bytes]) -> None:
-    with pytest.raises((FieldError, TypeError)):
+    with pytest.raises(FieldError):
         bulk.transfers(*arguments)
-
-
-def test_wrong_types_are_field_errors_where_numbers_are_expected() -> None:
-    for amounts_ in ([1.5], [1e30], [2**64, 1.5]):
-        with pytest.raises(FieldError):
-            bulk.transfers(A * len(amounts_), B * len(amounts_), amounts_, N * len(amounts_))  # type: ignore[arg-type]
 
 
 def _code(check: RecordError) -> Code:
