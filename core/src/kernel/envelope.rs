@@ -1,6 +1,7 @@
 //! One envelope (semantics.md section 2): which of the five cases it is, then its records, each on
 //! its own or all or none.
 
+use super::ahead::ReadAhead;
 use super::effect::Effects;
 use super::input::{execute, Input};
 use super::leaf::result_bytes;
@@ -144,7 +145,9 @@ impl Run<'_> {
         signer: (Slot, Slot),
         results: &mut Results<'_>,
     ) {
+        let mut ahead = ReadAhead::new(self.state, placed.view);
         for input in inputs(self.genesis, placed, signer) {
+            ahead.reach(self.state, input.index);
             if input.index > 0 {
                 self.sweep(input.t, input.index);
             }
@@ -162,7 +165,9 @@ impl Run<'_> {
     ) {
         let effects_before = self.effects.count();
         self.state.journal.begin();
+        let mut ahead = ReadAhead::new(self.state, placed.view);
         let failure = inputs(self.genesis, placed, signer).find_map(|input| {
+            ahead.reach(self.state, input.index);
             let outcome = execute(self.state, self.effects, &input);
             outcome.err().map(|code| (input.index, code))
         });

@@ -6,7 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `apply`, `envelope`, `input` | a block, an envelope, a record with the stages all kinds share |
+//! | `apply`, `envelope`, `input`, `ahead` | a block, an envelope, a record with the stages all kinds share |
 //! | `registry`, `key`, `unit`, `money`, `metering`, `system` | the rules, one function a kind |
 //! | `sweep`, `effect`, `leaf` | pruning and expiry, computed postings, what the log tree gets |
 //! | `state`, `rows`, `table`, `window`, `expiry`, `journal` | the tables and their changes |
@@ -16,6 +16,7 @@
 //! can no longer say what the ledger says, and the only honest reaction is to stop.
 
 mod admit;
+mod ahead;
 mod apply;
 #[cfg(feature = "python")]
 mod cell;
