@@ -13,7 +13,7 @@ import typer
 from tallystick.cli.output import CommandFailed, Report, Table
 from tallystick.profile import FILE_NAME, write_profile
 from tallystick_cluster import manage
-from tallystick_cluster.errors import ClusterError
+from tallystick_cluster.errors import ClusterError, NodeFailedError, NotReadyError
 from tallystick_cluster.layout import CLUSTER_FILE, ClusterLayout, create_cluster
 from tallystick_node.errors import NodeError
 
@@ -164,4 +164,6 @@ def _names(raft_ids: list[int]) -> str:
 
 
 def _failed(error: Exception) -> CommandFailed:
-    return CommandFailed(f"{error}.", advice="See node.log in the nodes' directories.")
+    in_log = isinstance(error, NodeFailedError | NotReadyError)
+    advice = "See node.log in the nodes' directories." if in_log else ""
+    return CommandFailed(f"{error}.", advice=advice)

@@ -36,6 +36,7 @@ class CommandFailed(TallystickError):  # noqa: N818 - says what happened
     """Something outside the ledger did not work out; exit code 1."""
 
     code = "FAILED"
+    default_advice = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def print_error(error: TallystickError) -> None:
     if "--json" in sys.argv[1:]:
         typer.echo(json.dumps({"error": describe(error)}))
     typer.echo(f"tallystick: {error.message}", err=True)
-    typer.echo(f"  {error.advice}", err=True)
+    if error.advice:
+        typer.echo(f"  {error.advice}", err=True)
 
 
 def describe(error: TallystickError) -> dict[str, Any]:

@@ -61,6 +61,22 @@ def new(
     ).print(as_json=as_json)
 
 
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="A name for the address book.")],
+    principal: Annotated[str, typer.Argument(help="Its id.")],
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Note somebody else's principal in the address book."""
+    require_name(name)
+    with session(profile) as opened:
+        principal_id = opened.book.principal(principal)
+        opened.book.principals[name] = principal_id
+        opened.book.save()
+    Report({"name": name, "principal": principal_id.hex()}, f"Noted {name}.").print(as_json=as_json)
+
+
 def _existing_or_new(path: Path, name: str) -> KeyFile:
     if path.exists():
         return read_key_file(path)
