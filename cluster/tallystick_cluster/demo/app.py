@@ -24,7 +24,6 @@ from tallystick_cluster.demo.run import Options, run_demo
 from tallystick_cluster.errors import ClusterError
 from tallystick_node.errors import NodeError
 
-DEFAULT_REQUESTS: Final = 6_000
 DEFAULT_IN_FLIGHT: Final = 64
 MAX_IN_FLIGHT: Final = 1_024
 DEFAULT_SEED: Final = 1
@@ -40,7 +39,7 @@ app = typer.Typer(help="Three nodes settle real usage and survive a kill.")
 def demo(
     requests: Annotated[
         int, typer.Option(min=1, max=TRACE_ROWS, help="How many requests of the trace.")
-    ] = DEFAULT_REQUESTS,
+    ] = TRACE_ROWS,
     in_flight: Annotated[
         int, typer.Option(min=1, max=MAX_IN_FLIGHT, help="How many of them at a time.")
     ] = DEFAULT_IN_FLIGHT,

@@ -6,7 +6,7 @@ whole can be cancelled at any moment.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -40,8 +40,12 @@ class Outage:
     back_at_s: float
 
 
-async def kill_and_restart(layout: ClusterLayout) -> Outage:
+async def kill_and_restart(layout: ClusterLayout, tell: Callable[[str], None]) -> Outage:
     """Kills the leader, leaves it away for `AWAY_S`, starts it again and waits until it caught up.
+
+    Args:
+        layout: The cluster.
+        tell: Told what happens, in sentences.
 
     Raises:
         NotReadyError: There is no leader to kill, or the node did not catch up in time.
@@ -50,10 +54,13 @@ async def kill_and_restart(layout: ClusterLayout) -> Outage:
     node = leader_among(await asyncio.to_thread(node_states, layout))
     await asyncio.to_thread(kill_node, layout, node)
     killed_at_s = time.monotonic()
+    tell(f"node {node}, the leader, is killed by SIGKILL")
     await asyncio.sleep(AWAY_S)
     await asyncio.to_thread(start_node, layout, node)
     started_at_s = time.monotonic()
+    tell(f"node {node} is started again")
     successor = await _caught_up(layout, node, started_at_s + CATCH_UP_TIMEOUT_S)
+    tell(f"node {node} has caught up; node {successor} leads")
     return Outage(node, successor, killed_at_s, started_at_s, time.monotonic())
 
 

@@ -121,9 +121,9 @@ class Reporter:
             f"longest {latency['max']:,.0f} ms (the outage)",
             "RESERVEs refused": refused or "none",
             "leader killed": f"node {outage.node}; no answers for {outage.silent_s:.2f} s, then "
-            f"node {outage.successor} led; caught up {outage.back_s:.2f} s after its return",
-            "sent twice": f"{outage.repeated_answers:,} envelopes got the answer of their first "
-            "ordering",
+            f"node {outage.successor} led; caught up {outage.back_s:.2f} s after its start",
+            "sent twice": f"{outage.repeated_answers:,} envelopes, answered with the results of their "
+            "first ordering",
         }
         for label, value in facts.items():
             self._console.print(f"{label:<17} {value}", soft_wrap=True)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rich.markup import escape
+
 from tallystick import AsyncClient
 from tallystick.cli.book import FILE_NAME, AccountEntry, Book, UnitEntry
 from tallystick.keyfile import KeyFile, write_key_file
@@ -36,7 +38,14 @@ from tallystick_cluster.demo.report import Reporter
 from tallystick_cluster.demo.settle import Settlement, Settler
 from tallystick_cluster.errors import DemoError
 from tallystick_cluster.layout import KEYS_DIRECTORY, ClusterLayout, create_cluster
-from tallystick_cluster.manage import node_states, start_node, stop_nodes, wait_ready
+from tallystick_cluster.manage import (
+    log_tail,
+    node_states,
+    process_of,
+    start_node,
+    stop_nodes,
+    wait_ready,
+)
 from tallystick_ledger.ids import AccountId
 from tallystick_ledger.state_rows import AccountRow
 
@@ -90,13 +99,13 @@ def run_demo(options: Options, reporter: Reporter) -> Figures:
     )
     _introduce(plan, reporter)
     layout = create_cluster(options.directory, node_count=NODES, now_ns=time.time_ns())
-    with _nodes_stopped(layout):
+    with _nodes_stopped(layout, reporter):
         with _timed(reporter, f"{NODES} nodes with mutual TLS run and have a leader"):
             for node in layout.nodes:
                 start_node(layout, node.raft_id)
             wait_ready(layout)
         observed = asyncio.run(_observe(layout, plan, options, reporter))
-    with _timed(reporter, "nodes stopped; each one's own directory read and replayed"):
+    with _timed(reporter, "each node's own directory read, and its log replayed from the genesis"):
         evidence = Evidence(
             nodes=replay_nodes(layout, {told.next_sequence for told in observed.told}),
             acknowledged=observed.settlement.acknowledged,
@@ -152,12 +161,7 @@ async def _settle(
 
         async def break_leader() -> Outage:
             await half.wait()
-            outage = await kill_and_restart(layout)
-            reporter.line(
-                f"  leader, node {outage.node}, killed by SIGKILL after half of the requests; "
-                f"node {outage.successor} took over, node {outage.node} is back"
-            )
-            return outage
+            return await kill_and_restart(layout, lambda text: reporter.line(f"  {text}"))
 
         settler = Settler(client, plan, population, on_done)
         try:
@@ -225,17 +229,27 @@ def _timed(reporter: Reporter, text: str) -> Iterator[None]:
 
 
 @contextmanager
-def _nodes_stopped(layout: ClusterLayout) -> Iterator[None]:
-    """Stops the nodes at the end, also when the demo is interrupted, and not to be interrupted."""
+def _nodes_stopped(layout: ClusterLayout, reporter: Reporter) -> Iterator[None]:
+    """Stops the nodes at the end, also when the demo is interrupted, and not to be interrupted.
+
+    If the demo fails, the ends of the logs of nodes that died say why.
+    """
     try:
         yield
+    except Exception:
+        for node in layout.nodes:
+            if process_of(layout, node.raft_id) is None:
+                reporter.line(f"node {node.raft_id} does not run; the end of its log:")
+                reporter.line(escape(log_tail(layout, node.raft_id)))
+        raise
     finally:
         previous = {
             number: signal.signal(number, signal.SIG_IGN)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         }
         try:
-            stop_nodes(layout)
+            with _timed(reporter, "nodes stopped in good order"):
+                stop_nodes(layout)
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
