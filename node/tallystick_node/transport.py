@@ -162,6 +162,7 @@ class Lane:
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._wake = asyncio.Event()
+        self._warned = ""
 
     def send(self, frame: bytes) -> None:
         """Queue a frame; drop it without a stream or above the bound."""
@@ -184,7 +185,7 @@ class Lane:
             except _BROKEN as error:
                 self._explain(error)
             except _PeerMismatchError as error:
-                _log.warning("peer is not the one that is known", peer=self.peer, why=str(error))
+                self._warn("peer is not the one that is known", str(error))
             except asyncio.CancelledError:
                 # gRPC raises it, too, when a call ends under a write.
                 if _is_cancelling():
@@ -228,7 +229,13 @@ class Lane:
         if refusal == Refusal.INCARNATION:
             self._events.refused(self.peer, error.details() or refusal)
         elif refusal is not None:
-            _log.warning("peer refuses this node", peer=self.peer, why=error.details())
+            self._warn("peer refuses this node", error.details() or str(refusal))
+
+    def _warn(self, event: str, why: str) -> None:
+        """Say it once, however often it is dialled in vain."""
+        if why != self._warned:
+            self._warned = why
+            _log.warning(event, peer=self.peer, why=why)
 
     def _drop(self) -> None:
         was_open, self.is_open = self.is_open, False

@@ -62,6 +62,7 @@ class PeerServer:
             if raft_id != identity.raft_id
         }
         self._server: aio.Server | None = None
+        self._warned: set[int] = set()
         self._readers: dict[tuple[int, str], asyncio.Task[object]] = {}
 
     async def start(self, address: str) -> int:
@@ -133,7 +134,9 @@ class PeerServer:
         if hello.ledger_id != self._hello.ledger_id:
             await _refuse(context, Refusal.WRONG_LEDGER, "this node serves another ledger")
         if not await self._pins.accepts(peer, hello.incarnation):
-            _log.warning("peer refused: it is not the incarnation that is known", peer=peer)
+            if peer not in self._warned:
+                self._warned.add(peer)
+                _log.warning("peer refused: it is not the incarnation that is known", peer=peer)
             await _refuse(
                 context,
                 Refusal.INCARNATION,
