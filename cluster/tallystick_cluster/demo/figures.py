@@ -41,7 +41,6 @@ class ConsumerFigures:
         refused: Requests that it could not pay.
         deposit_nano: Money at the start, nano-USD.
         left_nano: Money at the end, nano-USD.
-        is_short: Whether the deposit was less than what its requests cost.
     """
 
     name: str
@@ -49,7 +48,6 @@ class ConsumerFigures:
     refused: int
     deposit_nano: int
     left_nano: int
-    is_short: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +192,6 @@ def figures_of(
             asked[position] - paid[position],
             consumer.deposit_nano,
             accounts[party.money].balance,
-            consumer.is_short,
         )
         for position, (party, consumer) in enumerate(
             zip(population.consumers, plan.consumers, strict=True)

@@ -85,7 +85,7 @@ class Consumer:
         name: Says which of ServeGen's clients lends its weight.
         deposit_nano: Money at the start, nano-USD, at least a cent.
         deposit_tokens: Tokens that it may use.
-        is_short: Whether the money is less than its requests cost.
+        is_short: Whether it gets half of what its requests cost, and a cent at least.
     """
 
     name: str
@@ -175,7 +175,7 @@ def _endow(
                 f"client-{weight.client}",
                 deposit_nano,
                 tokens[position] + in_flight * WORST_CASE_TOKENS,
-                is_short and deposit_nano < cost_nano[position],
+                is_short,
             )
         )
     return tuple(consumers)

@@ -114,8 +114,8 @@ def exactly_once(evidence: Evidence) -> Proof:
     count = len(evidence.acknowledged)
     return _proof(
         "exactly_once",
-        f"each of {count:,} acknowledged envelopes is on every node's disk, byte for byte, "
-        "executed exactly once, with the results that were answered",
+        f"{count:,} acknowledged envelopes: on the disk of all {len(evidence.nodes)} nodes, "
+        "executed exactly once, as answered",
         problems if count else ["nothing was acknowledged"],
     )
 
@@ -133,8 +133,8 @@ def same_log(evidence: Evidence) -> Proof:
         problems.append("the log is empty")
     return _proof(
         "same_log",
-        f"{len(evidence.nodes)} logs of {len(first.entries):,} entries are the same; "
-        f"tree root {first.tree_root.hex()[:16]}… over {first.tree_size:,} envelopes",
+        f"{len(evidence.nodes)} equal logs of {len(first.entries):,} entries; tree root "
+        f"{first.tree_root.hex()[:16]}… over {first.tree_size:,} envelopes",
         problems,
     )
 
@@ -163,8 +163,8 @@ def same_state(evidence: Evidence) -> Proof:
     ]
     return _proof(
         "same_state",
-        f"state digest {first.state_digest.hex()[:16]}… on all nodes: replayed from the genesis, "
-        "said while they ran, and checkpointed",
+        f"equal state digests {first.state_digest.hex()[:16]}…: replayed from each disk, as told "
+        "by the running nodes, as checkpointed",
         problems,
     )
 
@@ -190,8 +190,8 @@ def debits_equal_credits(evidence: Evidence) -> Proof:
     )
     return _proof(
         "debits_equal_credits",
-        f"debits equal credits on every node: {usd(money)} USD and {tokens:,} tokens; "
-        "no hold is open, no invariant is broken",
+        f"debits equal credits: {usd(money)} USD, {tokens:,} tokens, deposits included; no hold "
+        "is open",
         problems,
     )
 
@@ -203,8 +203,8 @@ def tokens_as_in_the_trace(evidence: Evidence) -> Proof:
     total = sum(expected.values())
     return _proof(
         "tokens_as_in_the_trace",
-        f"{total:,} tokens captured by {len(expected):,} requests: the trace's, request by "
-        "request and in sum, as every node's balances of the providers say",
+        f"{total:,} tokens captured by {len(expected):,} requests: the trace's, one by one and "
+        "in sum",
         problems,
     )
 
@@ -222,7 +222,7 @@ def money_as_priced(evidence: Evidence) -> Proof:
     return _proof(
         "money_as_priced",
         f"{usd(sum(expected.values()))} USD captured: the trace's tokens at the providers' "
-        "prices, recomputed, to the nano-USD",
+        "prices, to the nano-USD",
         problems,
     )
 
@@ -256,8 +256,7 @@ def balances_as_paid(evidence: Evidence) -> Proof:
             problems.append(f"{where}: somebody spent more than it had")
     return _proof(
         "balances_as_paid",
-        f"{len(expected):,} consumers' accounts hold deposit less payments, none below zero, on "
-        "every node and as read through a quorum",
+        f"{len(expected):,} accounts of consumers: deposit less payments, none below zero",
         problems,
     )
 

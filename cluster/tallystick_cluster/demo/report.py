@@ -122,8 +122,7 @@ class Reporter:
             "RESERVEs refused": refused or "none",
             "leader killed": f"node {outage.node}; no answers for {outage.silent_s:.2f} s, then "
             f"node {outage.successor} led; caught up {outage.back_s:.2f} s after its start",
-            "sent twice": f"{outage.repeated_answers:,} envelopes, answered with the results of their "
-            "first ordering",
+            "sent twice": f"{outage.repeated_answers:,} envelopes, answered as the first time",
         }
         for label, value in facts.items():
             self._console.print(f"{label:<17} {value}", soft_wrap=True)

@@ -201,24 +201,18 @@ def _introduce(plan: Plan, reporter: Reporter) -> None:
         f"{offer.provider} {offer.input_nano:,}/{offer.output_nano:,}" for offer in plan.offers
     )
     short = sum(consumer.is_short for consumer in plan.consumers)
-    reporter.title(
-        "Tallystick demo: three nodes settle real usage, and lose their leader on the way"
-    )
-    reporter.line(
-        f"real     {len(usage):,} requests of a public trace (Azure LLM inference 2023): "
-        f"{context:,} tokens in, {generated:,} out"
-    )
-    reporter.line(
-        f"         how unevenly {len(plan.consumers)} consumers ask: measured clients of ServeGen"
-    )
-    reporter.line(
-        f"made up  the consumers and their money; {short} of them get half of what they need"
-    )
-    reporter.line(f"         providers and prices, nano-USD a token in/out: {prices}")
-    reporter.line(
-        "         who asks whom, and when: as fast as answers come, not at the trace's times"
-    )
-    reporter.line()
+    reporter.title("Tallystick demo: three nodes settle real usage and lose their leader")
+    for line in (
+        f"real     {len(usage):,} requests of a public trace (Azure LLM inference 2023):",
+        f"         {context:,} tokens in, {generated:,} tokens out",
+        f"         how unevenly {len(plan.consumers)} consumers ask (measured clients, ServeGen)",
+        f"made up  consumers and their money; {short} of them get half of what they need",
+        "         who asks whom, and when: as fast as answers come",
+        "         providers and their prices in nano-USD a token in/out:",
+        f"         {prices}",
+        "",
+    ):
+        reporter.line(line)
 
 
 @contextmanager
