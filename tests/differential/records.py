@@ -202,9 +202,7 @@ def account(draft: Draft) -> bytes:
     if world.odd(0.15):
         row = world.pick(world.accounts)
     if operation == raw.CLOSE and world.chance(0.7):
-        empty = [row for row in world.accounts if row.balance == 0 and row.debits_pending == 0]
-        empty = [row for row in empty if row.owner == draft.signer.principal]
-        row = world.pick(empty) if empty else row
+        row = _empty_account(draft) or row
     unit = world.new_id() if world.odd(0.03) else raw.ZERO_ID
     return raw.account(operation, unit=unit, account_id=_id(draft, row))
 
@@ -292,6 +290,18 @@ def random_record(draft: Draft) -> bytes:
         writer = world.pick(writers)
     record = writer(draft)
     return spoiled(draft, record) if world.odd(0.06) else record
+
+
+def _empty_account(draft: Draft) -> AccountRow | None:
+    """An account of the signer that holds nothing: to be closed, unless something is pending."""
+    world = draft.world
+    own = world.by_owner.get(draft.signer.principal, [])
+    empty = [row for row in own if row.balance == 0 and not row.flags & AccountFlags.CLOSED]
+    if world.odd(0.4):
+        odd = [row for row in empty if row.flags or row.debits_pending or row.credits_pending]
+        return world.pick(odd) if odd else None
+    empty = [row for row in empty if not row.debits_pending and not row.credits_pending]
+    return world.pick(empty) if empty else None
 
 
 def _is_possible(draft: Draft, writer: Writer) -> bool:

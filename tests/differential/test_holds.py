@@ -13,6 +13,7 @@ from tests.differential.book import (
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.genesis import Caps
+from tallystick_ledger.ids import Amount
 from tallystick_ledger.results import Cause, Effect
 from tallystick_ledger.state_rows import HoldStatus
 
@@ -27,7 +28,7 @@ def columns(book: Book, person: Person) -> Columns:
 
 def effect(book: Book, cause: Cause, amount: int, hold: bytes, index: int = 0) -> Effect:
     row = book.hold(hold)
-    return Effect(cause, index, row.payer_account, row.payee_account, amount, row.hold)  # type: ignore[arg-type]
+    return Effect(cause, index, row.payer_account, row.payee_account, Amount(amount), row.hold)
 
 
 def test_reserve_pins_the_maximum_on_both_sides(book: Book) -> None:

@@ -1,0 +1,272 @@
+"""The differential test can fail: wrong variants of the rules are caught within 400 blocks.
+
+Each mutant changes one thing in the specification, as somebody could get it wrong, and leaves the
+kernel as it is. `test_the_unchanged_specification_survives` is the control.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from heapq import heappop
+
+import pytest
+from tests.differential.campaign import DisagreementError, Tally, run_seed
+
+from tallystick_ledger.codes import Code
+from tallystick_ledger.envelope import Envelope
+from tallystick_ledger.ids import AccountId, PrincipalId, SequenceNumber, TimestampNs
+from tallystick_ledger.records import Key
+from tallystick_ledger.results import Effect, Result
+from tallystick_ledger.spec import (
+    accounts,
+    envelopes,
+    metering,
+    money,
+    prune,
+    registry,
+    signer,
+    tables,
+    units,
+)
+from tallystick_ledger.spec.refusal import Refused, require
+from tallystick_ledger.spec.signer import Place
+from tallystick_ledger.spec.state import State
+from tallystick_ledger.state_rows import AccountFlags, AccountRow, HoldRow, HoldStatus, KeyRow
+
+SEEDS = range(2_000, 2_004)
+BLOCKS = 100
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+
+def frozen_before_closed(patch: pytest.MonkeyPatch) -> None:
+    def check_open(account: AccountRow) -> None:
+        require(not account.flags & AccountFlags.FROZEN, Code.ACCOUNT_FROZEN)
+        require(not account.flags & AccountFlags.CLOSED, Code.ACCOUNT_CLOSED)
+
+    patch.setattr(accounts, "check_open", check_open)
+
+
+def funds_held_counts_as_had(patch: pytest.MonkeyPatch) -> None:
+    def check_funds(account: AccountRow, amount: int) -> None:
+        require(amount <= account.available, Code.INSUFFICIENT_FUNDS)
+
+    patch.setattr(money, "check_funds", check_funds)
+
+
+def strangers_accounts_can_pay(patch: pytest.MonkeyPatch) -> None:
+    def own_account(state: State, _: object, account_id: AccountId, code: Code) -> AccountRow:
+        row = state.accounts.get(account_id)
+        if row is None:
+            raise Refused(code)
+        return row
+
+    patch.setattr(money, "own_account", own_account)
+
+
+def key_lives_a_nanosecond_longer(patch: pytest.MonkeyPatch) -> None:
+    def is_in_time(key: KeyRow, timestamp_ns: TimestampNs) -> bool:
+        return key.until_ns == 0 or key.until_ns >= timestamp_ns
+
+    patch.setattr(signer, "is_in_time", is_in_time)
+
+
+def sweep_comes_a_nanosecond_late(patch: pytest.MonkeyPatch) -> None:
+    original = metering.sweep
+
+    def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> list[Effect]:
+        return original(state, TimestampNs(timestamp_ns - 1), index, limit)
+
+    patch.setattr(metering, "sweep", sweep)
+
+
+def sweep_goes_by_id_alone(patch: pytest.MonkeyPatch) -> None:
+    original = State.next_to_expire
+
+    def next_to_expire(state: State) -> HoldRow | None:
+        first = original(state)
+        if first is None:
+            return None
+        due = [
+            row
+            for row in state.holds
+            if row.is_open and row.expires_at_ns < first.expires_at_ns + 1_000_000_000
+        ]
+        return min(due, key=lambda row: row.hold)
+
+    patch.setattr(State, "next_to_expire", next_to_expire)
+
+
+def expiry_of_nothing_has_no_effect(patch: pytest.MonkeyPatch) -> None:
+    original = metering.sweep
+
+    def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> list[Effect]:
+        effects = original(state, timestamp_ns, index, limit)
+        return [effect for effect in effects if effect.amount]
+
+    patch.setattr(metering, "sweep", sweep)
+
+
+def payer_may_release(patch: pytest.MonkeyPatch) -> None:
+    def hold_of_either(state: State, place: Place, hold_id: bytes) -> HoldRow:
+        row = state.holds.get(hold_id)  # type: ignore[arg-type]
+        owners = () if row is None else (row.payer_account, row.payee_account)
+        if row is None or place.principal not in [state.accounts[id_].owner for id_ in owners]:
+            raise Refused(Code.HOLD_NOT_FOUND)
+        return row
+
+    patch.setattr(metering, "_hold_of_payee", hold_of_either)
+
+
+def ended_is_ended(patch: pytest.MonkeyPatch) -> None:
+    every_end = (HoldStatus.CAPTURED, HoldStatus.RELEASED, HoldStatus.EXPIRED)
+    patch.setattr(metering, "_ENDED_BY_PAYEE", every_end)
+
+
+def nothing_is_undone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tables.Journal, "rollback", tables.Journal.commit)
+
+
+def undone_in_the_wrong_order(patch: pytest.MonkeyPatch) -> None:
+    def rollback(journal: tables.Journal) -> None:
+        for undo in journal._end():
+            undo()
+
+    patch.setattr(tables.Journal, "rollback", rollback)
+
+
+def aborted_without_detail(patch: pytest.MonkeyPatch) -> None:
+    def result(code: Code = Code.OK, _: int = 0) -> Result:
+        return Result(code)
+
+    patch.setattr(envelopes, "Result", result)
+
+
+def references_are_not_remembered(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(money, "remember_reference", lambda *_, **__: None)
+
+
+def references_have_no_cap(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(metering, "check_reference_cap", lambda *_, **__: None)
+
+
+def forgets_a_nanosecond_early(patch: pytest.MonkeyPatch) -> None:
+    original = prune._prune_live_ids
+
+    def early(state: State, now_ns: TimestampNs) -> None:
+        original(state, TimestampNs(now_ns + 1))
+
+    patch.setattr(prune, "_prune_live_ids", early)
+
+
+def holds_are_forgotten_at_once(patch: pytest.MonkeyPatch) -> None:
+    def next_to_forget(state: State) -> HoldRow | None:
+        while state._ended:
+            row = state.holds.get(state._ended[0][2])
+            heappop(state._ended)
+            if row is not None and not row.is_open:
+                return replace(row, ended_at_ns=TimestampNs(0))
+        return None
+
+    patch.setattr(State, "next_to_forget", next_to_forget)
+
+
+def rotation_takes_the_later_end(patch: pytest.MonkeyPatch) -> None:
+    def later(ends: list[int]) -> int:
+        return max(ends)
+
+    patch.setattr(registry, "min", later, raising=False)
+
+
+def rotation_keeps_the_old_key(patch: pytest.MonkeyPatch) -> None:
+    original = registry._revoke_key
+
+    def revoke(state: State, place: Place, row: KeyRow) -> None:
+        if row.key != place.signing_key:
+            original(state, place, row)
+
+    patch.setattr(registry, "_revoke_key", revoke)
+
+
+def any_owner_key_may_go(patch: pytest.MonkeyPatch) -> None:
+    def revoke(state: State, place: Place, record: Key) -> None:
+        row = state.keys.get(record.key)
+        if row is None or row.principal != place.principal:
+            raise Refused(Code.KEY_NOT_FOUND)
+        registry._revoke_key(state, place, row)
+
+    patch.setattr(registry, "key_revoke", revoke)
+
+
+def everybody_may_issue(patch: pytest.MonkeyPatch) -> None:
+    def check(condition: bool, code: Code) -> None:
+        if code is not Code.UNIT_NOT_FOUND:
+            require(condition, code)
+
+    patch.setattr(units, "require", check)
+
+
+def close_overlooks_what_is_promised(patch: pytest.MonkeyPatch) -> None:
+    def account_close(row: AccountRow) -> AccountRow:
+        require(row.credits_posted == row.debits_posted, Code.ACCOUNT_NOT_EMPTY)
+        return replace(row, flags=row.flags | AccountFlags.CLOSED)
+
+    patch.setattr(registry, "account_close", account_close)
+
+
+def conflict_without_the_original(patch: pytest.MonkeyPatch) -> None:
+    original = envelopes._refused_whole
+
+    def refused(
+        envelope: Envelope,
+        swept: list[Effect],
+        code: Code,
+        principal: PrincipalId | None = None,
+        *_: SequenceNumber,
+    ) -> envelopes.Outcome:
+        return original(envelope, swept, code, principal)
+
+    patch.setattr(envelopes, "_refused_whole", refused)
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    frozen_before_closed,
+    funds_held_counts_as_had,
+    strangers_accounts_can_pay,
+    key_lives_a_nanosecond_longer,
+    sweep_comes_a_nanosecond_late,
+    sweep_goes_by_id_alone,
+    expiry_of_nothing_has_no_effect,
+    payer_may_release,
+    ended_is_ended,
+    nothing_is_undone,
+    undone_in_the_wrong_order,
+    aborted_without_detail,
+    references_are_not_remembered,
+    references_have_no_cap,
+    forgets_a_nanosecond_early,
+    holds_are_forgotten_at_once,
+    rotation_takes_the_later_end,
+    rotation_keeps_the_old_key,
+    any_owner_key_may_go,
+    everybody_may_issue,
+    close_overlooks_what_is_promised,
+    conflict_without_the_original,
+)
+
+
+def run_all() -> Tally:
+    tally = Tally()
+    for seed in SEEDS:
+        run_seed(seed, BLOCKS, tally)
+    return tally
+
+
+def test_the_unchanged_specification_survives() -> None:
+    assert run_all().blocks == BLOCKS * len(SEEDS)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_wrong_specification_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant(monkeypatch)
+    with pytest.raises(DisagreementError, match=r"replay: python -m tests\.differential"):
+        run_all()
