@@ -5,12 +5,14 @@
 //! | header fields | MALFORMED |
 //! | ledger id | WRONG_LEDGER |
 //! | signer's key is known | UNKNOWN_SIGNER |
-//! | id not consumed: before time, so that a resend gets the answer of old at any time | DUPLICATE, ID_CONFLICT |
+//! | id not consumed | DUPLICATE, ID_CONFLICT |
 //! | id time against valid_until | BAD_ID_TIME |
 //! | id time at most 5 s ahead | ID_IN_FUTURE |
 //! | valid_until not passed | TOO_LATE |
 //! | grid | MALFORMED |
 //! | room for another live id of the principal | OVERLOADED |
+//!
+//! The id comes before the times, so that a resend is answered at any time.
 
 use hashbrown::HashMap;
 

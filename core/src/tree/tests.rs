@@ -44,7 +44,11 @@ proptest! {
     }
 
     #[test]
-    fn paths_verify_and_only_where_they_belong(count in 1_usize..70, at in 0_usize..70, flip in 0_usize..8) {
+    fn paths_verify_and_only_where_they_belong(
+        count in 1_usize..70,
+        at in 0_usize..70,
+        flip in 0_usize..8,
+    ) {
         let index = at % count;
         let hashes = leaf_hashes(&data(count * 16), 16);
         let root = root_of_hashes(hashes.clone());

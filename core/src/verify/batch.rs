@@ -12,9 +12,10 @@
 //! seed of the caller, who must draw a new secret one for each call. The single rule is cofactored
 //! too, so batch and single agree on every input.
 //!
-//! A batch that fails is bisected: half by half, a half that must hold the bad one unasked. What was costly per signature (hash, decompression of R and
-//! A) is done once. The work of bisecting is bounded by a budget; beyond it each signature is
-//! checked alone.
+//! A batch that fails is searched: it is cut into sixteen parts, each a batch of its own, and so on
+//! down to a few signatures that are checked one by one. One bad signature among n costs about one
+//! more batch; if all are bad, each has been in three batches at most before it is checked alone.
+//! What is costly per signature (hash, decompression of R and A) is done once in any case.
 
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
@@ -33,10 +34,12 @@ use crate::threads::run_tasks;
 const CHUNK_ITEMS: usize = 4_096;
 /// Fewer than this are not worth a thread of their own.
 const MIN_CHUNK_ITEMS: usize = 32;
-/// Groups of at most this many are checked one by one when a batch fails.
-const SINGLES_BELOW: usize = 4;
-/// How many times the size of a chunk may be spent on further batches after the first failed.
-const BISECT_BUDGET: usize = 8;
+/// Into how many parts a batch is cut when it fails.
+const SEARCH_PARTS: usize = 16;
+/// Smallest part: a batch of so many costs about as much as three signatures alone.
+const MIN_PART_ITEMS: usize = 8;
+/// A batch of at most so many that fails is checked one by one.
+const SINGLES_AT_MOST: usize = 16;
 
 /// One signature to check. The signed message is `prefix ‖ body`.
 #[derive(Debug, Clone, Copy)]
@@ -118,12 +121,11 @@ fn verify_chunk(items: &[Item<'_>], random: &mut ChaCha20Rng, lane: Lane) -> Vec
         .filter_map(|(index, item)| prepare(index, item, &mut keys, random_z(random)))
         .collect();
     let mut good = vec![false; items.len()];
-    let mut bisection = Bisection {
+    let mut search = Search {
         keys: &keys,
-        budget: BISECT_BUDGET * prepared.len(),
         good: &mut good,
     };
-    bisection.judge(&prepared, false);
+    search.judge(&prepared, false);
     good
 }
 
@@ -188,34 +190,35 @@ impl KeyTable {
 }
 
 /// The search for bad signatures in a batch.
-struct Bisection<'a> {
+struct Search<'a> {
     keys: &'a KeyTable,
-    /// Signatures that may still enter batch equations.
-    budget: usize,
     /// By index of the item.
     good: &'a mut [bool],
 }
 
-impl Bisection<'_> {
+impl Search<'_> {
     /// Marks the good ones of `group`, and says whether all are. `known_bad`: at least one is bad.
     fn judge(&mut self, group: &[Prepared], known_bad: bool) -> bool {
-        if group.len() <= SINGLES_BELOW || self.budget < group.len() {
+        if group.len() <= 1 {
             return self.judge_singles(group);
         }
-        if !known_bad {
-            self.budget -= group.len();
-            if batch_holds(group, self.keys) {
-                for prepared in group {
-                    self.good[prepared.item] = true;
-                }
-                return true;
+        if !known_bad && batch_holds(group, self.keys) {
+            for prepared in group {
+                self.good[prepared.item] = true;
             }
+            return true;
         }
-        let (left, right) = group.split_at(group.len() / 2);
-        // If all on the left are good, the bad one is on the right.
-        let left_is_good = self.judge(left, false);
-        self.judge(right, left_is_good);
-        false
+        if group.len() <= SINGLES_AT_MOST {
+            return self.judge_singles(group);
+        }
+        let size = group.len().div_ceil(SEARCH_PARTS).max(MIN_PART_ITEMS);
+        let last = group.len().div_ceil(size) - 1;
+        let mut all = true;
+        for (index, part) in group.chunks(size).enumerate() {
+            // If all others are good, the bad one is in the last part.
+            all &= self.judge(part, all && index == last);
+        }
+        all
     }
 
     fn judge_singles(&mut self, group: &[Prepared]) -> bool {

@@ -109,7 +109,9 @@ proptest! {
             .zip(0..)
             .map(|(&(key, r), n)| with_torsion(n, key, r))
             .collect();
-        prop_assert!(signed.iter().all(|one| verify_zip215(&one.key, &one.message, &one.signature)));
+        for one in &signed {
+            prop_assert!(verify_zip215(&one.key, &one.message, &one.signature));
+        }
         prop_assert!(batch(&signed, &secret, 1).into_iter().all(|good| good));
     }
 }
@@ -188,7 +190,11 @@ fn keys_of_small_or_mixed_order_are_not_acceptable() {
 proptest! {
     /// The check on bytes is the definition: what decompresses must compress to the same bytes.
     #[test]
-    fn canonical_means_it_survives_a_round_trip(mut bytes in any::<[u8; 32]>(), low in 0_u8..32, edge in any::<bool>()) {
+    fn canonical_means_it_survives_a_round_trip(
+        mut bytes in any::<[u8; 32]>(),
+        low in 0_u8..32,
+        edge in any::<bool>(),
+    ) {
         if edge {
             // Around p, with and without the sign.
             bytes = [0xff; 32];
