@@ -40,19 +40,19 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
             profile: A `tallystick.toml`, a directory that holds one or was made by
                 `tallystick cluster up`, or None to look in the usual places; see
                 `tallystick.profile`.
-            key: Who signs, instead of the profile's key: a signer, or a key file.
+            key: Who signs, instead of the profile's key: a signer, a key file, or the name of one
+                in the directory `keys` beside the profile.
 
         Raises:
             ConfigurationError: Something is missing or wrong.
         """
-        from tallystick.profile import load_profile  # noqa: PLC0415 - pydantic takes a while
+        from tallystick.profile import find_key, load_profile  # noqa: PLC0415 - pydantic is slow
 
         settings = load_profile(profile)
-        signer = (
-            key
-            if isinstance(key, Signer)
-            else settings.read_signer(None if key is None else Path(key))
-        )
+        if isinstance(key, Signer):
+            signer: Signer | None = key
+        else:
+            signer = settings.read_signer(None if key is None else find_key(key, profile))
         return cls(
             settings.endpoints,
             settings.read_genesis() or settings.read_ledger_id(),

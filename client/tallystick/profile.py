@@ -195,6 +195,18 @@ def write_profile(
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def find_key(key: Path | str, profile: Path | str | None = None) -> Path:
+    """Returns the key file that `key` means: a path, or a name for `keys/NAME.key` by the profile.
+
+    What exists as a path is a path.
+    """
+    path = Path(key).expanduser()
+    file = find_profile(profile)
+    if file is None or path.exists() or path.parent != Path():
+        return path
+    return file.parent / "keys" / f"{path.name}.key"
+
+
 def find_profile(path: Path | str | None = None) -> Path | None:
     """Returns the file that `load_profile` would read, None for the environment alone."""
     named = path or os.environ.get(PATH_VARIABLE)

@@ -140,6 +140,7 @@ class SubmitStream:
     async def __aenter__(self) -> Self:
         """Returns the stream itself; it is opened with the first message."""
         self._runner = asyncio.get_running_loop().create_task(self._run())
+        self._runner.add_done_callback(self._stopped)
         return self
 
     async def __aexit__(
@@ -168,12 +169,16 @@ class SubmitStream:
             as `envelope`), `ConnectionFailed`, `AccessDenied` or `ProtocolError` as `submit` does.
 
         Raises:
-            InvalidArgument: The message is empty, too long, or does not start with an envelope.
+            InvalidArgument: The message is empty, too long, or does not start with an envelope; or
+                the stream is not open.
         """
         if len(message) > limits.MAX_MESSAGE_BYTES:
             raise InvalidArgument(f"A message has {len(message)} bytes, more than 1 MiB.")
         first = Stored.from_bytes(message[: envelope_bytes(message, 0)])
         await self._slots.acquire()
+        if self._runner is None or self._runner.done():
+            self._slots.release()
+            raise InvalidArgument("The stream is not open.", advice="Use it in `async with`.")
         loop = asyncio.get_running_loop()
         left_s = (first.valid_until_ns - self._surroundings.now_ns()) / _NS_PER_S
         give_up_at = loop.time() + max(0.0, left_s) + limits.DECISION_MARGIN_S
@@ -214,6 +219,15 @@ class SubmitStream:
             self._expire()
             if self._unanswered:
                 await asyncio.sleep(delay_s)
+
+    def _stopped(self, runner: "asyncio.Task[None]") -> None:
+        """Nobody awaits the runner: a defect in it must not leave callers waiting for ever."""
+        error = None if runner.cancelled() else runner.exception()
+        while error is not None and self._unanswered:
+            sent = self._unanswered.popleft()
+            sent.doubt = sent.doubt or sent.written
+            sent.cause = f"{type(error).__name__} in the SDK: {error}"
+            sent.give_up()
 
     async def _converse(self, node: Node) -> None:
         """Opens a stream to `node`, sends what is unanswered, reads answers until it breaks."""
@@ -260,7 +274,8 @@ class SubmitStream:
     def _settle(self, response: wire.SubmitResponse, node: Node) -> None:
         """Answers the oldest message, or finds that it has to be sent again."""
         sent = self._unanswered[0]
-        codes = {row[0] for row in OUTCOME.iter_unpack(response.outcomes)}
+        whole = len(response.outcomes) % OUTCOME.size == 0
+        codes = {row[0] for row in OUTCOME.iter_unpack(response.outcomes)} if whole else set()
         again = codes & ELSEWHERE
         if Code.NOT_LEADER in again:
             self._pool.not_leader(node, response.leader)
@@ -270,7 +285,7 @@ class SubmitStream:
             # Answered, so this attempt leaves no doubt, unless the node says so itself.
             sent.written = Code.UNAVAILABLE in again or not codes
             raise _Broken(
-                ", ".join(Code(code).name for code in sorted(again)) or "an empty answer",
+                ", ".join(Code(code).name for code in sorted(again)) or "a garbled answer",
                 retry_after_s=response.retry_after_ms / 1000,
             )
         if sent.doubt and codes & OF_THE_MOMENT:

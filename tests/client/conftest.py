@@ -23,10 +23,7 @@ class Market:
     payee: Signer
     payer_account: AccountId
     payee_account: AccountId
-
-    @property
-    def surroundings(self) -> Surroundings:
-        return surroundings(self.cluster)
+    surroundings: Surroundings
 
     def new_client(self, **options: object) -> AsyncClient:
         arguments: dict[str, object] = {
@@ -66,7 +63,7 @@ async def populate(cluster: FakeCluster) -> Market:
     await client.issue(unit, payer_account, 1_000_000)
     for node in cluster.nodes:
         node.messages.clear()
-    return Market(cluster, client, unit, payer, payee, payer_account, payee_account)
+    return Market(cluster, client, unit, payer, payee, payer_account, payee_account, around)
 
 
 @pytest_asyncio.fixture

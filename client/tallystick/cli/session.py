@@ -26,7 +26,8 @@ ProfileOption: TypeAlias = Annotated[
     ),
 ]
 KeyOption: TypeAlias = Annotated[
-    Path | None, typer.Option("--key", "-k", help="Key file of who signs, not the profile's.")
+    Path | None,
+    typer.Option("--key", "-k", help="Who signs: a key file, or NAME for keys/NAME.key."),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 AmountArgument: TypeAlias = Annotated[

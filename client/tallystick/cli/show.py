@@ -86,7 +86,8 @@ def _report(info: EnvelopeInfo) -> Report:
     else:
         receipt = info.receipt
         done = "all done" if receipt is None or receipt.ok else "some refused"
-        summary = f"{header.record_count} records, {done}."
+        plural = "" if header.record_count == 1 else "s"
+        summary = f"{header.record_count} record{plural}, {done}."
     return Report(
         data,
         summary,
