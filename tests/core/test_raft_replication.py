@@ -1,5 +1,7 @@
 """Replication: entries reach everybody, slow followers included, and limits hold."""
 
+import sys
+
 import pytest
 from tallystick_core import (
     RAFT_FETCH_BYTES,
@@ -139,6 +141,52 @@ def test_one_read_serves_all_who_wait_and_is_not_asked_twice() -> None:
     cluster.tick(times=4)
     assert cluster.payloads(4) == cluster.payloads(5) == payloads(20) + payloads(5)
     assert len(cluster.fetches) == 1
+
+
+def test_one_piece_from_disk_fills_the_window() -> None:
+    cluster = Cluster(options=CoreOptions(max_size_per_msg=1, max_inflight_msgs=8))
+    cluster.elect(1)
+    cluster.crash(3)
+    cluster[1].core.report_unreachable(3)
+    for payload in payloads(30):
+        cluster.propose(1, payload)
+    cluster[1].save_state()
+    cluster.restart(3)
+    cluster.fetching = False
+    cluster.tick(times=4)
+    while cluster[1].status.peers[2].state != PeerState.REPLICATE:
+        answer_from_disk(cluster)
+        cluster.settle()
+    answer_from_disk(cluster)
+    appends = [packet for packet in cluster.packets if packet.to == 3]
+    assert len(appends) == 8  # not one per read
+    cluster.fetching = True
+    cluster.settle()
+    cluster.tick(times=4)
+    assert cluster.payloads(3) == payloads(30)
+
+
+def answer_from_disk(cluster: Cluster) -> None:
+    """Answers the newest want of node 1."""
+    low, high, *_ = cluster.fetches[-1]
+    cluster[1].core.fetched(low, [*cluster[1].disk.log[low - 1 : high - 1]])
+    cluster.pump(1)
+
+
+def test_a_frame_that_does_not_fit_the_log_leaves_nothing_in_memory() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.cut(1, 2)
+    for payload in (b"missed", b"ahead" * 100):
+        cluster.propose(1, payload, settle=False)
+    ahead = [packet.frame for packet in cluster.packets if packet.to == 2][-1]
+    info = RaftCore.peek(ahead)
+    payload = info.entries[0][3]
+    assert payload == b"ahead" * 100
+    held = sys.getrefcount(payload)
+    cluster[2].core.step(1, info)
+    assert cluster[2].status.last_index == 1
+    assert sys.getrefcount(payload) == held
 
 
 def test_a_failed_read_is_asked_again() -> None:
