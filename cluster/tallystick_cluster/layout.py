@@ -13,15 +13,16 @@ Making one is a pure sequence of file writes; nothing is started here.
 
 import json
 import os
+import random
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from tallystick_cluster import pki
-from tallystick_cluster.errors import ClusterExistsError, NoClusterError
+from tallystick_cluster.errors import ClusterError, ClusterExistsError, NoClusterError
 from tallystick_ledger.genesis import Genesis, GenesisNode
 from tallystick_ledger.ids import PublicKey
 from tallystick_ledger.keys import SigningKey
@@ -35,6 +36,11 @@ IDENTITY_DIRECTORY: Final = "identity"
 DEFAULT_ORIGIN: Final = "tallystick.local/cluster"
 HOST: Final = "127.0.0.1"
 SEED_BYTES: Final = 32
+# Above the ports that services are usually given.
+FIRST_PORT: Final = 10_000
+MIN_CANDIDATES: Final = 1_000
+OUTGOING_PORTS: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+USUAL_FIRST_OUTGOING_PORT: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +116,38 @@ class ClusterLayout:
 
 
 def free_addresses(count: int) -> list[str]:
-    """Addresses on the loopback whose ports are free now."""
+    """Addresses on the loopback whose ports are free now.
+
+    They lie below the range from which the system takes ports for outgoing connections: the port of
+    a node that is down must not be taken by somebody's client before the node is back.
+
+    Raises:
+        ClusterError: There are not so many.
+    """
+    candidates = list(range(FIRST_PORT, _first_outgoing_port()))
+    random.SystemRandom().shuffle(candidates)
+    addresses: list[str] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [f"{HOST}:{each.getsockname()[1]}" for each in sockets]
+        for port in candidates:
+            if len(addresses) == count:
+                break
+            each = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                each.bind((HOST, port))
+                addresses.append(f"{HOST}:{port}")
+    if len(addresses) < count:
+        raise ClusterError(f"there are no {count} free ports on {HOST}")
+    return addresses
+
+
+def _first_outgoing_port() -> int:
+    """The lowest port of outgoing connections; a usual one where the system does not say."""
+    try:
+        first = int(OUTGOING_PORTS.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return USUAL_FIRST_OUTGOING_PORT
+    # A system that hands out nearly all ports leaves no range to keep out of.
+    return first if first > FIRST_PORT + MIN_CANDIDATES else USUAL_FIRST_OUTGOING_PORT
 
 
 def create_cluster(
@@ -139,6 +171,7 @@ def create_cluster(
 
     Raises:
         ClusterExistsError: The directory holds a cluster.
+        ClusterError: There are not enough free ports.
     """
     if (directory / CLUSTER_FILE).exists():
         message = f"there is a cluster in {directory} already; choose another or remove it"

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ import psutil
 
 from tallystick_cluster.errors import NodeFailedError, NodeStateError, NotReadyError
 from tallystick_cluster.layout import ClusterLayout
-from tallystick_node.launch import LAUNCH_ENV
+from tallystick_node.launch import launch_environment
 from tallystick_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 PID_FILE: Final = "node.pid"
@@ -83,7 +84,7 @@ def start_node(
     if process_of(layout, raft_id) is not None:
         message = f"node {raft_id} runs already"
         raise NodeStateError(message)
-    environment = os.environ | LAUNCH_ENV | (extra_env or {})
+    environment = launch_environment(os.environ) | (extra_env or {})
     with (directory / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "tallystick_node", str(directory)],
@@ -93,8 +94,13 @@ def start_node(
             env=environment,
             start_new_session=True,
         )
-    started = psutil.Process(process.pid).create_time()
-    (directory / PID_FILE).write_text(json.dumps({"pid": process.pid, "started": started}))
+    try:
+        started = psutil.Process(process.pid).create_time()
+        (directory / PID_FILE).write_text(json.dumps({"pid": process.pid, "started": started}))
+    except BaseException:
+        process.kill()  # nobody would find it again
+        process.wait()
+        raise
     return process
 
 
@@ -111,7 +117,7 @@ def kill_node(layout: ClusterLayout, raft_id: int, signal_number: int = signal.S
     if process is None:
         message = f"node {raft_id} does not run"
         raise NodeStateError(message)
-    process.send_signal(signal_number)
+    _send(process, signal_number)
     if signal_number == signal.SIGKILL:
         _wait_gone(process, STOP_TIMEOUT_S)
     return int(process.pid)
@@ -129,13 +135,19 @@ def stop_nodes(layout: ClusterLayout) -> list[int]:
         if (process := process_of(layout, node.raft_id)) is not None
     }
     for process in running.values():
-        process.terminate()
+        _send(process, signal.SIGTERM)
     for raft_id, process in running.items():
         if not _wait_gone(process, STOP_TIMEOUT_S):
-            process.kill()
+            _send(process, signal.SIGKILL)
             _wait_gone(process, STOP_TIMEOUT_S)
         (layout.node_directory(raft_id) / PID_FILE).unlink(missing_ok=True)
     return list(running)
+
+
+def _send(process: psutil.Process, signal_number: int) -> None:
+    """Sends a signal; a process that has just ended is as good as one that got it."""
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(signal_number)
 
 
 def _wait_gone(process: psutil.Process, timeout_s: float) -> bool:

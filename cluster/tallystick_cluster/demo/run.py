@@ -36,7 +36,7 @@ from tallystick_cluster.demo.proofs import Evidence, Told
 from tallystick_cluster.demo.replay import replay_nodes
 from tallystick_cluster.demo.report import Reporter
 from tallystick_cluster.demo.settle import Settlement, Settler
-from tallystick_cluster.errors import DemoError
+from tallystick_cluster.errors import DemoError, NotReadyError
 from tallystick_cluster.layout import KEYS_DIRECTORY, ClusterLayout, create_cluster
 from tallystick_cluster.manage import (
     log_tail,
@@ -50,6 +50,9 @@ from tallystick_ledger.ids import AccountId
 from tallystick_ledger.state_rows import AccountRow
 
 NODES: Final = 3
+READY_TIMEOUT_S: Final = 60.0
+# Waiting is cut into pieces, so that Ctrl-C is not kept waiting.
+READY_PIECE_S: Final = 1.0
 AGREE_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.1
 
@@ -100,10 +103,6 @@ def run_demo(options: Options, reporter: Reporter) -> Figures:
     _introduce(plan, reporter)
     layout = create_cluster(options.directory, node_count=NODES, now_ns=time.time_ns())
     with _nodes_stopped(layout, reporter):
-        with _timed(reporter, f"{NODES} nodes with mutual TLS run and have a leader"):
-            for node in layout.nodes:
-                start_node(layout, node.raft_id)
-            wait_ready(layout)
         observed = asyncio.run(_observe(layout, plan, options, reporter))
     with _timed(reporter, "each node's own directory read, and its log replayed from the genesis"):
         evidence = Evidence(
@@ -123,7 +122,13 @@ def run_demo(options: Options, reporter: Reporter) -> Figures:
 async def _observe(
     layout: ClusterLayout, plan: Plan, options: Options, reporter: Reporter
 ) -> Observed:
-    """Everything that needs running nodes."""
+    """Everything that needs running nodes.
+
+    What blocks runs in threads, for which the event loop waits when it is interrupted: so no node
+    is started after the nodes were stopped.
+    """
+    with _timed(reporter, f"{NODES} nodes with mutual TLS run and have a leader"):
+        await _start(layout)
     client = AsyncClient(
         layout.endpoints, layout.genesis, tls=layout.ca_pem, signer=layout.operator_key
     )
@@ -140,6 +145,20 @@ async def _observe(
         rows = await client.get_accounts(wanted)
     balances = {row.account: row for row in rows if row is not None}
     return Observed(population, settlement, outage, balances, told)
+
+
+async def _start(layout: ClusterLayout) -> None:
+    for node in layout.nodes:
+        await asyncio.to_thread(start_node, layout, node.raft_id)
+    deadline_s = time.monotonic() + READY_TIMEOUT_S
+    while True:
+        try:
+            await asyncio.to_thread(wait_ready, layout, READY_PIECE_S)
+        except NotReadyError:
+            if time.monotonic() > deadline_s:
+                raise
+        else:
+            return
 
 
 async def _settle(
