@@ -60,3 +60,34 @@ impl AdmissionState for Cell {
         self.read(|kernel| kernel.live_ids(principal)).unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{catch_unwind, AssertUnwindSafe};
+
+    use super::*;
+    use crate::kernel::collisions::genesis;
+
+    fn cell() -> Cell {
+        Cell::new(Kernel::new(genesis()))
+    }
+
+    #[test]
+    fn changes_are_seen_by_readers() {
+        let cell = cell();
+        let change = |kernel: &mut Kernel| kernel.state.next_sequence = 9;
+        assert_eq!(cell.change(change), Ok(()));
+        assert_eq!(cell.read(|kernel| kernel.state.next_sequence), Ok(9));
+        assert!(AdmissionState::signer(&cell, &[2; 32]).is_some());
+    }
+
+    #[test]
+    fn a_kernel_that_panicked_is_never_used_again() {
+        let cell = cell();
+        let panics = AssertUnwindSafe(|| cell.change(|_| -> () { panic!("a broken invariant") }));
+        assert!(catch_unwind(panics).is_err());
+        assert_eq!(cell.read(|_| ()), Err(Broken));
+        assert_eq!(cell.change(|_| ()), Err(Broken));
+        assert!(AdmissionState::signer(&cell, &[2; 32]).is_none());
+    }
+}

@@ -242,6 +242,13 @@ impl State {
             ended_at_ns: u64_at(row, 96),
         };
         require_zero(row, 90, 96)?;
+        let (payer, payee) = (self.accounts.get(hold.payer), self.accounts.get(hold.payee));
+        require(
+            hold.payer != hold.payee
+                && payer.unit == payee.unit
+                && (payer.flags | payee.flags) & account_flag::ISSUANCE == 0,
+            "a hold between accounts that no rule lets hold",
+        )?;
         require(
             hold.captured <= hold.maximum && hold.maximum > 0,
             "a hold paid more than it holds",

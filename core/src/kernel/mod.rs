@@ -18,9 +18,11 @@
 mod admit;
 mod ahead;
 mod apply;
-#[cfg(feature = "python")]
+#[cfg(any(test, feature = "python"))]
 mod cell;
 mod checkpoint;
+#[cfg(test)]
+mod collisions;
 mod decode;
 mod effect;
 mod encode;

@@ -1,0 +1,367 @@
+//! A ledger to write scenarios on: one envelope a block, one line a step. Signatures are left out,
+//! because applying a block does not look at them.
+#![allow(dead_code)]
+
+use tallystick_core::format::limits::{
+    BLOCK_HEADER_BYTES, ENVELOPE_MAGIC, RECORDS_OFFSET, RECORD_BYTES, RESULT_BYTES,
+};
+use tallystick_core::format::{
+    kind, object_id, u16_at, write_block_header, Code, Genesis, Id16, Key32,
+};
+use tallystick_core::kernel::{Applied, BlockError, Kernel};
+
+use crate::support::{genesis_bytes, public_key, signing_key, NOW_NS, SECOND_NS};
+
+pub const UNIQUE: u16 = 1;
+pub const FINAL: u16 = 2;
+pub const OPEN: u16 = 1;
+pub const FREEZE: u16 = 2;
+pub const UNFREEZE: u16 = 3;
+pub const CLOSE: u16 = 4;
+pub const ADD: u8 = 1;
+pub const REVOKE: u8 = 2;
+pub const ROTATE: u8 = 3;
+pub const OWNER: u8 = 1;
+pub const SPEND: u8 = 2;
+pub const METER: u8 = 3;
+pub const START_AMOUNT: u128 = 1_000;
+
+pub type Record = [u8; RECORD_BYTES];
+
+/// A record with these fields at their offsets, and a nonce where none of them lies.
+pub fn record(kind: u16, fields: &[(usize, &[u8])]) -> Record {
+    let mut out = [0; RECORD_BYTES];
+    out[..2].copy_from_slice(&kind.to_le_bytes());
+    out[112] = 1;
+    for (at, field) in fields {
+        out[*at..at + field.len()].copy_from_slice(field);
+    }
+    out
+}
+
+pub fn flagged(mut record: Record, flags: u16) -> Record {
+    record[2..4].copy_from_slice(&flags.to_le_bytes());
+    record
+}
+
+/// The record with one byte set.
+pub fn with(mut record: Record, at: usize, byte: u8) -> Record {
+    record[at] = byte;
+    record
+}
+
+pub fn transfer(debit: &Id16, credit: &Id16, amount: u128) -> Record {
+    let amount = amount.to_le_bytes();
+    record(kind::TRANSFER, &[(8, debit), (24, credit), (40, &amount)])
+}
+
+/// A UNIQUE record with its reference.
+pub fn unique(record: Record, reference: u8) -> Record {
+    with(flagged(record, UNIQUE), 56, reference)
+}
+
+pub fn issue(unit: &Id16, credit: &Id16, amount: u128) -> Record {
+    let amount = amount.to_le_bytes();
+    record(kind::ISSUE, &[(8, unit), (24, credit), (40, &amount)])
+}
+
+pub fn reserve(payer: &Id16, payee: &Id16, maximum: u128, expires_at_ns: u64) -> Record {
+    let (maximum, expires) = (maximum.to_le_bytes(), expires_at_ns.to_le_bytes());
+    record(
+        kind::RESERVE,
+        &[(8, payer), (24, payee), (40, &maximum), (72, &expires)],
+    )
+}
+
+pub fn capture(hold: &Id16, cumulative: u128) -> Record {
+    let amount = cumulative.to_le_bytes();
+    record(kind::CAPTURE, &[(6, &[1]), (8, hold), (24, &amount)])
+}
+
+pub fn last_capture(hold: &Id16, cumulative: u128) -> Record {
+    flagged(capture(hold, cumulative), FINAL)
+}
+
+pub fn release(hold: &Id16) -> Record {
+    record(kind::RELEASE, &[(8, hold)])
+}
+
+pub fn account(operation: u16, id: &Id16) -> Record {
+    let at = if operation == OPEN { 8 } else { 24 };
+    record(kind::ACCOUNT, &[(6, &operation.to_le_bytes()), (at, id)])
+}
+
+pub fn unit(issuer: &Id16, symbol: &[u8]) -> Record {
+    record(kind::UNIT, &[(8, issuer), (24, symbol)])
+}
+
+pub fn principal(id: &Id16, key: &Key32) -> Record {
+    let fields: [(usize, &[u8]); 4] = [(6, &[1]), (8, key), (104, id), (120, &[0; 8])];
+    record(kind::PRINCIPAL, &fields)
+}
+
+pub fn key(operation: u8, key: &Key32, principal: &Id16, scope: u8, until_ns: u64) -> Record {
+    let until = until_ns.to_le_bytes();
+    let fields: [(usize, &[u8]); 4] = [
+        (6, &[operation, scope]),
+        (8, key),
+        (104, principal),
+        (120, &until),
+    ];
+    record(kind::KEY, &fields)
+}
+
+/// A name that needs no CONT.
+pub fn name(name_kind: u8, text: &[u8]) -> Record {
+    let length = [text.len() as u8];
+    record(kind::NAME, &[(6, &[name_kind]), (8, &length), (16, text)])
+}
+
+pub fn tick() -> Record {
+    record(kind::TICK, &[])
+}
+
+/// Somebody with a principal, an OWNER key and (but for the bank) an account.
+#[derive(Debug, Clone, Copy)]
+pub struct Person {
+    pub principal: Id16,
+    pub key: Key32,
+    pub account: Id16,
+}
+
+/// An envelope that nobody signed.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    pub key: Key32,
+    pub id: Id16,
+    pub valid_until_ns: u64,
+    pub atomic: bool,
+    pub records: Vec<u8>,
+}
+
+pub struct Ledger {
+    pub kernel: Kernel,
+    pub genesis: Genesis,
+    /// Timestamp of the next block.
+    pub now_ns: u64,
+    pub operator: Person,
+    pub node: Person,
+    /// Issues USD.
+    pub bank: Person,
+    pub usd: Id16,
+    pub alice: Person,
+    pub bob: Person,
+    made: u64,
+}
+
+impl Ledger {
+    /// A bank that issues USD, and Alice and Bob with 1,000 each.
+    pub fn new() -> Self {
+        Self::with_caps(3_000)
+    }
+
+    pub fn with_caps(cap: u32) -> Self {
+        let mut bytes = genesis_bytes();
+        for at in [132, 136, 140, 144, 148, 272] {
+            bytes[at..at + 4].copy_from_slice(&cap.to_le_bytes());
+        }
+        Self::from_genesis(&bytes)
+    }
+
+    pub fn from_genesis(bytes: &[u8]) -> Self {
+        let genesis = Genesis::parse(bytes).expect("the test genesis is valid");
+        let person = |principal, key: u64| Person {
+            principal,
+            key: public_key(&signing_key(key)),
+            account: [0; 16],
+        };
+        let nobody = person([0; 16], 0);
+        let mut ledger = Self {
+            kernel: Kernel::new(genesis.clone()),
+            now_ns: NOW_NS,
+            operator: person(genesis.operator_principal(0), 1_000_000),
+            node: person(genesis.node_principal(1), 1_000_001),
+            bank: nobody,
+            usd: [0; 16],
+            alice: nobody,
+            bob: nobody,
+            made: 0,
+            genesis,
+        };
+        ledger.bank = ledger.register(1);
+        ledger.usd = ledger.new_unit(b"USD");
+        ledger.alice = ledger.customer(2);
+        ledger.bob = ledger.customer(3);
+        ledger
+    }
+
+    pub fn envelope_id(&mut self) -> Id16 {
+        self.made += 1;
+        let milliseconds = u128::from(self.now_ns / 1_000_000);
+        let random = u128::from(self.made.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        ((milliseconds << 80) | random).to_le_bytes()
+    }
+
+    pub fn envelope(&mut self, key: &Key32, records: &[Record]) -> Envelope {
+        Envelope {
+            key: *key,
+            id: self.envelope_id(),
+            valid_until_ns: self.now_ns + 60 * SECOND_NS,
+            atomic: false,
+            records: records.concat(),
+        }
+    }
+
+    pub fn derived(&self, principal: &Id16, envelope: &Id16, index: u32) -> Id16 {
+        object_id(&self.genesis.ledger_id, principal, envelope, index)
+    }
+
+    /// The envelopes as the next block.
+    pub fn block(&self, envelopes: &[Envelope]) -> Vec<u8> {
+        let body: Vec<u8> = envelopes
+            .iter()
+            .flat_map(|envelope| envelope.bytes(&self.genesis))
+            .collect();
+        let records = (body.len() - RECORDS_OFFSET * envelopes.len()) / RECORD_BYTES;
+        let header = write_block_header(
+            1,
+            self.now_ns,
+            self.kernel.status().next_sequence,
+            envelopes.len() as u32,
+            records as u32,
+            body.len() as u32,
+        );
+        [&header[..], &body].concat()
+    }
+
+    pub fn try_apply(&mut self, envelopes: &[Envelope]) -> Result<Applied, BlockError> {
+        self.now_ns = self.now_ns.max(self.kernel.status().min_next_timestamp_ns);
+        let block = self.block(envelopes);
+        self.kernel.apply(&block)
+    }
+
+    pub fn apply(&mut self, envelopes: &[Envelope]) -> Applied {
+        self.try_apply(envelopes).expect("the block fits")
+    }
+
+    /// One block of one envelope; the codes of its records.
+    pub fn codes(&mut self, key: &Key32, records: &[Record]) -> Vec<Code> {
+        let envelope = self.envelope(key, records);
+        codes(&self.apply(&[envelope]))
+    }
+
+    /// As `codes`, all or none.
+    pub fn atomic_codes(&mut self, key: &Key32, records: &[Record]) -> Vec<Code> {
+        let mut envelope = self.envelope(key, records);
+        envelope.atomic = true;
+        codes(&self.apply(&[envelope]))
+    }
+
+    /// The code of one record in a block of its own.
+    pub fn code(&mut self, key: &Key32, record: Record) -> Code {
+        self.codes(key, &[record])[0]
+    }
+
+    /// Does a record that succeeds, and gives the id that it derives.
+    pub fn make(&mut self, person: &Person, make: impl FnOnce(&Id16) -> Record) -> Id16 {
+        let id = self.envelope_id();
+        let derived = self.derived(&person.principal, &id, 0);
+        let mut envelope = self.envelope(&person.key, &[make(&derived)]);
+        envelope.id = id;
+        assert_eq!(codes(&self.apply(&[envelope])), [Code::Ok]);
+        derived
+    }
+
+    pub fn ok(&mut self, person: &Person, record: Record) {
+        self.make(person, |_| record);
+    }
+
+    pub fn register(&mut self, key_number: u64) -> Person {
+        let key = public_key(&signing_key(key_number));
+        let operator = self.operator;
+        Person {
+            principal: self.make(&operator, |id| principal(id, &key)),
+            key,
+            account: [0; 16],
+        }
+    }
+
+    pub fn new_unit(&mut self, symbol: &[u8]) -> Id16 {
+        let (operator, issuer) = (self.operator, self.bank.principal);
+        self.make(&operator, |_| unit(&issuer, symbol))
+    }
+
+    pub fn new_account(&mut self, owner: &Person, unit: &Id16) -> Id16 {
+        self.make(owner, |_| account(OPEN, unit))
+    }
+
+    /// Somebody new with an account that holds 1,000.
+    pub fn customer(&mut self, key_number: u64) -> Person {
+        let mut person = self.register(key_number);
+        let (usd, bank) = (self.usd, self.bank);
+        person.account = self.new_account(&person, &usd);
+        self.ok(&bank, issue(&usd, &person.account, START_AMOUNT));
+        person
+    }
+
+    /// Alice holds an amount for Bob.
+    pub fn hold(&mut self, maximum: u128, lifetime_ns: u64) -> Id16 {
+        let (alice, bob, expires) = (self.alice, self.bob, self.now_ns + lifetime_ns);
+        self.make(&alice, |_| {
+            reserve(&alice.account, &bob.account, maximum, expires)
+        })
+    }
+
+    pub fn wait(&mut self, duration_ns: u64) {
+        self.now_ns += duration_ns;
+    }
+
+    /// Debits pending and posted, credits pending and posted.
+    pub fn columns(&self, account: &Id16) -> [u128; 4] {
+        let row = self.kernel.account_rows(account);
+        [72, 88, 104, 120].map(|at| tallystick_core::format::u128_at(&row, at))
+    }
+
+    /// All state but the ledger row and the live ids, which every envelope changes.
+    pub fn lasting_rows(&self) -> Vec<u8> {
+        let rows = self.kernel.state_rows();
+        let (mut rest, mut out) = (&rows[..], Vec::new());
+        while !rest.is_empty() {
+            let length = 8 + tallystick_core::format::u32_at(rest, 4) as usize;
+            let (row, behind) = rest.split_at(length);
+            if !matches!(u16_at(row, 0), 1 | 8) {
+                out.extend_from_slice(row);
+            }
+            rest = behind;
+        }
+        out
+    }
+}
+
+impl Envelope {
+    fn bytes(&self, genesis: &Genesis) -> Vec<u8> {
+        let mut out = vec![0; RECORDS_OFFSET];
+        out[..4].copy_from_slice(ENVELOPE_MAGIC);
+        out[4] = 1;
+        out[6] = u8::from(self.atomic);
+        out[8] = 1;
+        let count = (self.records.len() / RECORD_BYTES) as u32;
+        out[12..16].copy_from_slice(&count.to_le_bytes());
+        out[16..48].copy_from_slice(&genesis.ledger_id);
+        out[48..80].copy_from_slice(&self.key);
+        out[80..96].copy_from_slice(&self.id);
+        out[96..104].copy_from_slice(&self.valid_until_ns.to_le_bytes());
+        out.extend_from_slice(&self.records);
+        out
+    }
+}
+
+pub fn codes(applied: &Applied) -> Vec<Code> {
+    let results = applied.results.chunks_exact(RESULT_BYTES);
+    results
+        .map(|result| Code::from_u16(u16_at(result, 0)).expect("a code of the format"))
+        .collect()
+}
+
+/// Where the envelopes of a block begin.
+pub const BODY: usize = BLOCK_HEADER_BYTES;

@@ -1,0 +1,9 @@
+//! Tests of the kernel as a whole, without Python.
+
+mod blocks;
+mod checkpoint;
+mod codes;
+mod ledger;
+mod lifetimes;
+#[path = "../support/mod.rs"]
+mod support;
