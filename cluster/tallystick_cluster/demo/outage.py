@@ -15,6 +15,7 @@ from tallystick_cluster.errors import NotReadyError
 from tallystick_cluster.layout import ClusterLayout
 from tallystick_cluster.manage import NodeState, kill_node, node_states, start_node
 
+LEADER_TIMEOUT_S: Final = 10.0
 CATCH_UP_TIMEOUT_S: Final = 60.0
 POLL_S: Final = 0.05
 # How long the leader stays away: long enough that the others elect, and go on without it.
@@ -51,7 +52,7 @@ async def kill_and_restart(layout: ClusterLayout, tell: Callable[[str], None]) -
         NotReadyError: There is no leader to kill, or the node did not catch up in time.
         NodeStateError: The leader's process is gone already.
     """
-    node = leader_among(await asyncio.to_thread(node_states, layout))
+    node = await _leader(layout, time.monotonic() + LEADER_TIMEOUT_S)
     await asyncio.to_thread(kill_node, layout, node)
     killed_at_s = time.monotonic()
     tell(f"node {node}, the leader, is killed by SIGKILL")
@@ -85,6 +86,17 @@ def longest_silence_s(acknowledged_at_s: Sequence[float], killed_at_s: float) ->
     """
     after = [killed_at_s, *(at_s for at_s in acknowledged_at_s if at_s > killed_at_s)]
     return max((later - earlier for earlier, later in pairwise(after)), default=0.0)
+
+
+async def _leader(layout: ClusterLayout, deadline_s: float) -> int:
+    """Raft id of the leader; waits for one where an election is just going on."""
+    while True:
+        try:
+            return leader_among(await asyncio.to_thread(node_states, layout))
+        except NotReadyError:
+            if time.monotonic() > deadline_s:
+                raise
+        await asyncio.sleep(POLL_S)
 
 
 async def _caught_up(layout: ClusterLayout, node: int, deadline_s: float) -> int:

@@ -163,8 +163,8 @@ def same_state(evidence: Evidence) -> Proof:
     ]
     return _proof(
         "same_state",
-        f"equal state digests {first.state_digest.hex()[:16]}…: replayed from each disk, as told "
-        "by the running nodes, as checkpointed",
+        f"equal state digests {first.state_digest.hex()[:16]}…: replayed from each disk, told by "
+        "the nodes, checkpointed",
         problems,
     )
 
