@@ -52,7 +52,8 @@ class ReplicaMetrics:
     """Counters and gauges of the consensus half.
 
     Attributes:
-        term, leader, commit_index, applied_index, last_index: as the last change left them.
+        term, leader: as the last change left them.
+        commit_index, applied_index, last_index: read whenever somebody scrapes.
         synced_groups: groups of writes made durable.
         elections: times this node became leader.
         refused_frames: frames of a peer that were not stepped, by reason.

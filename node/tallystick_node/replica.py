@@ -201,6 +201,10 @@ class Replica:
         events = LinkEvents(unreachable=self._on_unreachable, refused=self._on_refused)
         self._server = PeerServer(identity, hello, pins, self._deliver)
         self._transport = Transport(identity, hello, config.peers, pins, events)
+        gauges = metrics.replica
+        gauges.last_index.set_function(lambda: self._consensus.last_index)
+        gauges.commit_index.set_function(lambda: self._consensus.commit_index)
+        gauges.applied_index.set_function(lambda: self._consensus.applied_index)
 
     def _make_consensus(self, applied_index: int, applied_tip: ChainTip) -> Consensus:
         config, store = self._config, self._store
@@ -329,7 +333,6 @@ class Replica:
 
     def applied(self, index: int) -> None:
         """The kernel has applied everything up to `index`."""
-        self._metrics.replica.applied_index.set(index)
         self._input(lambda: self._consensus.applied(index))
 
     @property
@@ -482,7 +485,6 @@ class Replica:
             case Check():
                 self._checker.put(action)
             case Commit(entries):
-                self._metrics.replica.commit_index.set(entries[-1].index)
                 self._hooks.committed(entries)
             case Fetch():
                 self._fetch(action)
