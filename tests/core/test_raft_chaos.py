@@ -45,6 +45,7 @@ class Chaos:
             self.save: 4,
             self.transfer: 1,
             self.unreachable: 1,
+            self.step_down: 1,
             self.fetch_toggle: 1,
         }
 
@@ -141,6 +142,12 @@ class Chaos:
         if leader is not None:
             others = [voter for voter in self.cluster.voters if voter != leader.id]
             leader.core.transfer_leader(self.rng.choice(others))
+            self.cluster.pump(leader.id)
+
+    def step_down(self) -> None:
+        leader = self.cluster.leader()
+        if leader is not None:
+            leader.core.step_down()
             self.cluster.pump(leader.id)
 
     def unreachable(self) -> None:

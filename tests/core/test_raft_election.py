@@ -202,6 +202,49 @@ def test_a_leader_without_a_majority_steps_down() -> None:
     assert leader.id in (2, 3)
 
 
+def test_a_leader_that_steps_down_keeps_its_term_and_vote_and_others_take_over() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster[2].core.step_down()  # not a leader: nothing happens
+    cluster[1].core.allow_campaigns(allowed=False)
+    cluster[1].core.step_down()
+    cluster.pump(1)
+    cluster.settle()
+    status = cluster[1].status
+    assert (status.role, status.term, status.vote) == (RaftRole.FOLLOWER, 1, 1)
+    assert (cluster[2].leader, cluster[2].role) == (1, RaftRole.FOLLOWER)
+    cluster.tick(times=6 * ELECTION_TICK)
+    leader = cluster.leader()
+    assert leader is not None
+    assert leader.id != 1
+    cluster.propose(leader.id, b"goes on")
+    assert cluster.payloads(1) == [b"goes on"]
+
+
+def test_a_node_that_must_not_campaign_still_votes() -> None:
+    cluster = Cluster()
+    cluster.elect(1)
+    cluster.crash(1)
+    cluster[2].core.allow_campaigns(allowed=False)
+    cluster.tick(2, times=10 * ELECTION_TICK)
+    cluster[2].core.campaign()
+    assert cluster[2].status.role == RaftRole.FOLLOWER
+    cluster.tick(times=6 * ELECTION_TICK)
+    assert cluster[3].role == RaftRole.LEADER
+    assert cluster[2].status.vote == 3
+    cluster[3].core.transfer_leader(2)
+    cluster.pump(3)
+    cluster.settle()
+    assert cluster[2].role == RaftRole.FOLLOWER
+    cluster[2].core.allow_campaigns(allowed=True)
+    cluster[3].core.step_down()
+    cluster[2].core.campaign()
+    cluster.pump(2)
+    cluster.pump(3)
+    cluster.settle()
+    assert cluster[2].role == RaftRole.LEADER
+
+
 def test_leadership_is_handed_over_and_proposals_wait() -> None:
     cluster = Cluster()
     cluster.elect(1)

@@ -433,6 +433,16 @@ class RaftCore:
             ValueError: If `to` is not another voter.
         """
 
+    def step_down(self) -> None:
+        """Stops leading, in the same term and with the vote kept. Does nothing in other roles.
+
+        For a leader whose blocks the others refuse (its clock is off): with campaigns forbidden,
+        somebody else takes over.
+        """
+
+    def allow_campaigns(self, allowed: bool) -> None:
+        """Allows (the default) or forbids elections started here; voting goes on in any case."""
+
     def campaign(self) -> None:
         """Starts an election, with a pre-vote, without waiting for the timeout."""
 

@@ -20,8 +20,6 @@ use super::limits::{FETCH_BYTES, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES, MAX_READ_CO
 use super::setup::{Refusal, Setup};
 use super::views::{frame_error, refused, PyPeerProgress, PyReady, PyStatus, RaftMessageType};
 
-const DEFAULT_CACHE_BYTES: u64 = 32 << 20;
-
 type PyEntry<'py> = (u64, u64, Bound<'py, PyBytes>);
 
 /// The payload of a Python object, used in place.
@@ -228,7 +226,7 @@ impl PyRaftCore {
     #[pyo3(signature = (
         id, voters, *, learners = Vec::new(), term, vote, commit, applied, term_runs, last_index,
         tail, election_tick, heartbeat_tick, max_inflight_msgs, max_size_per_msg,
-        max_uncommitted_bytes, cache_bytes = DEFAULT_CACHE_BYTES, seed = 0, nonce = 0
+        max_uncommitted_bytes, cache_bytes = 33_554_432, seed = 0, nonce = 0
     ))]
     #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn new(
@@ -322,6 +320,14 @@ impl PyRaftCore {
     fn transfer_leader(&mut self, py: Python<'_>, to: u64) -> PyResult<()> {
         let outcome = self.engine.transfer_leader(to);
         outcome.map_err(|refusal| refused(py, &refusal))
+    }
+
+    fn step_down(&mut self) {
+        self.engine.step_down();
+    }
+
+    fn allow_campaigns(&mut self, allowed: bool) {
+        self.engine.allow_campaigns(allowed);
     }
 
     fn campaign(&mut self) {

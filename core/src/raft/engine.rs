@@ -74,6 +74,7 @@ pub struct RaftEngine {
     vote_number: u64,
     vote_handed_out: (u64, u64),
     commit_handed_out: u64,
+    campaigns: bool,
     seed: u64,
     draws: u64,
     drawn_for: (u64, StateRole),
@@ -123,6 +124,7 @@ impl RaftEngine {
             vote_number: 0,
             vote_handed_out: (setup.term, setup.vote),
             commit_handed_out: setup.applied,
+            campaigns: true,
             seed: mix(setup.seed ^ mix(setup.id)),
             draws: 0,
             drawn_for: (setup.term, StateRole::Follower),
@@ -149,10 +151,12 @@ impl RaftEngine {
         }
     }
 
-    /// A lone voter elects itself in one call, and raft wants its log to be durable by then.
+    /// Whether an election may start here now. A lone voter elects itself in one call, and raft
+    /// wants its log to be durable by then.
     fn may_campaign(&self) -> bool {
         let log = &self.raw.raft.raft_log;
-        !self.raw.raft.prs().is_singleton() || log.persisted == log.last_index()
+        let durable = log.persisted == log.last_index();
+        self.campaigns && (durable || !self.raw.raft.prs().is_singleton())
     }
 
     fn vote_durable(&self) -> bool {
@@ -164,6 +168,25 @@ impl RaftEngine {
     pub fn tick(&mut self) {
         if self.is_leader() || self.may_campaign() {
             self.raw.tick();
+            self.settle();
+        } else {
+            // Time passes all the same: the lease of a silent leader must run out here, or this
+            // node would never vote for its successor.
+            let raft = &mut self.raw.raft;
+            raft.election_elapsed = raft.election_elapsed.saturating_add(1);
+        }
+    }
+
+    /// Allows or forbids this node to start elections; it votes and follows in any case.
+    pub fn allow_campaigns(&mut self, allowed: bool) {
+        self.campaigns = allowed;
+    }
+
+    /// Stops leading, in the same term and with the vote kept. Nothing for any other role.
+    pub fn step_down(&mut self) {
+        if self.is_leader() {
+            let term = self.raw.raft.term;
+            self.raw.raft.become_follower(term, 0);
             self.settle();
         }
     }

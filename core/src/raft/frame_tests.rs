@@ -194,7 +194,9 @@ proptest! {
 
     /// Every byte string is either refused or the only encoding of what it decodes to.
     #[test]
-    fn the_encoding_is_canonical(edits in proptest::collection::vec((0..160usize, any::<u8>()), 1..6)) {
+    fn the_encoding_is_canonical(
+        edits in proptest::collection::vec((0..160usize, any::<u8>()), 1..6),
+    ) {
         let mut frame = encode(&append(3, 7, 2, &[b"first", b"second"])).to_vec();
         for (at, byte) in edits {
             let at = at % frame.len();
