@@ -91,8 +91,13 @@ class Node:
             response_deserializer=ledger_pb2.GetStatusResponse.FromString,
         )
 
-    async def connect(self, timeout_s: float) -> None:
+    async def connect(self, timeout_s: float, *, patient: bool = False) -> None:
         """Returns once the channel is connected.
+
+        Args:
+            timeout_s: When to give up.
+            patient: Whether to try again a node that refused the last time it was asked. Else that
+                is taken for its answer until gRPC, in the background, has found it alive.
 
         Raises:
             NotConnected: it was refused, or took longer than `timeout_s`.
@@ -104,8 +109,9 @@ class Node:
         try:
             async with asyncio.timeout(timeout_s):
                 while state is not grpc.ChannelConnectivity.READY:
-                    if state in _HOPELESS:
+                    if state in _HOPELESS and not patient:
                         raise NotConnected(f"{self.address} does not accept connections")
+                    patient = patient and state in _HOPELESS
                     await channel.wait_for_state_change(state)
                     state = channel.get_state(try_to_connect=True)
         except TimeoutError:

@@ -231,7 +231,7 @@ class Reader:
             return _decode_status(answer, node.address)
         node = self._pool.node(address)
         try:
-            await node.connect(min(deadline_s, limits.CONNECT_TIMEOUT_S))
+            await node.connect(min(deadline_s, limits.CONNECT_TIMEOUT_S), patient=True)
             return _decode_status(await node.get_status(request, timeout=deadline_s), address)
         except NotConnected as error:
             raise ConnectionFailed(f"{error}.") from error

@@ -25,13 +25,17 @@ class Market:
     payee_account: AccountId
     surroundings: Surroundings
 
-    def new_client(self, **options: object) -> AsyncClient:
-        arguments: dict[str, object] = {
-            "tls": None,
-            "signer": self.payer,
-            "surroundings": self.surroundings,
-        }
-        return AsyncClient(self.cluster.endpoints, self.cluster.genesis, **(arguments | options))  # type: ignore[arg-type]
+    def new_client(
+        self, signer: Signer | None = None, attempt_timeout_s: float = 5.0
+    ) -> AsyncClient:
+        return AsyncClient(
+            self.cluster.endpoints,
+            self.cluster.genesis,
+            tls=None,
+            signer=signer or self.payer,
+            attempt_timeout_s=attempt_timeout_s,
+            surroundings=self.surroundings,
+        )
 
 
 def surroundings(cluster: FakeCluster) -> Surroundings:

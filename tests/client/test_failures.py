@@ -1,21 +1,22 @@
 """Nodes that misbehave: nobody pays twice, and nobody is told two different outcomes."""
 
 import asyncio
-from collections.abc import Awaitable
 
 import pytest
 from tests.client.conftest import Market
 from tests.client.fake_node import FakeNode, Manner
 
-from tallystick import OutcomeUnknown, errors, limits
+from tallystick import OutcomeUnknown, Receipt, errors, limits
 from tallystick.envelopes import Stored
 from tallystick.reads import Presence
 from tallystick_ledger.ids import AccountId, PrincipalId
 from tallystick_ledger.records import Transfer
 
 
-def pay(market: Market, amount: int = 1, **options: float) -> Awaitable[object]:
-    return market.client.transfer(market.payer_account, market.payee_account, amount, **options)  # type: ignore[arg-type]
+async def pay(market: Market, amount: int = 1, deadline_s: float | None = None) -> Receipt:
+    return await market.client.transfer(
+        market.payer_account, market.payee_account, amount, deadline_s=deadline_s
+    )
 
 
 def stored_payment(market: Market, amount: int = 1) -> Stored:

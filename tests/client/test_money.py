@@ -1,6 +1,7 @@
 """The high-level calls, against the executable specification behind real gRPC."""
 
 from array import array
+from typing import Any
 
 import pytest
 from tests.client.conftest import Market
@@ -28,15 +29,17 @@ async def test_transfer_moves_money_and_tells_where_it_stands(market: Market) ->
 
 
 @pytest.mark.parametrize("amount", [1.0, True, "1", None])
-async def test_an_amount_that_is_no_int_is_a_type_error(market: Market, amount: object) -> None:
+async def test_an_amount_that_is_no_int_is_a_type_error(
+    market: Market,
+    amount: Any,  # noqa: ANN401 - the point
+) -> None:
+    payer, payee = market.payer_account, market.payee_account
     with pytest.raises(TypeError):
-        await market.client.transfer(market.payer_account, market.payee_account, amount)  # type: ignore[arg-type]
+        await market.client.transfer(payer, payee, amount)
     with pytest.raises(TypeError):
-        await market.client.transfers(
-            [market.payer_account],
-            [market.payee_account],
-            [amount],  # type: ignore[list-item]
-        )
+        await market.client.transfers([payer], [payee], [amount])
+    with pytest.raises(TypeError):
+        market.client.reserve(payer, payee, amount)
     assert market.cluster.nodes[0].messages == []
 
 

@@ -71,7 +71,7 @@ def parse_amount(text: str, exponents: Mapping[str, int]) -> ParsedAmount:
 def format_amount(steps: int, symbol: str, exponent: int) -> str:
     """Writes an amount: at least two decimals where the unit has them, no needless ones beyond."""
     sign, digits = "-" if steps < 0 else "", str(abs(steps)).rjust(exponent + 1, "0")
-    whole = digits[: len(digits) - exponent]
-    fraction = digits[len(digits) - exponent :].rstrip("0").ljust(min(2, exponent), "0")
-    number = f"{int(whole):,}".replace(",", " ") if len(whole) > 4 else whole
-    return f"{sign}{number}{'.' + fraction if fraction else ''} {symbol}".rstrip()
+    point = len(digits) - exponent
+    whole = digits[:point]
+    fraction = digits[point:].rstrip("0").ljust(min(2, exponent), "0")
+    return f"{sign}{whole}{'.' + fraction if fraction else ''} {symbol}".rstrip()

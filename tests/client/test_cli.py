@@ -1,0 +1,280 @@
+"""The command: what it prints, what it leaves behind, and how it exits."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.client.fake_node import FakeCluster, Manner
+
+from tallystick import blocking, cli
+from tallystick.cli.groups import ENTRIES, load
+from tallystick.errors import ConfigurationError
+from tallystick.keyfile import new_key_file, read_key_file, write_key_file
+
+
+@dataclass
+class Ran:
+    """What a command line came to."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever it printed
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TALLYSTICK_PROFILE", raising=False)
+
+    def run_command(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["tallystick", *arguments])
+        try:
+            cli.main()
+            exit_code = 0
+        except SystemExit as end:
+            exit_code = end.code if isinstance(end.code, int) else 0
+        captured = capsys.readouterr()
+        return Ran(exit_code, captured.out, captured.err)
+
+    return run_command
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[FakeCluster]:
+    """A fake cluster that keeps wall time, and a profile for its operator."""
+    made = FakeCluster()
+    made.clock.now_ns = time.time_ns()
+    made.ledger.clock = time.time_ns  # type: ignore[assignment]
+    blocking.run(made.__aenter__())
+    (tmp_path / "genesis.bin").write_bytes(made.genesis.encode())
+    (tmp_path / "keys").mkdir()
+    write_key_file(tmp_path / "keys" / "operator.key", new_key_file(b"\x01" * 32))
+    endpoints = ", ".join(f'"{endpoint}"' for endpoint in made.endpoints)
+    (tmp_path / "tallystick.toml").write_text(
+        f"endpoints = [{endpoints}]\ninsecure = true\ngenesis = 'genesis.bin'\n"
+        "key = 'keys/operator.key'\n"
+    )
+    yield made
+    blocking.run(made.__aexit__())
+
+
+@pytest.fixture
+def market(cluster: FakeCluster, run: Run) -> FakeCluster:
+    """Alice issues USD and has 100; Bob has an account."""
+    for line in (
+        "principal new alice",
+        "principal new bob",
+        "unit new USD --exponent 9 --issuer alice",
+        "account open --unit USD --name till -k alice",
+        "account open --unit USD --name shop -k bob",
+        "issue till 100 USD -k alice",
+    ):
+        ran = run(*line.split())
+        assert ran.exit_code == 0, ran.err
+    return cluster
+
+
+def test_help_is_there_for_every_subcommand(run: Run) -> None:
+    ran = run("--help")
+    assert ran.exit_code == 0
+    for name in ENTRIES:
+        assert name in ran.out
+    for name in ENTRIES:
+        if name not in {"demo", "bench"}:  # other packages' own
+            ran = run(name, "--help")
+            assert ran.exit_code == 0, name
+            assert "Usage" in ran.out
+
+
+def test_help_loads_neither_grpc_nor_pydantic() -> None:
+    """What is not imported cannot be slow."""
+    program = (
+        "import sys; sys.argv = ['tallystick', '--help']\n"
+        "from tallystick import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'grpc', 'pydantic', 'nacl', 'rocksdict', 'cryptography'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tallystick_cluster", None)
+    monkeypatch.delitem(sys.modules, "tallystick.cli.cluster", raising=False)
+    with pytest.raises(ConfigurationError) as caught:
+        load("cluster")
+    assert "pip install 'tallystick[cluster]'" in caught.value.advice
+
+
+def test_a_missing_module_of_our_own_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tallystick.cli.key", None)
+    with pytest.raises(ModuleNotFoundError):
+        load("key")
+
+
+@pytest.mark.usefixtures("market")
+def test_money_moves_and_the_last_line_says_so(run: Run) -> None:
+    ran = run("transfer", "till", "shop", "12.50", "USD", "-k", "alice")
+    assert ran.exit_code == 0
+    assert ran.out.splitlines()[-1].startswith("Paid 12.50 USD from till to shop;")
+    assert ran.err == ""
+    ran = run("transfer", "till", "shop", "1", "-k", "alice", "--json")
+    assert ran.json["amount"] == "1"
+    sequence = ran.json["receipt"]["sequence"]
+    assert run("account", "show", "shop", "--json").json["available"] == "12500000001"
+    shown = run("show", str(sequence), "--json").json
+    assert shown["presence"] == "FOUND"
+    assert shown["records"][0]["fields"]["amount"] == 1
+    by_id = run("show", shown["envelope_id"], "--principal", "alice", "--json").json
+    assert by_id == shown
+    assert "12.500000001 USD" in run("account", "list").out
+
+
+@pytest.mark.usefixtures("market")
+def test_refusals_exit_3_and_change_nothing(run: Run) -> None:
+    ran = run("transfer", "till", "shop", "101", "USD", "-k", "alice", "--json")
+    assert ran.exit_code == 3
+    assert ran.json["error"]["code"] == "INSUFFICIENT_FUNDS"
+    assert "Traceback" not in ran.err
+    assert ran.err.count("\n") == 2
+    assert run("account", "show", "till", "--json").json["available"] == "100000000000"
+    shown = run("show", str(ran.json["error"]["sequence"])).out
+    assert "INSUFFICIENT_FUNDS" in shown
+    assert shown.splitlines()[-1] == "1 record, some refused."
+
+
+def test_an_unknown_outcome_exits_4_with_the_id(
+    market: FakeCluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TALLYSTICK_VALID_FOR_S", "0.2")
+    monkeypatch.setattr("tallystick.limits.DECISION_MARGIN_S", 0.05)
+    for node in market.nodes:
+        node.manners.extend([Manner.DROP_ANSWER] + [Manner.BREAK] * 100)
+    ran = run("transfer", "till", "shop", "1", "USD", "-k", "alice", "--json")
+    assert ran.exit_code == 4
+    assert ran.json["error"]["code"] == "OUTCOME_UNKNOWN"
+    for node in market.nodes:
+        node.manners.clear()
+    ran = run("show", ran.json["error"]["envelope_id"], "-k", "alice", "--json")
+    assert ran.json["presence"] == "FOUND"
+
+
+def test_no_connection_exits_5(market: FakeCluster, run: Run) -> None:
+    for node in market.nodes:
+        blocking.run(node.stop())
+    assert run("status").exit_code == 5
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize(
+    ("line", "exit_code", "complaint"),
+    [
+        ("transfer till shop 0.0000000001 USD -k alice", 2, "decimals"),
+        ("transfer till shop 1.5 -k alice", 2, "no unit"),
+        ("transfer till nobody 1 -k alice", 2, "no account"),
+        ("transfer till shop 1 TOKEN -k alice", 2, "TOKEN"),
+        ("transfer till shop 1 USD -k carol", 6, "carol.key"),
+        ("transfer till shop 1 USD -p nowhere.toml", 6, "nowhere.toml"),
+        ("transfer till", 2, ""),
+        ("account open --unit USD --name till -k alice", 2, "already"),
+        (f"account open --unit USD --name {'ab' * 16} -k alice", 2, "no name"),
+        ("account freeze shop -k alice", 3, "no such account"),
+        ("show nonsense", 2, "neither"),
+        ("nonsense", 2, ""),
+    ],
+)
+def test_what_cannot_work_is_said(run: Run, line: str, exit_code: int, complaint: str) -> None:
+    ran = run(*line.split())
+    assert ran.exit_code == exit_code, ran.err
+    assert complaint in ran.err
+    assert ran.out == ""
+
+
+@pytest.mark.usefixtures("market")
+def test_an_amount_of_another_unit_is_not_sent(run: Run) -> None:
+    assert run(*["unit", "new", "EUR", "--exponent", "2", "--issuer", "bob"]).exit_code == 0
+    ran = run(*["transfer", "till", "shop", "1", "EUR", "-k", "alice"])
+    assert ran.exit_code == 2
+    assert "holds USD, not EUR" in ran.err
+
+
+@pytest.mark.usefixtures("market")
+def test_holds(run: Run) -> None:
+    hold = run(*["reserve", "till", "shop", "5", "USD", "-k", "alice", "--json"]).json["hold"]
+    assert run("account", "show", "till", "--json").json["debits_pending"] == "5000000000"
+    ran = run("capture", hold, "2", "USD", "-k", "bob")
+    assert ran.out.splitlines()[-1] == "Captured 2.00 USD so far; 3.00 USD left."
+    assert run("release", hold, "-k", "alice").exit_code == 3
+    assert run("release", hold, "-k", "bob").exit_code == 0
+    assert run("account", "show", "shop", "--json").json["available"] == "2000000000"
+    assert run("capture", "ab" * 16, "1", "-k", "bob").exit_code == 1
+
+
+@pytest.mark.usefixtures("market")
+def test_accounts_are_frozen_noted_and_closed(run: Run) -> None:
+    assert run("account", "freeze", "shop", "-k", "bob").exit_code == 0
+    assert "FROZEN" in run("account", "show", "shop", "--json").json["flags"]
+    assert run("account", "unfreeze", "shop", "-k", "bob").exit_code == 0
+    account = run("account", "show", "shop", "--json").json["account"]
+    assert run("account", "add", "bobs", account).exit_code == 0
+    assert run("account", "close", "bobs", "-k", "bob").exit_code == 0
+    assert run("account", "show", "shop", "--json").json["flags"] == ["CLOSED"]
+    assert run("account", "show", "ab" * 16).exit_code == 1
+
+
+@pytest.mark.usefixtures("market")
+def test_a_principal_gets_a_key_file_that_says_whose_it_is(run: Run, tmp_path: Path) -> None:
+    ran = run("principal", "new", "carol", "--type", "service", "--json")
+    held = read_key_file(tmp_path / "keys" / "carol.key")
+    assert held.principal is not None
+    assert ran.json["principal"] == held.principal.hex()
+    assert run("principal", "new", "carol").exit_code == 3  # the key is registered already
+    assert run("principal", "add", "dave", "ab" * 16).exit_code == 0
+    assert run("unit", "new", "X", "--issuer", "dave").exit_code == 3
+
+
+def test_status_shows_all_nodes(market: FakeCluster, run: Run) -> None:
+    blocking.run(market.nodes[2].stop())
+    ran = run("status")
+    assert ran.exit_code == 0
+    assert ran.out.splitlines()[-1] == "2 of 3 nodes answer, node 1 leads."
+    nodes = run("status", "--digest", "--json").json["nodes"]
+    assert nodes[0]["state_digest"] == nodes[1]["state_digest"]
+    assert nodes[2]["error"] == "CONNECTION_FAILED"
+
+
+def test_keys_and_genesis_from_scratch(run: Run) -> None:
+    assert run("key", "new", "op.key").exit_code == 0
+    assert run("key", "new", "op.key").exit_code == 6
+    shown = run("key", "show", "op.key", "--json").json
+    assert shown["principal"] is None
+    assert "seed" not in shown
+    line = run(
+        "node", "keys", "node-1", "--raft-id", "1", "--authority", "authority", "--json"
+    ).json["node"]
+    arguments = ("--operator", "op.key", "--node", line, "--origin", "example.org/x")
+    made = run("genesis", "new", "genesis.bin", *arguments, "--json").json
+    assert made["operators"] == [shown["public_key"]]
+    assert run("genesis", "show", "genesis.bin", "--json").json == made
+    assert run("genesis", "new", "genesis.bin", *arguments).exit_code == 6
+    assert run("genesis", "new", "other.bin", *arguments, "--quorum", "2").exit_code == 2
+    ran = run("node", "init", "node-1", "--raft-id", "1", "--genesis", "genesis.bin")
+    assert ran.exit_code == 0, ran.err
+    assert (
+        run("node", "init", "node-1", "--raft-id", "1", "--genesis", "genesis.bin").exit_code == 1
+    )
+    assert run("node", "run", "nowhere").exit_code == 1

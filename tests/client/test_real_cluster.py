@@ -1,0 +1,87 @@
+"""The SDK against three node processes with mutual TLS, one of which is killed."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tallystick import AsyncClient, Client, Signer, SigningKey
+from tallystick_cluster.layout import ClusterLayout, create_cluster
+from tallystick_cluster.manage import kill_node, start_node, stop_nodes, wait_ready
+from tallystick_ledger.ids import AccountId
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+ALICE, BOB = SigningKey(b"\x51" * 32), SigningKey(b"\x52" * 32)
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterLayout]:
+    made = create_cluster(
+        tmp_path_factory.mktemp("sdk") / "cluster", node_count=3, now_ns=time.time_ns()
+    )
+    try:
+        for node in made.nodes:
+            start_node(made, node.raft_id)
+        wait_ready(made, 60)
+        yield made
+    finally:
+        stop_nodes(made)
+
+
+@pytest.fixture(scope="module")
+def accounts(layout: ClusterLayout) -> tuple[Signer, Signer, AccountId, AccountId]:
+    with Client.from_profile(layout.directory) as operator:
+        alice = Signer(ALICE, operator.register_principal(ALICE).id)
+        bob = Signer(BOB, operator.register_principal(BOB).id)
+        unit = operator.create_unit("TOKEN", 0, alice.principal).id
+        till = operator.open_account(unit, signer=alice).id
+        shop = operator.open_account(unit, signer=bob).id
+        operator.issue(unit, till, 1_000_000, signer=alice)
+    return alice, bob, till, shop
+
+
+Accounts = tuple[Signer, Signer, AccountId, AccountId]
+
+
+def test_a_hold_from_reserve_to_release(layout: ClusterLayout, accounts: Accounts) -> None:
+    alice, bob, till, shop = accounts
+    with Client.from_profile(layout.directory, key=alice) as client:
+        before = client.balance(shop)
+        with client.reserve(till, shop, 1_000, payee=bob) as hold:
+            hold.capture(400)
+        assert client.balance(shop) == before + 400
+        many = client.transfers(till * 20_000, shop * 20_000, [1] * 20_000)
+        assert all(receipt.ok for receipt in many)
+        assert client.balance(shop) == before + 20_400
+
+
+async def test_callers_do_not_notice_that_the_leader_is_killed(
+    layout: ClusterLayout, accounts: Accounts
+) -> None:
+    alice, _, till, shop = accounts
+    leader = wait_ready(layout, 60)
+    async with AsyncClient.from_profile(layout.directory, key=alice) as client:
+        before = await client.balance(shop)
+        paid = 0
+
+        async def caller(count: int) -> None:
+            nonlocal paid
+            for _ in range(count):
+                await client.transfer(till, shop, 1)
+                paid += 1
+
+        callers = [asyncio.ensure_future(caller(100)) for _ in range(20)]
+        while paid < 200:
+            await asyncio.wait(callers, timeout=0.01)
+        kill_node(layout, leader)
+        await asyncio.gather(*callers)
+        assert paid == 2_000
+        assert await client.balance(shop) == before + 2_000
+        start_node(layout, leader)
+        wait_ready(layout, 60)
+        statuses = [
+            await client.status(endpoint, with_state_digest=True) for endpoint in layout.endpoints
+        ]
+        assert {status.ledger_id for status in statuses} == {client.ledger_id}
