@@ -48,7 +48,7 @@ fn touch(state: &State, records: &[u8]) {
         if !matches!(record.kind(), kind::TRANSFER | kind::RESERVE) {
             continue;
         }
-        // Debit or payer, credit or payee. Both cache lines of the row: its head and its last column.
+        // Debit or payer, credit or payee; both cache lines of each row, by a field in each.
         for id in [record.id16(8), record.id16(24)] {
             if let Some(account) = state.accounts.find_row(id) {
                 seen ^= u128::from(account.flags) ^ account.credits_posted;

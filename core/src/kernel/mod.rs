@@ -6,11 +6,12 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `apply`, `envelope`, `input`, `ahead` | a block, an envelope, a record with the stages all kinds share |
+//! | `apply`, `envelope`, `input`, `ahead` | a block, an envelope, a record with its stages |
 //! | `registry`, `key`, `unit`, `money`, `metering`, `system` | the rules, one function a kind |
 //! | `sweep`, `effect`, `leaf` | pruning and expiry, computed postings, what the log tree gets |
 //! | `state`, `rows`, `table`, `window`, `expiry`, `journal` | the tables and their changes |
 //! | `encode`, `decode`, `checkpoint`, `invariants` | state rows and digest, there and back |
+//! | `query`, `admit`, `cell`, `packed`, `python*` | what the shell asks, and how |
 //!
 //! A refused record or block is a value. A broken invariant is a panic: it means that this node
 //! can no longer say what the ledger says, and the only honest reaction is to stop.

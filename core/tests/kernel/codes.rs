@@ -42,12 +42,12 @@ const ENVELOPE_CODES: &[(Code, Scenario)] = &[
     (Code::Ok, |l| as_alice(l, pay(l, 1))),
     (Code::Duplicate, |l| {
         let pay = l.envelope(&l.alice.key.clone(), &[pay(l, 1)]);
-        l.apply(&[pay.clone()]);
+        l.apply(std::slice::from_ref(&pay));
         codes(&l.apply(&[pay]))
     }),
     (Code::IdConflict, |l| {
         let mut pay = l.envelope(&l.alice.key.clone(), &[pay(l, 1)]);
-        l.apply(&[pay.clone()]);
+        l.apply(std::slice::from_ref(&pay));
         pay.valid_until_ns += 1;
         codes(&l.apply(&[pay]))
     }),
