@@ -55,9 +55,10 @@ fn widen(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+/// By the high bits: the low ones choose the place inside of the shard.
 #[inline]
 fn shard_of(hash: u32) -> usize {
-    hash as usize % SHARD_COUNT
+    (hash >> (u32::BITS - SHARD_COUNT.ilog2())) as usize
 }
 
 impl<R: Remembered> Window<R> {
