@@ -64,6 +64,8 @@ def demo(
     except (ClusterError, TallystickError, NodeError, OSError) as error:
         typer.echo(f"tallystick demo: {error}", err=True)
         raise typer.Exit(1) from error
+    if keep is not None:
+        reporter.line(f"kept: {keep}; `tallystick cluster up --dir {keep}` starts it again")
     reporter.figures(figures)
     if as_json:
         typer.echo(json.dumps(figures.as_json()))

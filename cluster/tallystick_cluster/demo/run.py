@@ -36,7 +36,7 @@ from tallystick_cluster.demo.proofs import Evidence, Told
 from tallystick_cluster.demo.replay import replay_nodes
 from tallystick_cluster.demo.report import Reporter
 from tallystick_cluster.demo.settle import Settlement, Settler
-from tallystick_cluster.errors import DemoError, NotReadyError
+from tallystick_cluster.errors import DemoError, NodeFailedError, NotReadyError
 from tallystick_cluster.layout import KEYS_DIRECTORY, ClusterLayout, create_cluster
 from tallystick_cluster.manage import (
     log_tail,
@@ -197,10 +197,14 @@ async def _agreed(layout: ClusterLayout) -> list[Told]:
 
     Raises:
         DemoError: They do not within `AGREE_TIMEOUT_S`.
+        NodeFailedError: One of them does not run.
     """
     deadline_s = time.monotonic() + AGREE_TIMEOUT_S
     while time.monotonic() < deadline_s:
         states = await asyncio.to_thread(node_states, layout, with_digest=True)
+        gone = [str(each.raft_id) for each in states if each.pid is None]
+        if gone:
+            raise NodeFailedError(f"of the nodes, {' and '.join(gone)} ended before the demo did")
         told = [
             Told(each.raft_id, each.status.next_sequence, each.status.state_digest)
             for each in states
