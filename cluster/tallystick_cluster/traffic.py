@@ -51,6 +51,8 @@ MAX_TRANSFER: Final = 1_000
 LIFETIME_NS: Final = 300_000_000_000
 SETUP_TIMEOUT_S: Final = 30.0
 OUTCOME_BYTES: Final = 32
+# The signer's public key in an envelope's header.
+SIGNER: Final = slice(48, 80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ class Traffic:
     ledger_id: LedgerId
     unit: UnitId
     parties: tuple[Party, ...]
+
+    def principal_of(self, envelope: bytes) -> PrincipalId:
+        """Whose envelope this is."""
+        signer = envelope[SIGNER]
+        return next(party.principal for party in self.parties if party.key.public_key == signer)
 
     def envelope(self, generator: random.Random) -> bytes:
         """One signed transfer between two parties."""
@@ -116,7 +123,9 @@ def setup_traffic(layout: ClusterLayout) -> Traffic:
     submit_all(layout, [sealed(ledger_id, operator, registration, records)])
     unit_envelope = fresh_envelope_id()
     unit = UnitId(object_id(ledger_id, operator_id, unit_envelope, 0))
-    unit_record = Unit(symbol="TOK", exponent=0, issuer=principals[0])
+    # Symbols are taken once for all; traffic may be set up more than once on a ledger.
+    symbol = f"T{os.urandom(4).hex().upper()}"
+    unit_record = Unit(symbol=symbol, exponent=0, issuer=principals[0])
     submit_all(layout, [sealed(ledger_id, operator, unit_envelope, encoded(unit_record.encode))])
     parties, openings = [], []
     for key, principal in zip(keys, principals, strict=True):
