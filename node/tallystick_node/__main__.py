@@ -5,22 +5,20 @@ from pathlib import Path
 
 from tallystick_node.app import run_node
 from tallystick_node.errors import NodeError
-
-EXIT_USAGE = 2
-EXIT_REFUSED = 3
+from tallystick_node.failure import ExitCode
 
 
 def main() -> int:
     """Runs the node; returns the process's exit code."""
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python -m tallystick_node DIRECTORY\n")
-        return EXIT_USAGE
+        return ExitCode.USAGE
     try:
         run_node(Path(sys.argv[1]))
     except NodeError as error:
         sys.stderr.write(f"tallystick node: {error}\n")
-        return EXIT_REFUSED
-    return 0
+        return ExitCode.REFUSED
+    return ExitCode.OK
 
 
 if __name__ == "__main__":

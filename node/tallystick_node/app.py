@@ -27,6 +27,7 @@ from tallystick_node.config import NodeConfig
 from tallystick_node.failure import fatal
 from tallystick_node.identity import DATABASE_DIRECTORY, NodeIdentity
 from tallystick_node.limits import CHECKPOINT_EVERY_BYTES, CLIENT_SERVER_OPTIONS, STOP_GRACE_S
+from tallystick_node.logs import configure_logs
 from tallystick_node.metrics import NodeMetrics, serve_metrics
 from tallystick_node.pipeline import Pipeline
 from tallystick_node.reads import Reads
@@ -276,6 +277,7 @@ class Node:
 async def serve(directory: Path) -> None:
     """Runs the node in ``directory`` until SIGTERM or SIGINT."""
     config = NodeConfig.load(directory)
+    configure_logs(config.log, config.raft_id)
     node = Node(config, NodeIdentity.load(directory, config.raft_id))
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()

@@ -21,12 +21,12 @@ class ExitCode(IntEnum):
     """How a node process ends."""
 
     OK = 0
-    CONFIG = 2
-    """A setting or the command line is wrong."""
+    USAGE = 2
+    """The command line is wrong."""
+    REFUSED = 3
+    """The node must not run like this: settings, no or damaged store, or refused by its peers."""
     FATAL = 70
     """A write, a sync, the core or a part of the node failed."""
-    REFUSED = 78
-    """The node must not run in this state: not initialised, damaged, or refused by its peers."""
 
 
 def fatal(part: str, error: BaseException | str, code: ExitCode = ExitCode.FATAL) -> NoReturn:
