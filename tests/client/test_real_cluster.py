@@ -1,8 +1,12 @@
 """The SDK against three node processes with mutual TLS, one of which is killed."""
 
 import asyncio
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +39,7 @@ def accounts(layout: ClusterLayout) -> tuple[Signer, Signer, AccountId, AccountI
     with Client.from_profile(layout.directory) as operator:
         alice = Signer(ALICE, operator.register_principal(ALICE).id)
         bob = Signer(BOB, operator.register_principal(BOB).id)
-        unit = operator.create_unit("TOKEN", 0, alice.principal).id
+        unit = operator.create_unit("CREDIT", 0, alice.principal).id
         till = operator.open_account(unit, signer=alice).id
         shop = operator.open_account(unit, signer=bob).id
         operator.issue(unit, till, 1_000_000, signer=alice)
@@ -55,6 +59,17 @@ def test_a_hold_from_reserve_to_release(layout: ClusterLayout, accounts: Account
         many = client.transfers(till * 20_000, shop * 20_000, [1] * 20_000)
         assert all(receipt.ok for receipt in many)
         assert client.balance(shop) == before + 20_400
+
+
+def test_the_example_of_the_readme_runs(layout: ClusterLayout, repository_root: Path) -> None:
+    readme = (repository_root / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert "my-cluster" in example
+    program = example.replace("my-cluster", str(layout.directory))
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split()[1:] == ["7250", "2750"]
 
 
 async def test_callers_do_not_notice_that_the_leader_is_killed(
