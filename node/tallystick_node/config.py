@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from tallystick_node.errors import ConfigError
+from tallystick_node.limits import CHECKPOINT_EVERY_BYTES
 
 CONFIG_FILE: Final = "node.toml"
 
@@ -66,10 +67,12 @@ class WorkSettings(_Section):
     Attributes:
         verify_threads: threads of one batch verification; 0: cores divided by `nodes_per_machine`.
         nodes_per_machine: nodes that share this machine's cores.
+        checkpoint_every_bytes: log applied between two checkpoints of state, at least.
     """
 
     verify_threads: int = Field(default=0, ge=0, le=256)
     nodes_per_machine: int = Field(default=1, ge=1, le=64)
+    checkpoint_every_bytes: int = Field(default=CHECKPOINT_EVERY_BYTES, ge=1)
 
     def threads(self, core_count: int) -> int:
         """Threads of one batch verification on a machine with so many cores."""

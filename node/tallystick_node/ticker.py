@@ -55,7 +55,8 @@ class Ticker:
     def leadership_changed(self, *, leading: bool) -> None:
         """Starts or stops ticking."""
         self._leading = leading
-        if leading and self._kernel.status().live_ids:
+        # Also with no live id in the state: what was lost with a predecessor left none.
+        if leading:
             self._inherited_until_ns = self._clock_ns() + self._inherited_life_ns
 
     async def run(self) -> None:

@@ -12,6 +12,7 @@ The file itself is synced only now and then, since one fsync per group is enough
 it may lag behind, never lead. It is a lower bound; that suffices to refuse, never to accept.
 """
 
+import errno
 import os
 import struct
 from pathlib import Path
@@ -82,7 +83,9 @@ class SyncMark:
         Raises:
             OSError: the file cannot be written.
         """
-        os.pwrite(self._descriptor, _encode(group), 0)
+        row = _encode(group)
+        if os.pwrite(self._descriptor, row, 0) != len(row):
+            raise OSError(errno.EIO, "the sync mark was written in part")
         self._group = group
 
     def sync(self) -> None:
