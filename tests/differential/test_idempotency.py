@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
 from tests.differential import raw
-from tests.differential.book import SECOND_NS, START_AMOUNT, Book
+from tests.differential.book import SECOND_NS, START_AMOUNT, Book, MakeEngine
+from tests.differential.cases import KindCases, new_case
+from tests.differential.cases_money import RESERVE
+from tests.differential.cases_registry import ACCOUNT_OPEN, NAME, PRINCIPAL, UNIT
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import new_envelope_id
@@ -134,3 +138,29 @@ def test_no_good_envelope_is_ever_executed_twice(book: Book) -> None:
     forgotten_ns = envelope.valid_until_ns + 2_000_000
     assert book.apply(envelope, at_ns=forgotten_ns)[0].codes == [Code.EXPIRED]
     assert book.available(book.alice) == START_AMOUNT - 5
+
+
+@pytest.mark.parametrize(
+    "kind", [PRINCIPAL, NAME, ACCOUNT_OPEN, UNIT, RESERVE], ids=lambda kind: kind.name
+)
+def test_a_derived_id_that_is_taken_conflicts(kind: KindCases, engine: MakeEngine) -> None:
+    """Only a colliding hash does this. Here an id's time lies, which admission refuses."""
+    case = new_case(kind, engine)
+    book = case.book
+    case.key, envelope_id = case.signer.key, book.new_id()
+    first = case.build(case, envelope_id)
+    assert book.send(case.key, first, envelope_id=envelope_id).codes == [Code.OK]
+    book.now_ns += 70 * SECOND_NS  # the live id is forgotten, what was made is not
+    offset, content = {
+        "PRINCIPAL": (8, b"k" * 32),
+        "NAME": (16, b"b"),
+        "ACCOUNT OPEN": (112, b"x"),
+        "UNIT": (24, b"X"),
+        "RESERVE": (72, raw.u64(book.now_ns + 100 * SECOND_NS)),
+    }[kind.name]
+    second = raw.patched(first, offset, content)
+    assert book.send(case.key, second, envelope_id=envelope_id).codes == [Code.ID_CONFLICT]
+    fresh = book.new_id()
+    if kind is PRINCIPAL:
+        second = raw.patched(second, 104, book.derived(case.signer.principal, fresh, 0))
+    assert book.send(case.key, second, envelope_id=fresh).codes == [Code.OK]

@@ -42,15 +42,18 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
-            CREDIT_NOT_FOUND; for the payer's, then for the payee's account: ACCOUNT_CLOSED,
-            ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH; EXPIRY_INVALID; CAP_EXCEEDED, open
-            holds or references; FUNDS_HELD or INSUFFICIENT_FUNDS; AMOUNT_OVERFLOW.
+            CREDIT_NOT_FOUND, ID_CONFLICT; for the payer's, then for the payee's account:
+            ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH; EXPIRY_INVALID;
+            CAP_EXCEEDED, open holds or references; INSUFFICIENT_FUNDS or FUNDS_HELD;
+            AMOUNT_OVERFLOW.
     """
     maximum = Amount(record.maximum)
     check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
     check_reference(state, place, Group.METERING, record.reference, unique=record.unique)
     payer = own_account(state, place.principal, record.payer_account, Code.DEBIT_NOT_FOUND)
     payee = found(state.accounts.get(record.payee_account), Code.CREDIT_NOT_FOUND)
+    hold_id = HoldId(place.derived_id(state))
+    require(hold_id not in state.holds, Code.ID_CONFLICT)
     check_movable(payer)
     check_movable(payee)
     require(payer.unit == payee.unit, Code.UNIT_MISMATCH)
@@ -68,7 +71,7 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
     state.put_account(replace(payee, credits_pending=amounts.add(payee.credits_pending, maximum)))
     state.put_hold(
         HoldRow(
-            hold=HoldId(place.derived_id(state)),
+            hold=hold_id,
             payer_account=record.payer_account,
             payee_account=record.payee_account,
             maximum=maximum,

@@ -39,11 +39,13 @@ def principal(state: State, place: Place, record: Principal) -> list[Effect]:
     """Registers a principal with its first OWNER key.
 
     Raises:
-        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_MISMATCH, KEY_EXISTS.
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_MISMATCH, KEY_EXISTS,
+            ID_CONFLICT.
     """
     check_key_and_scope(state, place, Scope.OPERATE)
     require(record.principal == place.derived_id(state), Code.PRINCIPAL_MISMATCH)
     require(record.key not in state.keys, Code.KEY_EXISTS)
+    require(record.principal not in state.principals, Code.ID_CONFLICT)
 
     state.principals.put(
         record.principal,
@@ -151,7 +153,7 @@ def name(state: State, place: Place, record: Name) -> list[Effect]:
     """Registers a name; its text stays in the log, the state keeps the text's hash.
 
     Raises:
-        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; NAME_EXISTS; CAP_EXCEEDED.
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; NAME_EXISTS, ID_CONFLICT; CAP_EXCEEDED.
     """
     check_key_and_scope(state, place, Scope.OWNER)
     raw = record.text.encode()
@@ -164,6 +166,7 @@ def name(state: State, place: Place, record: Name) -> list[Effect]:
     )
     alias = (row.owner, row.name_kind, row.text_hash)
     require(state.names.find(alias) is None, Code.NAME_EXISTS)
+    require(row.name not in state.names, Code.ID_CONFLICT)
     require(state.names.count(place.principal) < state.genesis.caps.names, Code.CAP_EXCEEDED)
 
     state.names.put(row.name, row)
@@ -198,12 +201,13 @@ def account_open(state: State, place: Place, record: Account) -> None:
     """Opens an account.
 
     Raises:
-        Refused: UNIT_NOT_FOUND; CAP_EXCEEDED, accounts of the principal.
+        Refused: UNIT_NOT_FOUND, ID_CONFLICT; CAP_EXCEEDED, accounts of the principal.
     """
+    account_id = AccountId(place.derived_id(state))
     require(record.unit in state.units, Code.UNIT_NOT_FOUND)
+    require(account_id not in state.accounts, Code.ID_CONFLICT)
     check_account_cap(state, place.principal)
 
-    account_id = AccountId(place.derived_id(state))
     state.put_account(AccountRow(account_id, place.principal, record.unit))
 
 

@@ -25,14 +25,16 @@ def unit(state: State, place: Place, record: Unit) -> list[Effect]:
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_NOT_FOUND; UNIT_EXISTS, the
-            symbol is taken; CAP_EXCEEDED, accounts of the issuer.
+            symbol is taken; ID_CONFLICT; CAP_EXCEEDED, accounts of the issuer.
     """
     check_key_and_scope(state, place, Scope.OPERATE)
     require(record.issuer in state.principals, Code.PRINCIPAL_NOT_FOUND)
     require(state.units.find(record.symbol) is None, Code.UNIT_EXISTS)
+    unit_id = UnitId(place.derived_id(state))
+    require(unit_id not in state.units, Code.ID_CONFLICT)
+    require(issuance_account(unit_id) not in state.accounts, Code.ID_CONFLICT)
     check_account_cap(state, record.issuer)
 
-    unit_id = UnitId(place.derived_id(state))
     state.units.put(
         unit_id,
         UnitRow(unit=unit_id, issuer=record.issuer, symbol=record.symbol, exponent=record.exponent),
