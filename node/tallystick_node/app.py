@@ -26,7 +26,11 @@ from tallystick_node.apply import ApplyWorker, apply_entry
 from tallystick_node.config import NodeConfig
 from tallystick_node.failure import fatal
 from tallystick_node.identity import DATABASE_DIRECTORY, NodeIdentity
-from tallystick_node.limits import CHECKPOINT_EVERY_BYTES, CLIENT_SERVER_OPTIONS, STOP_GRACE_S
+from tallystick_node.limits import (
+    CLIENT_SERVER_OPTIONS,
+    MAX_CONCURRENT_CALLS,
+    STOP_GRACE_S,
+)
 from tallystick_node.logs import configure_logs
 from tallystick_node.metrics import NodeMetrics, serve_metrics
 from tallystick_node.pipeline import Pipeline
@@ -128,7 +132,7 @@ class Node:
             applied_index=applied,
             on_applied=self._on_applied,
             metrics=self.metrics.write_path,
-            checkpoint_every_bytes=CHECKPOINT_EVERY_BYTES,
+            checkpoint_every_bytes=self.config.work.checkpoint_every_bytes,
         )
         self.worker.start()
         await self.replica.start()
@@ -141,7 +145,9 @@ class Node:
 
     async def _serve(self) -> None:
         """Opens the client port and the metrics port."""
-        self.server = aio.server(options=CLIENT_SERVER_OPTIONS)
+        self.server = aio.server(
+            options=CLIENT_SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS
+        )
         service = LedgerService(
             pipeline=self.pipeline,
             reads=self.reads,

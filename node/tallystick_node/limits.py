@@ -113,3 +113,23 @@ TICK_LIFETIME_NS: Final = 60_000_000_000
 CHECKPOINT_EVERY_BYTES: Final = 256 * _MIB
 # ... and at least so many times the size of the last one, so that writing them stays a small share.
 CHECKPOINT_SIZE_FACTOR: Final = 4
+
+# --- fairness -------------------------------------------------------------------------------------
+
+# What a party may send in one round while others wait too: small messages go several at a time,
+# one of 1 MiB waits for sixteen rounds.
+FAIR_QUANTUM_BYTES: Final = 64 * _KIB
+# Of one connection between arrival and answer, before anything of it is verified.
+MAX_CONNECTION_BYTES: Final = 16 * _MIB
+# Of one signer between verification and ordering: it gets no more of the node by more connections.
+MAX_SIGNER_BYTES: Final = 24 * _MIB
+# Messages with bad signatures after which nothing more is taken from a connection.
+MAX_STRIKES: Final = 8
+# Connections with something in flight or a strike; beyond, the oldest strikes are forgotten.
+MAX_TRACKED_CONNECTIONS: Final = 65_536
+# Calls in progress on the client port; further ones are told RESOURCE_EXHAUSTED by gRPC.
+MAX_CONCURRENT_CALLS: Final = 8_192
+# A client that takes no answer for that long is cut off.
+ANSWER_WRITE_TIMEOUT_S: Final = 20.0
+# A connection without a call for that long is closed.
+IDLE_CONNECTION_MS: Final = 15 * 60 * 1000

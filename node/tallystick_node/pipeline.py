@@ -21,13 +21,13 @@ Invariants:
    majority has it on disk.
 3. When leadership ends, every message in flight is answered UNAVAILABLE: its outcome is unknown to
    this node, and resending the same bytes is always safe.
-4. The bytes of all messages between ``submit`` and their answer stay within
+4. Parties take turns: connections before verification, signers after it (fairness.py).
+5. The bytes of all messages between ``submit`` and their answer stay within
    ``MAX_IN_FLIGHT_BYTES``.
 """
 
 import asyncio
 import struct
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -37,6 +37,7 @@ from tallystick_core import Admission, Applied, build_block
 from tallystick_ledger.codes import Code
 from tallystick_node.applied_rows import ORIGINAL_OFFSET, ROW_BYTES
 from tallystick_node.errors import NotLeaderError, ProposalRefusedError
+from tallystick_node.fairness import ConnectionBook, FairQueue
 from tallystick_node.limits import (
     BULK_BLOCK_BYTES,
     BULK_ENTRIES_IN_FLIGHT,
@@ -44,6 +45,7 @@ from tallystick_node.limits import (
     GROUP_WAIT_S,
     MAX_BLOCK_BODY_BYTES,
     MAX_IN_FLIGHT_BYTES,
+    MAX_SIGNER_BYTES,
     MAX_VERIFY_BATCH_BYTES,
     MAX_WAITING_MESSAGES,
     RETRY_AFTER_MS,
@@ -56,6 +58,8 @@ from tallystick_proto.wire import LeaderHint, SubmitResponse
 
 OUTCOME: Final = struct.Struct("<HHIQQQ")
 RESULT_BYTES: Final = 16
+SIGNER_OFFSET: Final = 48
+KEY_BYTES: Final = 32
 _U64: Final = struct.Struct("<Q")
 
 
@@ -106,6 +110,7 @@ class _Submission:
     """One message on its way. ``admission``/``position`` are set once it is verified."""
 
     message: bytes
+    connection: str
     reply: asyncio.Future[SubmitResponse]
     arrived_s: float
     admission: Admission | None = None
@@ -113,6 +118,11 @@ class _Submission:
     body: bytes = b""
     ordered_envelopes: int = 0
     ordered_records: int = 0
+
+    @property
+    def signer(self) -> bytes:
+        """Key that signed the first envelope: who the message is charged to once verified."""
+        return self.message[SIGNER_OFFSET : SIGNER_OFFSET + KEY_BYTES]
 
 
 @dataclass(slots=True)
@@ -148,9 +158,9 @@ class Pipeline:
         self._clock_ns = clock_ns
         self._leader_hint = leader_hint
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Submission] = deque()
-        self._ready: deque[_Submission] = deque()
-        self._ready_bytes = 0
+        self._waiting: FairQueue[_Submission] = FairQueue()
+        self._ready: FairQueue[_Submission] = FairQueue()
+        self._connections = ConnectionBook()
         self._in_flight_bytes = 0
         self._proposed: dict[int, _Proposed] = {}
         self._uncommitted = 0
@@ -171,14 +181,19 @@ class Pipeline:
 
     @property
     def latest_valid_until_ns(self) -> int:
-        """Largest ``valid_until`` of all envelopes this leader has proposed."""
+        """Largest ``valid_until`` of all clients' envelopes that this leader has proposed."""
         return self._latest_valid_until_ns
 
-    async def submit(self, message: bytes) -> SubmitResponse:
+    def is_barred(self, connection: str) -> bool:
+        """Whether the connection delivered so many bad signatures that it is not served."""
+        return self._connections.is_barred(connection)
+
+    async def submit(self, message: bytes, connection: str = "") -> SubmitResponse:
         """Takes one message through to its answer.
 
         Args:
             message: Envelopes back to back; 1 byte to 1 MiB.
+            connection: Names the connection that it came by; empty for the node's own.
 
         Returns:
             The answer; refusals are answers, not exceptions.
@@ -189,19 +204,23 @@ class Pipeline:
             return refuse_whole(message, Code.TOO_LARGE)
         if not message:
             return refuse_whole(message, Code.MALFORMED)
+        size = len(message)
         if (
-            self._in_flight_bytes + len(message) > MAX_IN_FLIGHT_BYTES
+            self._in_flight_bytes + size > MAX_IN_FLIGHT_BYTES
             or len(self._waiting) >= MAX_WAITING_MESSAGES
+            or not self._connections.admit(connection, size)
         ):
             return refuse_whole(message, Code.OVERLOADED, retry_after_ms=RETRY_AFTER_MS)
-        submission = _Submission(message, self._loop.create_future(), self._loop.time())
-        self._in_flight_bytes += len(message)
-        self._waiting.append(submission)
+        future: asyncio.Future[SubmitResponse] = self._loop.create_future()
+        submission = _Submission(message, connection, future, self._loop.time())
+        self._in_flight_bytes += size
+        self._waiting.push(connection, submission, size)
         self._wake.set()
         try:
             return await submission.reply
         finally:
-            self._in_flight_bytes -= len(message)
+            self._in_flight_bytes -= size
+            self._connections.release(connection, size)
 
     async def run(self) -> None:
         """Verifies what waits, for as long as the node runs."""
@@ -211,20 +230,28 @@ class Pipeline:
             while self._waiting:
                 await self._verify_next()
 
-    async def _verify_next(self) -> None:
-        """Verifies as many waiting messages as one batch may hold, then orders them."""
+    def _next_batch(self) -> list[_Submission]:
+        """As many waiting messages as one batch may hold; those of a suspect stay alone."""
         batch: list[_Submission] = []
-        size = 0
-        while self._waiting and (
-            not batch or size + len(self._waiting[0].message) <= MAX_VERIFY_BATCH_BYTES
-        ):
-            submission = self._waiting.popleft()
-            size += len(submission.message)
+        room = MAX_VERIFY_BATCH_BYTES
+        while (next_item := self._waiting.pop_fitting(room)) is not None:
+            connection, submission = next_item
+            if self._connections.is_suspect(submission.connection):
+                if batch:
+                    self._waiting.push_back(connection, submission, len(submission.message))
+                    return batch
+                return [submission]
+            room -= len(submission.message)
             batch.append(submission)
+        return batch
+
+    async def _verify_next(self) -> None:
+        """Verifies a batch of waiting messages, then orders what is ready."""
+        batch = self._next_batch()
         messages = [submission.message for submission in batch]
         now_ns = self._clock_ns()
         started_s = self._loop.time()
-        if size <= SMALL_VERIFY_BYTES:
+        if sum(map(len, messages)) <= SMALL_VERIFY_BYTES:
             admission = self._verifier.check(messages, now_ns)
         else:
             admission = await self._verifier.check_in_thread(messages, now_ns)
@@ -242,34 +269,46 @@ class Pipeline:
         submission.ordered_envelopes = admission.ok_count(position)
         submission.ordered_records = admission.ok_records(position)
         self._metrics.admit.observe(self._loop.time() - submission.arrived_s)
+        if submission.connection and has_bad_signature(admission.codes(position)):
+            self._connections.strike(submission.connection)
         if submission.ordered_envelopes == 0:
             self._spawn(self._answer_mixed(submission, b"", b"", b""))
             return
         if not self._leading:
             self._give_up(submission)
             return
+        signer = submission.signer
+        if self._ready.bytes_of(signer) + len(submission.message) > MAX_SIGNER_BYTES:
+            self._overloaded(submission)
+            return
         submission.body = admission.body(position)
-        self._latest_valid_until_ns = max(
-            self._latest_valid_until_ns, admission.max_valid_until_ns(position)
-        )
-        self._ready.append(submission)
-        self._ready_bytes += len(submission.body)
+        if submission.connection:
+            # Of clients only: a tick whose own id had to be decided would need another tick.
+            self._latest_valid_until_ns = max(
+                self._latest_valid_until_ns, admission.max_valid_until_ns(position)
+            )
+        self._ready.push(signer, submission, len(submission.body))
 
     # -- ordering --------------------------------------------------------------------------------
 
     def _order(self) -> None:
         """Proposes blocks for as long as the group-commit rule allows."""
         while self._ready and self._leading and self._proposer.may_propose:
-            if self._ready_bytes >= BULK_BLOCK_BYTES:
+            if self._ready.size_bytes >= BULK_BLOCK_BYTES:
                 if self._uncommitted >= BULK_ENTRIES_IN_FLIGHT:
                     return
             elif self._uncommitted:
                 return
             elif self._last_group > GROUP_WAIT_ABOVE and not self._group_waited:
-                if self._group_timer is None:
-                    self._group_timer = self._loop.call_later(GROUP_WAIT_S, self._group_complete)
+                self._order_later()
                 return
-            self._propose_next()
+            if not self._propose_next():
+                return
+
+    def _order_later(self) -> None:
+        """Tries again after the group's wait, unless that is due already."""
+        if self._group_timer is None:
+            self._group_timer = self._loop.call_later(GROUP_WAIT_S, self._group_complete)
 
     def _group_complete(self) -> None:
         """The wait for company is over."""
@@ -277,24 +316,28 @@ class Pipeline:
         self._group_waited = True
         self._order()
 
-    def _propose_next(self) -> None:
-        """Builds one block from the head of the ready queue and proposes it."""
+    def _next_group(self) -> list[_Submission]:
+        """Ready messages that fill one block, in fair turns; those given up meanwhile fall out."""
         group: list[_Submission] = []
-        size = envelopes = records = 0
-        while self._ready and size + len(self._ready[0].body) <= MAX_BLOCK_BODY_BYTES:
-            submission = self._ready.popleft()
-            size += len(submission.body)
-            self._ready_bytes -= len(submission.body)
-            if submission.reply.done():
-                continue
-            group.append(submission)
-            envelopes += submission.ordered_envelopes
-            records += submission.ordered_records
+        room = MAX_BLOCK_BODY_BYTES
+        while (next_item := self._ready.pop_fitting(room)) is not None:
+            submission = next_item[1]
+            if not submission.reply.done():
+                room -= len(submission.body)
+                group.append(submission)
+        return group
+
+    def _propose_next(self) -> bool:
+        """Builds one block of what is ready and proposes it; False if Raft takes none now."""
+        group = self._next_group()
         if not group:
-            return
+            return True
         self._last_group = len(group)
         self._group_waited = False
+        started_s = self._loop.time()
         tip = self._proposer.tip
+        envelopes = sum(submission.ordered_envelopes for submission in group)
+        records = sum(submission.ordered_records for submission in group)
         # Never before what admission compared with, nor before the log's own time.
         timestamp_ns = max(self._clock_ns(), tip.min_next_timestamp_ns)
         block = build_block(
@@ -312,15 +355,17 @@ class Pipeline:
             self.leadership_changed(leading=False)
             for submission in group:
                 self._give_up(submission)
-            return
+            return False
         except ProposalRefusedError:
-            # Raft holds too much uncommitted data: the very same group comes first next time.
-            self._ready.extendleft(reversed(group))
-            self._ready_bytes += size
-            self._group_timer = self._loop.call_later(GROUP_WAIT_S, self._group_complete)
-            return
+            # Raft holds too much uncommitted data: the very same messages come first next time.
+            for submission in reversed(group):
+                self._ready.push_back(submission.signer, submission, len(submission.body))
+            self._order_later()
+            return False
         self._uncommitted += 1
         self._proposed[index] = _Proposed(term, group, self._loop.time())
+        self._metrics.order.observe(self._loop.time() - started_s)
+        return True
 
     # -- what the log says -----------------------------------------------------------------------
 
@@ -369,13 +414,8 @@ class Pipeline:
         if leading:
             self._order()
             return
-        for submission in self._waiting:
+        for submission in self._waiting.drain() + self._ready.drain():
             self._give_up(submission)
-        self._waiting.clear()
-        for submission in self._ready:
-            self._give_up(submission)
-        self._ready.clear()
-        self._ready_bytes = 0
         for proposed in self._proposed.values():
             for submission in proposed.submissions:
                 self._give_up(submission)
@@ -458,11 +498,27 @@ class Pipeline:
                 refuse_whole(submission.message, Code.UNAVAILABLE, leader=self._leader_hint())
             )
 
+    def _overloaded(self, submission: _Submission) -> None:
+        """Answers OVERLOADED: nothing of the message was ordered."""
+        if not submission.reply.done():
+            submission.reply.set_result(
+                refuse_whole(submission.message, Code.OVERLOADED, retry_after_ms=RETRY_AFTER_MS)
+            )
+
     def _spawn(self, work: object) -> None:
         """Runs an answer that has to look something up, without holding up the others."""
         task: asyncio.Task[None] = self._loop.create_task(work)  # type: ignore[arg-type]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def has_bad_signature(codes: bytes) -> bool:
+    """Whether one of the codes (u16 each) is BAD_SIGNATURE.
+
+    The code is below 256, so its low byte is enough once every high byte of a refusal is zero.
+    """
+    low, high = codes[0::2], codes[1::2]
+    return bool(Code.BAD_SIGNATURE in low and high.count(0) == len(high))
 
 
 def refusal_outcome(code: int) -> bytes:

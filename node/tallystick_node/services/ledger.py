@@ -11,7 +11,7 @@ codes; gRPC status codes say only what concerns the call itself:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 import grpc
@@ -20,7 +20,12 @@ from grpc import aio
 from tallystick_core import Kernel
 
 from tallystick_node.errors import NodeError, NoQuorumError, NotLeaderError
-from tallystick_node.limits import MAX_READ_IDS, READ_TIMEOUT_S, STREAM_WINDOW
+from tallystick_node.limits import (
+    ANSWER_WRITE_TIMEOUT_S,
+    MAX_READ_IDS,
+    READ_TIMEOUT_S,
+    STREAM_WINDOW,
+)
 from tallystick_node.pipeline import Pipeline
 from tallystick_node.reads import FoundEnvelope, Reads, ReadTimeoutError
 from tallystick_proto import wire
@@ -57,8 +62,9 @@ class LedgerService:
 
     async def submit(self, message: bytes, context: SubmitContext) -> wire.SubmitResponse:
         """Unary Submit."""
-        del context
-        return await self._pipeline.submit(message)
+        connection = context.peer()
+        await self._refuse_barred(connection, context)
+        return await self._pipeline.submit(message, connection)
 
     async def submit_stream(self, messages: AsyncIterator[bytes], context: SubmitContext) -> None:
         """Streaming Submit: answers in the order of the requests, at most a window in flight.
@@ -66,6 +72,8 @@ class LedgerService:
         Reading stops while the window is full, so HTTP/2 flow control holds the client back.
         """
         del messages
+        connection = context.peer()
+        await self._refuse_barred(connection, context)
         window: asyncio.Queue[asyncio.Task[wire.SubmitResponse] | None] = asyncio.Queue(
             STREAM_WINDOW
         )
@@ -75,8 +83,10 @@ class LedgerService:
                 message: object = await context.read()
                 if not isinstance(message, bytes):  # aio.EOF
                     break
-                await window.put(asyncio.create_task(self._pipeline.submit(message)))
-            await window.put(None)
+                await self._refuse_barred(connection, context)
+                answer = asyncio.create_task(self._pipeline.submit(message, connection))
+                await self._until(writer, window.put(answer))
+            await self._until(writer, window.put(None))
             await writer
         finally:
             writer.cancel()
@@ -86,7 +96,30 @@ class LedgerService:
         window: asyncio.Queue[asyncio.Task[wire.SubmitResponse] | None], context: SubmitContext
     ) -> None:
         while (task := await window.get()) is not None:
-            await context.write(await task)
+            answer = await task
+            # A client that takes no answers must not hold the node's memory.
+            await asyncio.wait_for(context.write(answer), ANSWER_WRITE_TIMEOUT_S)
+
+    @staticmethod
+    async def _until(writer: asyncio.Task[None], step: Coroutine[Any, Any, None]) -> None:
+        """Awaits a step of the reader, unless the writer ends first: then its error is raised."""
+        task = asyncio.ensure_future(step)
+        await asyncio.wait((task, writer), return_when=asyncio.FIRST_COMPLETED)
+        if writer.done() and not task.done():
+            task.cancel()
+            await writer
+            return
+        await task
+
+    async def _refuse_barred(
+        self, connection: str, context: aio.ServicerContext[Request, Response]
+    ) -> None:
+        if self._pipeline.is_barred(connection):
+            await _abort(
+                context,
+                grpc.StatusCode.PERMISSION_DENIED,
+                "this connection delivered too many bad signatures; open another",
+            )
 
     # -- reads -----------------------------------------------------------------------------------
 
@@ -197,7 +230,7 @@ class LedgerService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service for ``Server.add_generic_rpc_handlers``."""
-        handlers: "dict[str, grpc.RpcMethodHandler[Any, Any]]" = {
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "Submit": grpc.unary_unary_rpc_method_handler(
                 self.submit,
                 request_deserializer=wire.decode_submit_request,
