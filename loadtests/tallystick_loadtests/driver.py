@@ -93,9 +93,13 @@ class StreamDriver:
             pending.extendleft(reversed(unanswered))
             if unanswered:
                 outcome.reconnects += 1
-                await asyncio.sleep(0 if self._hint else RECONNECT_S)
+                await asyncio.sleep(self._pause_s())
         outcome.elapsed_s = time.perf_counter() - started_s
         return outcome
+
+    def _pause_s(self) -> float:
+        """None when somebody said who leads."""
+        return 0.0 if self._hint else RECONNECT_S
 
     async def _one_stream(
         self,

@@ -20,6 +20,7 @@ from typing import Final
 from tallystick_ledger.bulk import transfers
 from tallystick_ledger.envelope import seal
 from tallystick_ledger.ids import (
+    AccountId,
     Amount,
     EnvelopeId,
     LedgerId,
@@ -182,7 +183,7 @@ def _open_accounts(
 def _issue_all(
     sealer: _Sealer, issuer: SigningKey, unit: UnitId, accounts: bytes
 ) -> Iterator[bytes]:
-    ids = [accounts[at : at + ID_BYTES] for at in range(0, len(accounts), ID_BYTES)]
+    ids = [AccountId(accounts[at : at + ID_BYTES]) for at in range(0, len(accounts), ID_BYTES)]
     for start in range(0, len(ids), MAX_RECORDS):
         records = b"".join(
             Issue(unit=unit, credit_account=account, amount=Amount(FUNDS)).encode(
