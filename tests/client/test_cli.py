@@ -173,10 +173,16 @@ def test_an_unknown_outcome_exits_4_with_the_id(
     assert ran.json["presence"] == "FOUND"
 
 
-def test_no_connection_exits_5(market: FakeCluster, run: Run) -> None:
+def test_no_connection_exits_5(
+    market: FakeCluster, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick.cli.session._REACHABLE_WITHIN_S", 0.2)
     for node in market.nodes:
         blocking.run(node.stop())
     assert run("status").exit_code == 5
+    ran = run("transfer", "till", "shop", "1", "-k", "alice")
+    assert ran.exit_code == 5
+    assert "a majority of the nodes" in ran.err
 
 
 @pytest.mark.usefixtures("market")

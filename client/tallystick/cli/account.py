@@ -35,7 +35,7 @@ def open_account(
 ) -> None:
     """Open an account of the signer's principal."""
     require_name(name)
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         if name in opened.book.accounts:
             raise InvalidArgument(f"There is an account {name} in the address book already.")
         unit_id = opened.book.unit(unit)
@@ -134,7 +134,7 @@ def freeze(
     as_json: JsonOption = False,
 ) -> None:
     """Stop an own account from paying and being paid."""
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         receipt = opened.client.freeze_account(opened.book.account(account))
     _changed(account, "Froze", receipt).print(as_json=as_json)
 
@@ -147,7 +147,7 @@ def unfreeze(
     as_json: JsonOption = False,
 ) -> None:
     """Let an own frozen account pay and be paid again."""
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         receipt = opened.client.unfreeze_account(opened.book.account(account))
     _changed(account, "Unfroze", receipt).print(as_json=as_json)
 
@@ -160,7 +160,7 @@ def close(
     as_json: JsonOption = False,
 ) -> None:
     """Close an own empty account, for good."""
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         receipt = opened.client.close_account(opened.book.account(account))
     _changed(account, "Closed", receipt).print(as_json=as_json)
 

@@ -43,7 +43,7 @@ def reserve(
     as_json: JsonOption = False,
 ) -> None:
     """Pin up to AMOUNT of an own account for a payee."""
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         debit, credit = opened.book.account(payer), opened.book.account(payee)
         parsed = opened.amount(amount, debit)
         hold = opened.client.reserve(
@@ -75,7 +75,7 @@ def capture(
 ) -> None:
     """Bill a hold: AMOUNT is the sum so far, earlier captures included. Signed by the payee."""
     hold_id = _hold_id(hold)
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         row = _row(opened, hold_id)
         parsed = opened.amount(amount, row.payee_account)
         receipt = opened.client.capture(hold_id, parsed.steps, final=final)
@@ -101,7 +101,7 @@ def release(
 ) -> None:
     """End a hold: what was captured stays, the rest goes back. Signed by the payee."""
     hold_id = _hold_id(hold)
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         receipt = opened.client.release(hold_id)
     Report({"hold": hold, "receipt": receipt_data(receipt)}, f"Released {hold}.").print(
         as_json=as_json

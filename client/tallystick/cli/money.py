@@ -41,7 +41,7 @@ def issue(
     as_json: JsonOption = False,
 ) -> None:
     """Make new money of a unit. Signed by its issuer."""
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         account = opened.book.account(to)
         parsed = opened.amount(amount, account)
         unit_id = _unit(opened, parsed.symbol or unit, account)
@@ -64,7 +64,7 @@ def transfer(
     as_json: JsonOption = False,
 ) -> None:
     """Pay from an own account to another of the same unit."""
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         debit, credit = opened.book.account(payer), opened.book.account(payee)
         parsed = opened.amount(amount, debit)
         receipt = opened.client.transfer(

@@ -40,7 +40,7 @@ def new(
 ) -> None:
     """Register a principal with its first key. Signed by an operator."""
     require_name(name)
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         path = key_file or opened.directory / "keys" / f"{name}.key"
         held = _existing_or_new(path, name)
         created = opened.client.register_principal(held.key, PrincipalType[kind.name])

@@ -16,6 +16,8 @@ from tallystick.profile import find_profile
 from tallystick.results import Receipt
 from tallystick_ledger.ids import AccountId, UnitId
 
+_REACHABLE_WITHIN_S = 10.0
+
 ProfileOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -76,15 +78,26 @@ class Session:
 
 
 @contextmanager
-def session(profile: Path | None, key: Path | None = None) -> Iterator[Session]:
+def session(
+    profile: Path | None, key: Path | None = None, *, sends: bool = False
+) -> Iterator[Session]:
     """Opens the client that a command's options name.
+
+    Args:
+        profile: `--profile`.
+        key: `--key`.
+        sends: Whether an envelope is to be sent. The SDK would look for a node for as long as the
+            envelope lives; a person is told sooner that there is none.
 
     Raises:
         ConfigurationError: Profile, key or address book is missing or wrong.
+        ConnectionFailed: `sends`, and no node answers.
     """
     found = find_profile(profile)
     directory = Path() if found is None else found.parent
     with Client.from_profile(profile, key=key) as client:
+        if sends:
+            client.status(deadline_s=_REACHABLE_WITHIN_S)
         yield Session(client, load_book(directory), directory)
 
 

@@ -24,7 +24,7 @@ def new(
     as_json: JsonOption = False,
 ) -> None:
     """Register a unit. Signed by an operator."""
-    with session(profile, key) as opened:
+    with session(profile, key, sends=True) as opened:
         created = opened.client.create_unit(symbol, exponent, opened.book.principal(issuer))
         opened.book.units[symbol] = UnitEntry(created.id, exponent)
         opened.book.save()
