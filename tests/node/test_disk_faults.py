@@ -1,0 +1,130 @@
+"""A disk that fails under a node, by libfiu's preload library: nothing is acknowledged after.
+
+`kill -9` keeps the page cache, so kills prove nothing about syncs; these tests do.
+"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.node.replica_tools import Cluster, Node
+from tests.node.test_node_process import write_settings
+
+from tallystick_node.failure import ExitCode
+from tallystick_node.launch import launch_environment
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(shutil.which("fiu-run") is None, reason="fiu-utils is not installed"),
+]
+
+SYNC_FAILS = "enable name=posix/io/sync/fdatasync,failinfo=5"
+WRITE_FAILS = "enable name=posix/io/rw/write,failinfo=28"
+
+STORE_CODE = """
+import os, subprocess, sys
+from pathlib import Path
+from tests.node.store_tools import append, entry, new_store
+store = new_store(Path(sys.argv[1]))
+for index in range(1, 4):
+    append(store, [entry(index, size=10_000)])
+    print("acknowledged", index, flush=True)
+subprocess.run(["fiu-ctrl", "-c", sys.argv[2], str(os.getpid())], check=True,
+               env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"})
+append(store, [entry(4, size=10_000)])
+print("acknowledged", 4, flush=True)
+"""
+
+
+@pytest.mark.parametrize("fault", [SYNC_FAILS, WRITE_FAILS], ids=["sync", "write"])
+def test_a_store_on_a_failing_disk_ends_the_process(tmp_path: Path, fault: str) -> None:
+    done = subprocess.run(
+        ["fiu-run", "-x", sys.executable, "-c", STORE_CODE, str(tmp_path / "db"), fault],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent.parent,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert done.returncode == ExitCode.FATAL, done.stderr
+    assert done.stdout.split("\n")[:-1] == [f"acknowledged {index}" for index in (1, 2, 3)]
+    if fault is SYNC_FAILS:  # with failing writes, stderr fails too
+        assert "tallystick node stops: persist: sync" in done.stderr
+
+
+@pytest_asyncio.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    made = Cluster(tmp_path)
+    yield made
+    await made.stop()
+
+
+class FaultyNode:
+    """A node's process under libfiu."""
+
+    def __init__(self, node: Node) -> None:
+        write_settings(node)
+        self.node = node
+        self.process = subprocess.Popen(
+            ["fiu-run", "-x", sys.executable, "-m", "tallystick_node", str(node.directory)],
+            env=launch_environment({**os.environ, "TMPDIR": str(node.cluster.directory)}),
+            stdout=subprocess.DEVNULL,
+            stderr=(node.directory / "stderr").open("wb"),
+        )
+
+    def inject(self, fault: str) -> None:
+        subprocess.run(
+            ["fiu-ctrl", "-c", fault, str(self.process.pid)],
+            check=True,
+            env={**os.environ, "TMPDIR": str(self.node.cluster.directory)},
+        )
+
+    async def ended(self) -> tuple[int, str]:
+        code = await asyncio.to_thread(self.process.wait, 60)
+        return code, (self.node.directory / "stderr").read_text()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+async def test_followers_whose_syncs_fail_acknowledge_nothing(cluster: Cluster) -> None:
+    """Two of three: had one of them acknowledged, the block would be committed."""
+    faulty = [FaultyNode(cluster.nodes[raft_id]) for raft_id in (2, 3)]
+    try:
+        leading = cluster.nodes[1]
+        await leading.start()
+        await cluster.until(lambda: leading.running.leader_id != 0, "a leader")
+        await _lead(cluster, leading)
+        blocks = await cluster.commit(3)
+        for one in faulty:
+            one.inject(SYNC_FAILS)
+        committed = leading.running.status().commit_index
+        leading.running.propose(*cluster.block(leading.running.tip))
+        for one in faulty:
+            code, said = await one.ended()
+            assert code == ExitCode.FATAL
+            assert "tallystick node stops: persist: sync" in said
+        assert leading.running.status().commit_index == committed
+        assert leading.blocks[-3:] == blocks
+    finally:
+        for one in faulty:
+            one.kill()
+
+
+async def _lead(cluster: Cluster, node: Node) -> None:
+    """Make `node` the leader, whoever was elected."""
+
+    def campaign_again() -> bool:
+        if not node.running.may_propose and node.running.leader_id != node.raft_id:
+            node.running._input(node.running._consensus._core.campaign)
+            node.running._input(node.running._consensus._pump)
+        return node.running.may_propose
+
+    await cluster.until(campaign_again, "leadership")
