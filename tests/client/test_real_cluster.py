@@ -10,10 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from tallystick import AsyncClient, Client, Signer, SigningKey
+from tallystick import (
+    AsyncClient,
+    Client,
+    Draft,
+    Presence,
+    Receipt,
+    Signer,
+    SigningKey,
+    Stored,
+    errors,
+)
+from tallystick.retry import Surroundings
 from tallystick_cluster.layout import ClusterLayout, create_cluster
 from tallystick_cluster.manage import kill_node, start_node, stop_nodes, wait_ready
 from tallystick_ledger.ids import AccountId
+from tallystick_ledger.records import Transfer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -59,6 +71,65 @@ def test_a_hold_from_reserve_to_release(layout: ClusterLayout, accounts: Account
         many = client.transfers(till * 20_000, shop * 20_000, [1] * 20_000)
         assert all(receipt.ok for receipt in many)
         assert client.balance(shop) == before + 20_400
+
+
+def test_one_message_of_every_kind_of_outcome(layout: ClusterLayout, accounts: Accounts) -> None:
+    """What a node answers for each envelope of a message finds its way to the right one."""
+    alice, bob, till, shop = accounts
+    with Client.from_profile(layout.directory, key=alice) as client:
+
+        def payment(*amounts: int, signer: Signer = alice) -> Stored:
+            draft = client.draft(signer)
+            for amount in amounts:
+                draft.add(Transfer(till, shop, amount))
+            return draft.seal()
+
+        before = client.balance(shop)
+        first, stranger = payment(1), Signer(SigningKey(b"\x53" * 32), alice.principal)
+        receipt = client.submit(first)
+        outcomes = client.submit_many(
+            [
+                payment(2, 10**9, 3),
+                first,
+                payment(4, signer=bob),
+                payment(5, signer=stranger),
+                payment(6),
+            ]
+        )
+        mixed, duplicate, foreign, unknown, plain = outcomes
+        assert isinstance(mixed, Receipt)
+        assert [result.code.name for result in mixed.results] == ["OK", "INSUFFICIENT_FUNDS", "OK"]
+        assert isinstance(duplicate, Receipt)
+        assert (duplicate.sequence, duplicate.ok) == (receipt.sequence, True)
+        assert duplicate.duplicate
+        assert isinstance(foreign, Receipt)
+        assert [result.code.name for result in foreign.results] == ["DEBIT_NOT_FOUND"]
+        assert isinstance(unknown, errors.UnknownKey)
+        assert isinstance(plain, Receipt)
+        assert plain.ok
+        assert client.balance(shop) == before + 1 + 2 + 3 + 6
+
+
+def test_what_became_of_an_id(layout: ClusterLayout, accounts: Accounts) -> None:
+    alice, _, till, shop = accounts
+    with Client.from_profile(layout.directory, key=alice) as client:
+        new = client.draft()
+        new.add(Transfer(till, shop, 1))
+        assert client.resolve(new.seal()).presence is Presence.NOT_YET
+        receipt = client.submit(new.seal())
+        found = client.resolve(new.seal())
+        assert found.receipt == receipt
+        eleven_minutes_ns = 660_000_000_000
+        old = Draft(
+            client.ledger_id,
+            alice,
+            60,
+            Surroundings(now_ns=lambda: time.time_ns() - eleven_minutes_ns),
+        )
+        old.add(Transfer(till, shop, 1))
+        assert client.resolve(old.seal()).presence is Presence.NEVER
+        with pytest.raises(errors.TooLate):
+            client.submit(old.seal())
 
 
 def test_the_example_of_the_readme_runs(layout: ClusterLayout, repository_root: Path) -> None:
