@@ -23,7 +23,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     await made.stop()
 
 
-def write_settings(node: Node) -> None:
+def write_settings(node: Node, *more: str) -> None:
     """node.toml, as `node init` writes it."""
     (client_port,) = free_ports(1)
     lines = [
@@ -33,7 +33,7 @@ def write_settings(node: Node) -> None:
     ]
     for raft_id, address in node.cluster.addresses.items():
         lines += [f"[nodes.{raft_id}]", f'peer = "{address.peer}"', 'client = "127.0.0.1:1"']
-    (node.directory / "node.toml").write_text("\n".join(lines) + "\n")
+    (node.directory / "node.toml").write_text("\n".join([*lines, *more]) + "\n")
 
 
 async def run(node: Node, seconds: float = 60) -> subprocess.CompletedProcess[str]:
