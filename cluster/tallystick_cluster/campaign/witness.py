@@ -75,12 +75,13 @@ class Witness:
             sent_after: What `newest` was before it was sent for the first time.
         """
         digest = header_digest(envelope)
-        before = self.told.setdefault(digest, told)
-        if before is not told:
+        before = self.told.get(digest)
+        if before is not None:
             self.repeats += 1
             if before != told:
                 self._contradict(digest, f"told {before}, then {told}")
             return
+        self.told[digest] = told
         if told.first_sequence <= sent_after:
             self._contradict(digest, f"sent after {sent_after} was told, placed before: {told}")
         self._newest = max(self._newest, told.first_sequence)
