@@ -23,6 +23,8 @@ from tests.differential.population import World, first_block, random_genesis
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.genesis import Genesis
+from tallystick_ledger.spec.digest import rows
+from tallystick_ledger.state_rows import Row, framed
 
 RESTART_PROBABILITY: Final = 0.02
 
@@ -101,6 +103,9 @@ class Run:
         tally.add(block, outcome)
         restart = self._world.chance(RESTART_PROBABILITY)
         if restart and isinstance(self._other, KernelEngine):
+            broken = self._other.kernel.verify_invariants()
+            if broken:
+                raise DisagreementError(f"the kernel's own invariants: {broken}")
             self._other = self._other.restarted()
             tally.restarts += 1
 
@@ -146,7 +151,7 @@ def compare_block(
     if spec.tree_root() != other.tree_root():
         raise DisagreementError("the tree roots differ")
     if spec.digest() != other.digest():
-        raise DisagreementError("the state digests differ")
+        raise DisagreementError(f"the state digests differ{_differing_row(spec, other)}")
     try:
         invariants.check(spec.state)
     except InvariantBrokenError as error:
@@ -172,6 +177,25 @@ def _difference(block: raw.Block, expected: Outcome, actual: Outcome, what: str)
                 )
             at += 16 * (len(record) // raw.RECORD_BYTES)
     return "results differ in a CONT"
+
+
+def _differing_row(spec: SpecEngine, other: Engine) -> str:
+    """The first rows that differ, where the other engine can list its rows."""
+    if not isinstance(other, KernelEngine):
+        return ""
+    ours = b"".join(framed(row) for row in sorted(rows(spec.state), key=_place_of_row))
+    theirs = other.kernel.state_rows()
+    at = 0
+    while ours[at : at + 8] == theirs[at : at + 8] and at < len(ours):
+        end = at + 8 + int.from_bytes(ours[at + 4 : at + 8], "little")
+        if ours[at:end] != theirs[at:end]:
+            break
+        at = end
+    return f", first at {ours[at : at + 180].hex()} and {theirs[at : at + 180].hex()}"
+
+
+def _place_of_row(row: Row) -> tuple[int, bytes]:
+    return row.TABLE, row.key_bytes()
 
 
 def main() -> int:

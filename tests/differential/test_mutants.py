@@ -9,7 +9,9 @@ from dataclasses import replace
 from heapq import heappop
 
 import pytest
+from tests.differential import campaign
 from tests.differential.campaign import DisagreementError, Tally, run_seed
+from tests.differential.shrink import shrink
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
@@ -32,6 +34,7 @@ from tallystick_ledger.spec.signer import Place
 from tallystick_ledger.spec.state import State
 from tallystick_ledger.state_rows import AccountFlags, AccountRow, HoldRow, HoldStatus, KeyRow
 
+SMALL_LOG_BLOCKS = 6
 SEEDS = range(2_000, 2_004)
 BLOCKS = 100
 
@@ -270,3 +273,23 @@ def test_a_wrong_specification_is_caught(mutant: Mutant, monkeypatch: pytest.Mon
     mutant(monkeypatch)
     with pytest.raises(DisagreementError, match=r"replay: python -m tests\.differential"):
         run_all()
+
+
+def test_a_disagreement_is_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 100 blocks those stay that the mistake needs, with few records each."""
+    payer_may_release(monkeypatch)
+    text = shrink(SEEDS[0], BLOCKS)
+    assert "NOT_PAYEE" in text
+    assert text.count("block at") <= SMALL_LOG_BLOCKS
+    assert "genesis 54534731" in text
+
+
+def test_the_command_that_a_failure_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["campaign", "--seed", str(SEEDS[0]), "--blocks", "20"])
+    assert campaign.main() == 0
+    assert "20 blocks" in capsys.readouterr().out
+    nothing_is_undone(monkeypatch)
+    assert campaign.main() == 1
+    assert f"--seed {SEEDS[0]} --blocks" in capsys.readouterr().out
