@@ -260,3 +260,46 @@ fn single_holds(prepared: &Prepared, keys: &KeyTable) -> bool {
         EdwardsPoint::vartime_double_scalar_mul_basepoint(&prepared.k, &minus_key, &prepared.s);
     (prepared.r - expected).mul_by_cofactor().is_identity()
 }
+
+#[cfg(test)]
+mod tests {
+    use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+
+    use super::*;
+
+    /// Good signatures, each by a key and with an R that carry torsion.
+    fn signed(count: u64) -> (Vec<Prepared>, KeyTable) {
+        let mut keys = KeyTable::default();
+        let mut random = ChaCha20Rng::from_seed([3; 32]);
+        let prepared = (0..count)
+            .map(|n| {
+                let (secret, nonce) = (Scalar::from(n % 5 + 3), Scalar::from(n + 100));
+                let torsion = EIGHT_TORSION[n as usize % 8];
+                keys.points.push(ED25519_BASEPOINT_POINT * secret + torsion);
+                let k = Scalar::from(17 * n + 1);
+                Prepared {
+                    item: n as usize,
+                    key: n as usize,
+                    r: ED25519_BASEPOINT_POINT * nonce + EIGHT_TORSION[3],
+                    s: nonce + k * secret,
+                    k,
+                    z: random_z(&mut random),
+                }
+            })
+            .collect();
+        (prepared, keys)
+    }
+
+    /// `verify_batch` would hide a batch equation that never holds: it only gets slower.
+    #[test]
+    fn the_batch_equation_holds_for_good_and_only_for_good() {
+        for count in [1, 2, 30, 250] {
+            let (mut prepared, keys) = signed(count);
+            assert!(batch_holds(&prepared, &keys), "{count} good ones");
+            assert!(prepared.iter().all(|one| single_holds(one, &keys)));
+            prepared[0].s += Scalar::ONE;
+            assert!(!batch_holds(&prepared, &keys), "a bad one among {count}");
+            assert!(!single_holds(&prepared[0], &keys));
+        }
+    }
+}

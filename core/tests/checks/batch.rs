@@ -129,6 +129,20 @@ fn a_flood_of_bad_ones_is_judged_one_by_one() {
         .all(|(index, &good)| good == (index % 2 == 1)));
 }
 
+/// Without random factors these two would cancel out: one S is too large by what the other lacks.
+#[test]
+fn errors_do_not_cancel_out() {
+    let mut pair = [Signed::honest(1, 1), Signed::honest(2, 1)];
+    for (one, shift) in pair
+        .iter_mut()
+        .zip([Scalar::from(9_u8), -Scalar::from(9_u8)])
+    {
+        let s = Scalar::from_bytes_mod_order(one.signature[32..].try_into().unwrap()) + shift;
+        one.signature[32..].copy_from_slice(s.as_bytes());
+    }
+    assert_eq!(batch(&pair, &SECRET, 1), [false, false]);
+}
+
 #[test]
 fn encodings_of_r_and_s_must_be_canonical() {
     // The identity as key and R, S = 0: the equation holds for every message.

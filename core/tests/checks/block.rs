@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use tallystick_core::format::{write_block_header, Code};
+use tallystick_core::format::{kind, write_block_header, Code};
 use tallystick_core::verify::{check_block, BlockContext, CheckedBlock};
 
 use crate::support::*;
@@ -139,6 +139,17 @@ fn each_way_to_be_wrong_has_its_code() {
         registration(&|record| record[8..40].fill(0)),
         Err(Code::BadKey)
     );
+    for operation in 0..=255 {
+        let mut unproven = record(kind::KEY, 1);
+        unproven[6] = operation;
+        unproven[8..40].copy_from_slice(&public_key(&signing_key(50)));
+        let expected = match operation {
+            1 | 3 => Err(Code::BadPossession),
+            _ => Ok(()),
+        };
+        let result = with(Draft::new(1, unproven.to_vec()).seal(&key));
+        assert_eq!(result.map(|_| ()), expected, "operation {operation}");
+    }
     let mut tampered = Draft::new(1, transfers(2, 1)).seal(&key);
     *tampered.last_mut().unwrap() ^= 1;
     assert_eq!(with(tampered), Err(Code::BadRoot));
@@ -148,12 +159,40 @@ fn each_way_to_be_wrong_has_its_code() {
     let mut cont = name_with_conts(2);
     cont[200] ^= 1;
     assert_eq!(with(Draft::new(1, cont).seal(&key)), Err(Code::Malformed));
+    let grid = [&transfers(1, 1)[..], &record(kind::CONT, 1)].concat();
+    assert_eq!(with(Draft::new(1, grid).seal(&key)), Err(Code::Malformed));
     let mut header = Draft::new(1, transfers(1, 0)).header(&key);
     header[6] = 2;
     assert_eq!(
         with(seal_header(&header, &transfers(1, 0), &key)),
         Err(Code::Malformed)
     );
+}
+
+/// Contents are checked in groups; a bad root is found at the edges of each.
+#[test]
+fn a_bad_root_is_found_wherever_it_stands() {
+    let envelopes: Vec<Vec<u8>> = (0..2_600).map(|n| small_envelope(n, 1)).collect();
+    let good = block(&envelopes);
+    let size = envelopes[0].len();
+    for bad in [0, 1_022, 1_023, 1_024, 2_047, 2_048, 2_599] {
+        let mut block = good.clone();
+        block[64 + bad * size + 300] ^= 1;
+        let genesis = genesis();
+        let context = BlockContext {
+            ledger_id: &genesis.ledger_id,
+            max_lifetime_ns: genesis.max_lifetime_ns,
+            next_sequence: 1,
+            min_timestamp_ns: NOW_NS,
+        };
+        let refusal = check_block(&block, &context, &SECRET, 2).unwrap_err();
+        assert_eq!(refusal.code, Code::BadRoot);
+        assert!(
+            refusal.detail.starts_with(&format!("envelope {bad}: ")),
+            "{}",
+            refusal.detail
+        );
+    }
 }
 
 #[test]

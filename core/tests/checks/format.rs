@@ -135,6 +135,29 @@ fn an_envelope_gives_its_fields() {
 }
 
 #[test]
+fn an_envelope_header_has_no_other_bits() {
+    let key = signing_key(0);
+    let records = transfers(1, 0);
+    let with = |offset: usize, value: u8| {
+        let mut header = Draft::new(1, records.clone()).header(&key);
+        header[offset] = value;
+        let bytes = seal_header(&header, &records, &key);
+        EnvelopeView::parse(&bytes)
+            .map(|_| ())
+            .map_err(|refusal| refusal.code)
+    };
+    assert_eq!(with(6, 1), Ok(()), "ATOMIC");
+    for offset in (0..16).chain(136..192) {
+        assert_eq!(with(offset, 0x82), Err(Code::Malformed), "byte {offset}");
+    }
+    let bytes = Draft::new(1, records.clone()).seal(&key);
+    for length in 0..bytes.len() {
+        assert!(EnvelopeView::parse(&bytes[..length]).is_err());
+    }
+    assert!(EnvelopeView::parse(&[&bytes[..], &[0]].concat()).is_err());
+}
+
+#[test]
 fn id_time_is_checked_at_its_edges() {
     let envelope = |id_ms: u64, valid_until_ns: u64| {
         let mut draft = Draft::new(1, transfers(1, 0));
