@@ -8,6 +8,7 @@ bytes of the system, because they must never repeat.
 import os
 import random
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,7 @@ import grpc
 from tallystick_cluster.errors import ClusterError
 from tallystick_cluster.layout import ClusterLayout
 from tallystick_cluster.manage import node_states
+from tallystick_ledger.bulk import transfers
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import seal
 from tallystick_ledger.genesis import Genesis
@@ -33,7 +35,7 @@ from tallystick_ledger.ids import (
     operator_principal,
 )
 from tallystick_ledger.keys import SigningKey, prove_possession
-from tallystick_ledger.limits import ID_RANDOM_BYTES, NONCE_BYTES
+from tallystick_ledger.limits import ID_RANDOM_BYTES, MAX_RECORDS, NONCE_BYTES
 from tallystick_ledger.records import (
     Account,
     AccountOperation,
@@ -83,6 +85,18 @@ class Traffic:
         amount = Amount(generator.randint(1, MAX_TRANSFER))
         record = Transfer(payer.account, payee.account, amount).encode(os.urandom(NONCE_BYTES))
         return sealed(self.ledger_id, payer.key, fresh_envelope_id(), record)
+
+    def bulk_envelope(self, generator: random.Random) -> bytes:
+        """One signed envelope of 1 MiB: as many transfers from one party to another as fit."""
+        payer, payee = generator.sample(self.parties, 2)
+        amounts = array("Q", generator.choices(range(1, MAX_TRANSFER), k=MAX_RECORDS))
+        records = transfers(
+            payer.account * MAX_RECORDS,
+            payee.account * MAX_RECORDS,
+            amounts,
+            os.urandom(NONCE_BYTES * MAX_RECORDS),
+        )
+        return sealed(self.ledger_id, payer.key, fresh_envelope_id(), records)
 
 
 def fresh_envelope_id() -> EnvelopeId:

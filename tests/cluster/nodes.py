@@ -5,7 +5,7 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +87,7 @@ class Nodes:
         return self._processes[raft_id].pid
 
     def put_away(self) -> None:
-        """End what still runs and remove the stores; logs stay, for whoever looks into a failure."""
+        """End what still runs and remove the stores; logs stay for whoever looks into it."""
         for process in self._processes.values():
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGCONT)
@@ -185,13 +185,31 @@ class Nodes:
     # -- the usual course of a test --------------------------------------------------------------
 
     async def acknowledge(
-        self, traffic: Traffic, witness: Witness, count: int, *, workers: int = 16, seed: int = 1
+        self,
+        traffic: Traffic,
+        witness: Witness,
+        count: int,
+        *,
+        workers: int = 16,
+        seed: int = 1,
+        also: Awaitable[None] | None = None,
     ) -> None:
-        """Have `count` more envelopes acknowledged, and none left under way."""
+        """Have `count` more envelopes acknowledged, and none left under way.
+
+        Args:
+            traffic: who pays whom.
+            witness: hears of all answers.
+            count: at least so many more.
+            workers: so many at once.
+            seed: of the payments.
+            also: something that happens meanwhile, and that the load lasts for.
+        """
         client = RawClient(self.layout, witness)
         try:
             async with under_load(client, traffic, witness, workers=workers, seed=seed):
                 await witness.more(count)
+                if also is not None:
+                    await also
         finally:
             await client.close()
 
