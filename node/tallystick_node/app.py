@@ -60,9 +60,11 @@ def recover(genesis: bytes, store: Store) -> tuple[Kernel, int]:
     checkpoint = store.load_checkpoint()
     if checkpoint is None:
         kernel, applied = Kernel(genesis), 0
+        log.info("no checkpoint", replays=store.commit_index)
     else:
         applied, state = checkpoint
         kernel = Kernel.restore(genesis, state)
+        log.info("checkpoint loaded", index=applied, replays=store.commit_index - applied)
     for index, payload in store.payloads(applied + 1, store.commit_index + 1):
         apply_entry(kernel, store, index, payload)
         applied = index
