@@ -3,7 +3,9 @@
 BenchError
 ├── UnsuitableDiskError    the directory is in memory; fsync would mean nothing there
 ├── SetupFailedError       accounts and money could not be set up
-└── InvalidRunError        what was measured does not count (too many refusals)
+├── NodeSilentError        a node that should run does not answer
+├── InvalidRunError        what was measured does not count (too many refusals)
+└── LoadNotPreparedError   a locust process finds no directory that tells it whom to load
 """
 
 
@@ -19,5 +21,13 @@ class SetupFailedError(BenchError):
     """Preparing the ledger for the measurement failed."""
 
 
+class NodeSilentError(BenchError):
+    """A node that should run does not answer."""
+
+
 class InvalidRunError(BenchError):
     """The run does not count."""
+
+
+class LoadNotPreparedError(BenchError):
+    """There is no prepared load in the directory."""

@@ -1,67 +1,92 @@
 """Reads acknowledged envelopes back from a node's own store, after it was stopped.
 
-An acknowledged envelope must stand in the log: the very header, once. Anything else is lost.
+An acknowledged envelope must stand in the log: the very header, or at least the very id where the
+SDK made the envelope. What does not is lost. The store is read without the checks of a start: a
+damaged entry is one that no reader will find, and the others still count.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
-from tallystick_node.config import NodeConfig
-from tallystick_node.errors import DamagedLogError
-from tallystick_node.identity import DATABASE_DIRECTORY, NodeIdentity
-from tallystick_node.storage import Store
+from tallystick_ledger.ids import EnvelopeId
+from tallystick_ledger.limits import BLOCK_HEADER_BYTES
+from tallystick_loadtests.outcome import Outcome, headers, id_of
+from tallystick_node.identity import DATABASE_DIRECTORY
+from tallystick_node.storage.database import Database
+from tallystick_node.storage.log import STATE_KEY
+from tallystick_node.storage.rows import EntryMeta, StateRow, index_key
 
-BLOCK_HEADER_BYTES: Final = 64
-HEADER_BYTES: Final = 192
-PREFIX_BYTES: Final = 256
-RECORD_BYTES: Final = 128
-COUNT_OFFSET: Final = 12
-
-
-def header_digests(envelopes: bytes) -> list[bytes]:
-    """SHA-256 of the header of each envelope, back to back, as `docs/format.md` section 5."""
-    digests = []
-    at = 0
-    while at < len(envelopes):
-        digests.append(hashlib.sha256(envelopes[at : at + HEADER_BYTES]).digest())
-        records = int.from_bytes(envelopes[at + COUNT_OFFSET : at + COUNT_OFFSET + 4], "little")
-        at += PREFIX_BYTES + RECORD_BYTES * records
-    return digests
+# Where a store keeps its database.
+ROCKS_DIRECTORY = "rocks"
 
 
-def stored_digests(node_directory: Path) -> Counter[bytes]:
-    """How often each header stands in a stopped node's log.
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What was acknowledged in one or more timed parts.
 
-    An entry that cannot be read counts as absent: that is what a reader would find.
-
-    Args:
-        node_directory: Directory of a node that does not run.
+    Attributes:
+        digests: Header digests of the envelopes whose bytes are known.
+        ids: Ids of those that the SDK made.
     """
-    config = NodeConfig.load(node_directory)
-    identity = NodeIdentity.load(node_directory, config.raft_id)
-    store = Store.open(node_directory / DATABASE_DIRECTORY, identity)
-    found: Counter[bytes] = Counter()
+
+    digests: list[bytes] = field(default_factory=list)
+    ids: list[EnvelopeId] = field(default_factory=list)
+
+    def add(self, outcome: Outcome, messages: list[bytes]) -> None:
+        """Adds what a timed part sent and had acknowledged."""
+        self.digests.extend(outcome.digests(messages))
+        self.ids.extend(outcome.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What stands in one node's log.
+
+    Attributes:
+        digests: SHA-256 of each envelope's header.
+        ids: The envelope ids.
+    """
+
+    digests: set[bytes] = field(default_factory=set)
+    ids: set[EnvelopeId] = field(default_factory=set)
+
+    def lost(self, acknowledged: Acknowledged) -> int:
+        """How many of the acknowledged envelopes do not stand in it."""
+        return sum(digest not in self.digests for digest in acknowledged.digests) + sum(
+            each not in self.ids for each in acknowledged.ids
+        )
+
+
+def read_stored(node_directory: Path) -> Stored:
+    """Reads the log of a node that does not run.
+
+    Raises:
+        NodeError: RocksDB cannot open it.
+        ValueError: The row that says how long the log is, is missing or damaged.
+    """
+    database = Database.open(node_directory / DATABASE_DIRECTORY / ROCKS_DIRECTORY)
+    stored = Stored()
     try:
-        for index in range(1, store.recovered.last_index + 1):
-            try:
-                payload = store.payload(index)
-            except DamagedLogError:
-                continue
-            if payload:
-                found.update(header_digests(payload[BLOCK_HEADER_BYTES:]))
+        row: bytes | None = database.rows.get(STATE_KEY)
+        for index in range(1, StateRow.decode(row or b"").last_index + 1):
+            for header in headers(_payload(database, index)[BLOCK_HEADER_BYTES:]):
+                stored.digests.add(hashlib.sha256(header).digest())
+                stored.ids.add(id_of(header))
     finally:
-        store.close()
-    return found
+        database.close()
+    return stored
 
 
-def count_lost(acknowledged: Iterable[bytes], stored: Counter[bytes]) -> int:
-    """Acknowledged headers that do not stand in the log exactly once.
-
-    Args:
-        acknowledged: Header digests.
-        stored: How often each header stands in the log.
-    """
-    return sum(stored[digest] != 1 for digest in acknowledged)
+def _payload(database: Database, index: int) -> bytes:
+    """The payload of an entry; empty where it or its meta row is missing or damaged."""
+    key = index_key(index)
+    payload: bytes | None = database.log.get(key)
+    row: bytes | None = database.meta.get(key)
+    if payload is None or row is None:
+        return b""
+    try:
+        meta = EntryMeta.decode(row)
+    except ValueError:
+        return b""
+    return payload if meta.matches(payload) else b""
