@@ -18,7 +18,8 @@ from tallystick_core import Kernel, block_header
 
 from tallystick_ledger.limits import BLOCK_HEADER_BYTES, ENVELOPE_PREFIX_BYTES, RECORD_BYTES
 from tallystick_node.applied_rows import RESULT_BYTES, AppliedRows
-from tallystick_node.errors import NodeError
+from tallystick_node.errors import DamagedLogError, NodeError
+from tallystick_node.failure import fatal
 from tallystick_node.pipeline import Original
 from tallystick_node.storage import Store
 
@@ -198,7 +199,10 @@ class Reads:
         index = self._store.index_of_sequence(sequence)
         if index is None:
             return None
-        block = self._store.payload(index)
+        try:
+            block = self._store.payload(index)
+        except DamagedLogError as error:
+            fatal("reads", error)  # a node that lost what it acknowledged must not stay
         if block is None:
             return None
         row = self._store.applied_rows(index)
