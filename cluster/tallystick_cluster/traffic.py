@@ -15,6 +15,7 @@ from typing import Final
 
 import grpc
 
+from tallystick.keyfile import Signer
 from tallystick_cluster.errors import ClusterError
 from tallystick_cluster.layout import ClusterLayout
 from tallystick_cluster.manage import node_states
@@ -74,10 +75,14 @@ class Traffic:
     unit: UnitId
     parties: tuple[Party, ...]
 
-    def principal_of(self, envelope: bytes) -> PrincipalId:
-        """Whose envelope this is."""
-        signer = envelope[SIGNER]
-        return next(party.principal for party in self.parties if party.key.public_key == signer)
+    def party_of(self, key: bytes) -> Party:
+        """Whose public key this is."""
+        return next(party for party in self.parties if party.key.public_key == key)
+
+    def signer_of(self, envelope: bytes) -> Signer:
+        """Who signed this envelope."""
+        party = self.party_of(envelope[SIGNER])
+        return Signer(party.key, party.principal)
 
     def envelope(self, generator: random.Random) -> bytes:
         """One signed transfer between two parties."""

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
+from grpc import aio
 
+from tallystick import AsyncClient, Signer
 from tallystick_cluster.campaign.clients import RawClient, under_load
 from tallystick_cluster.campaign.run import settle
 from tallystick_cluster.campaign.stores import compare, read_holdings
 from tallystick_cluster.campaign.witness import Witness
 from tallystick_cluster.layout import ClusterLayout, create_cluster
-from tallystick_cluster.manage import LOG_FILE, start_node, stop_nodes, wait_ready
+from tallystick_cluster.manage import LOG_FILE, ask_status, start_node, stop_nodes, wait_ready
 from tallystick_cluster.traffic import Traffic
 from tallystick_ledger.genesis import Genesis
+from tallystick_ledger.keys import SigningKey
 from tallystick_loadtests.machine import require_disk
 from tallystick_node.identity import (
     DATABASE_DIRECTORY,
@@ -29,7 +32,7 @@ from tallystick_node.identity import (
     initialise,
 )
 from tallystick_proto import wire
-from tallystick_proto.v1 import ledger_pb2, ledger_pb2_grpc
+from tallystick_proto.v1 import ledger_pb2
 
 if TYPE_CHECKING:
     import subprocess
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 WAIT_S = 60.0
 POLL_S = 0.05
 CALL_TIMEOUT_S = 5.0
+PATIENCE_S = 30.0
 
 T = TypeVar("T")
 
@@ -116,15 +120,8 @@ class Nodes:
         self, raft_id: int, *, with_digest: bool = False
     ) -> ledger_pb2.GetStatusResponse | None:
         """What the node says of itself; None if it does not answer."""
-        request = ledger_pb2.GetStatusRequest(with_state_digest=with_digest)
-        with self.channel(raft_id) as channel:
-            try:
-                answer: ledger_pb2.GetStatusResponse = ledger_pb2_grpc.LedgerStub(
-                    channel
-                ).GetStatus(request, timeout=CALL_TIMEOUT_S)
-            except grpc.RpcError:
-                return None
-        return answer
+        (address,) = [each.client for each in self.layout.nodes if each.raft_id == raft_id]
+        return ask_status(self.layout, address, with_digest=with_digest, timeout_s=CALL_TIMEOUT_S)
 
     def must_say(self, raft_id: int) -> ledger_pb2.GetStatusResponse:
         answer = self.status(raft_id)
@@ -175,12 +172,29 @@ class Nodes:
             answer: wire.SubmitResponse = call(message, timeout=timeout_s)
             return answer
 
+    def client(self, raft_id: int, signer: Signer | SigningKey) -> AsyncClient:
+        """The SDK, talking to this node alone; it does not give an answer up while it waits."""
+        return AsyncClient(
+            [self.address(raft_id)],
+            self.layout.genesis,
+            tls=self.layout.ca_pem,
+            signer=signer,
+            valid_for_s=1.0,  # within what any genesis allows
+            attempt_timeout_s=PATIENCE_S,
+        )
+
     @contextmanager
     def channel(self, raft_id: int) -> Iterator[grpc.Channel]:
         credentials = grpc.ssl_channel_credentials(self.layout.ca_pem)
-        (address,) = [each.client for each in self.layout.nodes if each.raft_id == raft_id]
-        with grpc.secure_channel(address, credentials) as channel:
+        with grpc.secure_channel(self.address(raft_id), credentials) as channel:
             yield channel
+
+    def async_channel(self, raft_id: int) -> aio.Channel:
+        credentials = grpc.ssl_channel_credentials(self.layout.ca_pem)
+        return aio.secure_channel(self.address(raft_id), credentials)
+
+    def address(self, raft_id: int) -> str:
+        return next(each.client for each in self.layout.nodes if each.raft_id == raft_id)
 
     # -- the usual course of a test --------------------------------------------------------------
 

@@ -4,6 +4,7 @@ That an envelope was never accepted can be said only once log time has passed th
 it could have been. While nobody submits, log time moves by the leader's TICKs alone.
 """
 
+import asyncio
 import os
 import signal
 import time
@@ -11,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.nodes import CALL_TIMEOUT_S, Nodes, nodes_in, until
+from tests.cluster.nodes import Nodes, nodes_in, until
 
+from tallystick.reads import Presence
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope, seal
 from tallystick_ledger.genesis import Genesis
@@ -27,7 +29,6 @@ from tallystick_ledger.ids import (
 from tallystick_ledger.keys import SigningKey, prove_possession
 from tallystick_ledger.limits import MAX_ID_AHEAD_NS
 from tallystick_ledger.records import Principal, PrincipalType
-from tallystick_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -60,15 +61,14 @@ def _registration(nodes: Nodes) -> bytes:
     return seal(nodes.layout.operator_key, genesis.ledger_id, envelope_id, valid_until_ns, record)
 
 
-def _presence(nodes: Nodes, raft_id: int, envelope_id: EnvelopeId) -> int:
-    """What a node says of an operator's envelope: FOUND, NOT_YET or NEVER."""
-    principal = operator_principal(Genesis.decode(nodes.layout.genesis).ledger_id, 0)
-    key = ledger_pb2.EnvelopeKey(envelope_id=envelope_id, principal=principal)
-    with nodes.channel(raft_id) as channel:
-        answer = ledger_pb2_grpc.LedgerStub(channel).GetEnvelope(
-            ledger_pb2.GetEnvelopeRequest(key=key), timeout=CALL_TIMEOUT_S
-        )
-    return int(answer.presence)
+def _presence(nodes: Nodes, raft_id: int, envelope_id: EnvelopeId) -> Presence:
+    """What a node says of an envelope of the operator's."""
+
+    async def ask() -> Presence:
+        async with nodes.client(raft_id, nodes.layout.operator_key) as client:
+            return (await client.get_envelope(envelope_id)).presence
+
+    return asyncio.run(ask())
 
 
 def _submit(nodes: Nodes, leader: int) -> EnvelopeId:
@@ -81,10 +81,9 @@ def _submit(nodes: Nodes, leader: int) -> EnvelopeId:
 def _decided(nodes: Nodes, raft_id: int, envelope_id: EnvelopeId) -> None:
     """Wait until the node says NEVER of an id; it must not say so while it may still be ordered."""
     made_ns = (int.from_bytes(envelope_id, "little") >> 80) * 1_000_000
-    never = ledger_pb2.GetEnvelopeResponse.NEVER
 
     def is_decided() -> bool:
-        if _presence(nodes, raft_id, envelope_id) != never:
+        if _presence(nodes, raft_id, envelope_id) is not Presence.NEVER:
             return False
         assert time.time_ns() > made_ns + LIFETIME_NS
         return True
@@ -96,11 +95,11 @@ def test_after_the_last_envelope_an_id_that_was_never_sent_is_decided(nodes: Nod
     leader = nodes.leader()
     never_sent = _id_now()
     sent = _submit(nodes, leader)
-    assert _presence(nodes, leader, never_sent) == ledger_pb2.GetEnvelopeResponse.NOT_YET
+    assert _presence(nodes, leader, never_sent) == Presence.NOT_YET
     _decided(nodes, leader, never_sent)
     for raft_id in nodes.raft_ids:
-        assert _presence(nodes, raft_id, never_sent) == ledger_pb2.GetEnvelopeResponse.NEVER
-        assert _presence(nodes, raft_id, sent) == ledger_pb2.GetEnvelopeResponse.FOUND
+        assert _presence(nodes, raft_id, never_sent) == Presence.NEVER
+        assert _presence(nodes, raft_id, sent) == Presence.FOUND
 
 
 def test_a_new_leader_decides_what_its_predecessor_admitted(nodes: Nodes) -> None:
@@ -111,7 +110,7 @@ def test_a_new_leader_decides_what_its_predecessor_admitted(nodes: Nodes) -> Non
     others = [raft_id for raft_id in nodes.raft_ids if raft_id != first]
     second = nodes.leader(*others)
     _decided(nodes, second, never_sent)
-    assert _presence(nodes, second, sent) == ledger_pb2.GetEnvelopeResponse.FOUND
+    assert _presence(nodes, second, sent) == Presence.FOUND
 
 
 def test_a_new_leader_decides_although_its_predecessor_left_no_trace(nodes: Nodes) -> None:
@@ -120,7 +119,7 @@ def test_a_new_leader_decides_although_its_predecessor_left_no_trace(nodes: Node
     lost = _id_now()
     nodes.kill(first)
     second = nodes.leader(*[raft_id for raft_id in nodes.raft_ids if raft_id != first])
-    assert _presence(nodes, second, lost) == ledger_pb2.GetEnvelopeResponse.NOT_YET
+    assert _presence(nodes, second, lost) == Presence.NOT_YET
     _decided(nodes, second, lost)
 
 

@@ -9,25 +9,24 @@ import asyncio
 import random
 import signal
 
-import grpc
 import pytest
 from grpc import aio
 from tests.cluster.nodes import Nodes, until_async
 
+from tallystick import AsyncClient, Signer
+from tallystick.errors import ConnectionFailed
 from tallystick_cluster.campaign.witness import Told, Witness
 from tallystick_cluster.traffic import Party, Traffic, fresh_envelope_id, sealed, setup_traffic
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import Amount
 from tallystick_ledger.records import Transfer
-from tallystick_ledger.state_rows import AccountRow
 from tallystick_proto import wire
-from tallystick_proto.v1 import ledger_pb2, ledger_pb2_grpc
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 ROUNDS = 3
 LOADED_ROUNDS = 2
-CALL_TIMEOUT_S = 30.0
+DEADLINE_S = 30.0
 READS_AFTER = 200
 
 
@@ -37,36 +36,26 @@ def _payment(traffic: Traffic, payer: Party, payee: Party, nonce: bytes) -> byte
     return sealed(traffic.ledger_id, payer.key, fresh_envelope_id(), record)
 
 
-class _Direct:
-    """An open connection to one node, used also while the node is frozen."""
+async def _credited(client: AsyncClient, party: Party) -> int | None:
+    """What the account has received, by a linearizable read; None if the node does not say."""
+    try:
+        row = await client.get_account(party.account, deadline_s=DEADLINE_S)
+    except ConnectionFailed:
+        return None
+    assert row is not None
+    return row.credits_posted
 
-    def __init__(self, nodes: Nodes, raft_id: int) -> None:
-        (address,) = [each.client for each in nodes.layout.nodes if each.raft_id == raft_id]
-        credentials = grpc.ssl_channel_credentials(nodes.layout.ca_pem)
-        self.channel = aio.secure_channel(address, credentials)
-        self._reads = ledger_pb2_grpc.LedgerStub(self.channel)
-        self._submit = self.channel.unary_unary(
-            wire.SUBMIT_METHOD,
-            request_serializer=wire.encode_submit_request,
-            response_deserializer=wire.decode_submit_response,
-        )
 
-    async def credited(self, party: Party, *, stale: bool = False) -> int | None:
-        """What the account has received by a read; None if the node does not say."""
-        request = ledger_pb2.GetAccountsRequest(
-            ids=party.account, options=ledger_pb2.ReadOptions(stale=stale)
-        )
-        try:
-            answer = await self._reads.GetAccounts(request, timeout=CALL_TIMEOUT_S)
-        except aio.AioRpcError:
-            return None
-        return AccountRow.decode(answer.rows).credits_posted
-
-    async def submit(self, envelope: bytes) -> wire.SubmitResponse | None:
-        try:
-            return await self._submit(envelope, timeout=CALL_TIMEOUT_S)
-        except aio.AioRpcError:
-            return None
+async def _submit(channel: aio.Channel, envelope: bytes) -> wire.SubmitResponse | None:
+    submit = channel.unary_unary(
+        wire.SUBMIT_METHOD,
+        request_serializer=wire.encode_submit_request,
+        response_deserializer=wire.decode_submit_response,
+    )
+    try:
+        return await submit(envelope, timeout=DEADLINE_S)
+    except aio.AioRpcError:
+        return None
 
 
 async def _pay(nodes: Nodes, witness: Witness, node: int, envelope: bytes) -> None:
@@ -97,8 +86,10 @@ async def test_a_frozen_leader_wakes_up_and_answers_nothing_stale(nodes: Nodes) 
     for _ in range(ROUNDS):
         frozen = await asyncio.to_thread(nodes.leader)
         others = [raft_id for raft_id in nodes.raft_ids if raft_id != frozen]
-        direct = _Direct(nodes, frozen)
-        paid = await direct.credited(payee)
+        client = nodes.client(frozen, Signer(payee.key, payee.principal))
+        channel = nodes.async_channel(frozen)
+        await channel.channel_ready()
+        paid = await _credited(client, payee)
         assert paid is not None
         nodes.signal(frozen, signal.SIGSTOP)
         successor = await asyncio.to_thread(nodes.leader, *others)
@@ -108,24 +99,25 @@ async def test_a_frozen_leader_wakes_up_and_answers_nothing_stale(nodes: Nodes) 
         waiting: list[tuple[int, asyncio.Task[int | None]]] = []
         late = _payment(traffic, payer, payee, generator.randbytes(16))
         late_after = witness.newest
-        late_answer = asyncio.create_task(direct.submit(late))
+        late_answer = asyncio.create_task(_submit(channel, late))
         for _ in range(10):
             envelope = _payment(traffic, payer, payee, generator.randbytes(16))
             await _pay(nodes, witness, successor, envelope)
             paid += 1
-            waiting.append((paid, asyncio.create_task(direct.credited(payee))))
+            waiting.append((paid, asyncio.create_task(_credited(client, payee))))
             await asyncio.sleep(0)  # lets the read leave before the next payment
 
         nodes.signal(frozen, signal.SIGCONT)
         for _ in range(READS_AFTER):
-            waiting.append((paid, asyncio.create_task(direct.credited(payee))))
+            waiting.append((paid, asyncio.create_task(_credited(client, payee))))
             await asyncio.sleep(0.002)  # spreads the reads over the moment in which it learns
         for acknowledged, read in waiting:
             found = await read
             assert found is None or found >= acknowledged
             answered += found is not None
         _take(witness, late, await late_answer, late_after)
-        await direct.channel.close()
+        await channel.close()
+        await client.close()
         await asyncio.to_thread(nodes.leader)
     # As a follower it answers by its leader's read index: it must not just have been silent.
     assert answered > ROUNDS * READS_AFTER // 2
