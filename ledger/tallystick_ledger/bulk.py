@@ -12,7 +12,7 @@ raises the same errors. Source: docs/format.md section 6.
 import struct
 from array import array
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 from tallystick_ledger import limits
 from tallystick_ledger.codes import Code
@@ -23,7 +23,6 @@ Numbers = Sequence[int]
 
 _WORD_BYTES: Final = 8
 _WORDS: Final = limits.RECORD_BYTES // _WORD_BYTES
-_ID_WORDS: Final = 2
 _U64_BITS: Final = 64
 _NONCE_WORD: Final = 14
 _IS_LITTLE_ENDIAN: Final = array("H", [1]).tobytes() == b"\x01\x00"
@@ -53,7 +52,7 @@ def transfers(
         FieldError: The arguments are not of one length, or a value fits no field.
         RecordError: ZERO_AMOUNT, SELF_TRANSFER, or BAD_FIELD: unique without a reference.
     """
-    grid = _Grid(Kind.TRANSFER, Flags.UNIQUE if unique else Flags.NONE, 0, nonces)
+    grid = _Grid.with_nonces(Kind.TRANSFER, Flags.UNIQUE if unique else Flags.NONE, 0, nonces)
     grid.put_ids(1, "debits", debits)
     grid.put_ids(3, "credits", credits)
     grid.put_u128(5, "amounts", amounts)
@@ -88,7 +87,7 @@ def reserves(
         RecordError: ZERO_AMOUNT, SELF_TRANSFER, or BAD_FIELD: unique without a reference.
     """
     flags = Flags.UNIQUE if unique else Flags.NONE
-    grid = _Grid(Kind.RESERVE, flags, ReserveMode.FLAT, nonces)
+    grid = _Grid.with_nonces(Kind.RESERVE, flags, ReserveMode.FLAT, nonces)
     grid.put_ids(1, "payers", payers)
     grid.put_ids(3, "payees", payees)
     grid.put_u128(5, "maxima", maxima)
@@ -121,11 +120,32 @@ def captures(
         FieldError: The arguments are not of one length, or a value fits no field.
         RecordError: ZERO_AMOUNT.
     """
-    grid = _Grid(Kind.CAPTURE, Flags.FINAL if final else Flags.NONE, source, nonces)
+    grid = _Grid.with_nonces(Kind.CAPTURE, Flags.FINAL if final else Flags.NONE, source, nonces)
     grid.put_ids(1, "holds", holds)
     grid.put_u128(3, "amounts", amounts, may_be_zero=final)
     if occurred_at_ns is not None:
         grid.put_u64(9, "occurred_at_ns", occurred_at_ns)
+    return grid.data()
+
+
+def vouchers(channels: bytes, cumulatives: Numbers, commitments: bytes, signatures: bytes) -> bytes:
+    """Returns VOUCHER records, 128 bytes each.
+
+    Args:
+        channels: Channel ids, 16 bytes for each record.
+        cumulatives: Cumulative amounts, at least 1.
+        commitments: 24 bytes for each record.
+        signatures: 64 bytes for each record; see `vouchers.sign_voucher`.
+
+    Raises:
+        FieldError: The arguments are not of one length, or a value fits no field.
+        RecordError: ZERO_AMOUNT.
+    """
+    grid = _Grid(Kind.VOUCHER, Flags.NONE, 0, _count_of("channels", channels, limits.ID_BYTES))
+    grid.put_ids(1, "channels", channels)
+    grid.put_u128(3, "cumulatives", cumulatives)
+    grid.put_bytes(5, "commitments", commitments, limits.COMMITMENT_BYTES)
+    grid.put_bytes(8, "signatures", signatures, limits.SIGNATURE_BYTES)
     return grid.data()
 
 
@@ -134,16 +154,20 @@ class _Grid:
 
     __slots__ = ("_buffer", "_count", "_words")
 
-    def __init__(self, kind: Kind, flags: Flags, subtype: int, nonces: bytes) -> None:
-        self._count, odd = divmod(len(nonces), limits.NONCE_BYTES)
-        if odd:
-            raise FieldError(f"{len(nonces)} bytes are no nonces of 16")
-        _refuse_zero_ids(nonces, FieldError("a nonce must not be all zero"))
-        self._buffer = bytearray(limits.RECORD_BYTES * self._count)
+    def __init__(self, kind: Kind, flags: Flags, subtype: int, count: int) -> None:
+        self._count = count
+        self._buffer = bytearray(limits.RECORD_BYTES * count)
         self._words = memoryview(self._buffer).cast("Q")
-        first = struct.pack("<HHHH", kind, flags, 0, subtype) * self._count
+        first = struct.pack("<HHHH", kind, flags, 0, subtype) * count
         self._put_column(0, memoryview(first).cast("Q"))
-        self.put_ids(_NONCE_WORD, "nonces", nonces)
+
+    @classmethod
+    def with_nonces(cls, kind: Kind, flags: Flags, subtype: int, nonces: bytes) -> Self:
+        """As many records as there are nonces."""
+        grid = cls(kind, flags, subtype, _count_of("nonces", nonces, limits.NONCE_BYTES))
+        _refuse_zero_ids(nonces, FieldError("a nonce must not be all zero"))
+        grid.put_ids(_NONCE_WORD, "nonces", nonces)
+        return grid
 
     def data(self) -> bytes:
         """Returns the records."""
@@ -151,11 +175,15 @@ class _Grid:
 
     def put_ids(self, word: int, name: str, ids: bytes) -> None:
         """Fills two columns from 16 bytes for each record."""
-        if len(ids) != limits.ID_BYTES * self._count:
-            raise FieldError(f"{name}: {len(ids)} bytes are not 16 for each of {self._count}")
-        source = memoryview(ids).cast("B").cast("Q")
-        for half in range(_ID_WORDS):
-            self._put_column(word + half, source[half::_ID_WORDS])
+        self.put_bytes(word, name, ids, limits.ID_BYTES)
+
+    def put_bytes(self, word: int, name: str, data: bytes, size: int) -> None:
+        """Fills `size // 8` columns from `size` bytes for each record."""
+        if len(data) != size * self._count:
+            raise FieldError(f"{name}: {len(data)} bytes are not {size} for each of {self._count}")
+        source, words = memoryview(data).cast("B").cast("Q"), size // _WORD_BYTES
+        for part in range(words):
+            self._put_column(word + part, source[part::words])
 
     def put_references(self, word: int, references: bytes | None, *, unique: bool) -> None:
         """Fills the two columns of `reference`."""
@@ -189,6 +217,14 @@ class _Grid:
     def _put_column(self, word: int, column: memoryview) -> None:
         if self._count:
             self._words[word::_WORDS] = column
+
+
+def _count_of(name: str, data: bytes, size: int) -> int:
+    """Returns how many parts of `size` bytes there are."""
+    count, odd = divmod(len(data), size)
+    if odd:
+        raise FieldError(f"{name}: {len(data)} bytes are not {size} for each record")
+    return count
 
 
 def _halves(values: Numbers) -> tuple[Numbers, ...]:

@@ -50,6 +50,7 @@ class Code(IntEnum):
     REFERENCE_USED = 83
     NOT_PAYEE = 84
     PRINCIPAL_MISMATCH = 85
+    NOT_PAYER = 86
 
     DEBIT_NOT_FOUND = 90
     CREDIT_NOT_FOUND = 91
@@ -58,6 +59,7 @@ class Code(IntEnum):
     PRINCIPAL_NOT_FOUND = 94
     KEY_NOT_FOUND = 95
     ACCOUNT_NOT_FOUND = 96
+    CHANNEL_NOT_FOUND = 98
 
     KEY_EXISTS = 100
     NAME_EXISTS = 101
@@ -77,6 +79,11 @@ class Code(IntEnum):
     CAPTURE_LOWERED = 122
     CAPTURE_EXCEEDS_HOLD = 123
     EXPIRY_INVALID = 124
+    CHANNEL_ENDED = 125
+    VOUCHER_LOWERED = 126
+    CHANNEL_EXHAUSTED = 127
+    BAD_VOUCHER = 128
+    CHANNEL_CLOSING = 129
 
     CAP_EXCEEDED = 141
 
@@ -180,6 +187,7 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "The principal id in the record is not the one that it must be.",
         "Compute it from the envelope id and the record's index, or take the signer's.",
     ),
+    Code.NOT_PAYER: ("Only the payer may do this.", "Ask the payer."),
     Code.DEBIT_NOT_FOUND: (
         "The signer has no such account to debit.",
         "Check the account id and which key signs.",
@@ -198,6 +206,10 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.ACCOUNT_NOT_FOUND: (
         "The signer has no such account.",
         "Check the account id and which key signs.",
+    ),
+    Code.CHANNEL_NOT_FOUND: (
+        "There is no such channel of the signer, or it was forgotten since.",
+        "Check the channel id and which key signs.",
     ),
     Code.KEY_EXISTS: (
         "The key is registered already; it belongs to one principal for ever.",
@@ -224,7 +236,10 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "It is the principal's last OWNER key.",
         "Add another OWNER key first, or rotate this one.",
     ),
-    Code.KEY_STATE: ("The key is revoked already.", "Nothing to do."),
+    Code.KEY_STATE: (
+        "The key is revoked already, or the channel key's time is over.",
+        "If it was to be revoked: nothing to do. For a channel name a key that is still good.",
+    ),
     Code.HOLD_EXPIRED: ("The hold has expired.", "Ask the payer for a new one."),
     Code.HOLD_ENDED: ("The hold was captured or released.", "Read it to see what it paid."),
     Code.CAPTURE_LOWERED: (
@@ -238,6 +253,23 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.EXPIRY_INVALID: (
         "The time is too soon or too far.",
         "Choose one within the ledger's bounds, seen from its log time.",
+    ),
+    Code.CHANNEL_ENDED: ("The channel is closed.", "Ask the payer for a new one."),
+    Code.VOUCHER_LOWERED: (
+        "The cumulative amount is below the highest that was redeemed.",
+        "Redeem the latest voucher: amounts are cumulative and never go down.",
+    ),
+    Code.CHANNEL_EXHAUSTED: (
+        "The deposit is paid out.",
+        "Ask the payer to top the channel up, then redeem the same voucher again.",
+    ),
+    Code.BAD_VOUCHER: (
+        "The voucher is not signed by the channel's key, for this channel and amount.",
+        "Ask the payer for a voucher that verifies; check each one when it arrives.",
+    ),
+    Code.CHANNEL_CLOSING: (
+        "The payer is closing the channel already.",
+        "Wait for the end of its challenge period, then open a new one.",
     ),
     Code.CAP_EXCEEDED: (
         "The principal is at a cap that the genesis sets.",

@@ -21,6 +21,7 @@ AccountId = NewType("AccountId", bytes)
 UnitId = NewType("UnitId", bytes)
 NameId = NewType("NameId", bytes)
 HoldId = NewType("HoldId", bytes)
+ChannelId = NewType("ChannelId", bytes)
 EnvelopeId = NewType("EnvelopeId", bytes)
 PublicKey = NewType("PublicKey", bytes)  # 32 bytes, Ed25519
 Signature = NewType("Signature", bytes)  # 64 bytes, Ed25519

@@ -32,6 +32,7 @@ MAX_RECORDS: Final = (MAX_ENVELOPE_BYTES - ENVELOPE_PREFIX_BYTES) // RECORD_BYTE
 
 # 6: enough for the largest declared payload; keeps a head and its CONTs within 8 KiB.
 MAX_CONT_COUNT: Final = 64
+COMMITMENT_BYTES: Final = 24  # of a VOUCHER: what 128 bytes leave beside its signature
 CONT_PAYLOAD_BYTES: Final = 104
 NAME_HEAD_TEXT_BYTES: Final = 64
 MAX_NAME_BYTES: Final = 256
@@ -63,5 +64,6 @@ GENESIS_NODE_PRINCIPAL_BASE: Final = 65_536  # above every operator's position
 
 # semantics.md 1 and RESERVE: bounds of the work that one block can cause.
 MAX_PRUNED_ROWS: Final = 10_000
-MAX_SWEPT_HOLDS: Final = 10_000
+MAX_SWEPT: Final = 10_000  # holds and channels together
 MIN_HOLD_NS: Final = 1_000_000_000  # a hold that ends sooner could not be captured in time
+MIN_CHALLENGE_NS: Final = 1_000_000_000  # likewise: the payee needs time to redeem

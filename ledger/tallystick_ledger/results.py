@@ -13,11 +13,11 @@ from typing import Final, Self
 from tallystick_ledger import limits
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import RowError
-from tallystick_ledger.ids import AccountId, Amount, HoldId
+from tallystick_ledger.ids import AccountId, Amount, ChannelId, HoldId
 
 # code, flags, detail, reserved
 _RESULT: Final = struct.Struct("<HHI8x")
-# cause, flags, record index; debit; credit; amount; hold; price line; grant; reserved
+# cause, flags, record index; debit; credit; amount; hold or channel; price line; grant; reserved
 _EFFECT: Final = struct.Struct("<HHI16s16s16s16s56x")
 
 OK_RESULT: Final = bytes(limits.RESULT_BYTES)
@@ -29,6 +29,11 @@ class Cause(IntEnum):
     CAPTURE = 1
     RELEASE = 2
     EXPIRY = 3
+    VOUCHER = 4
+    CHANNEL_CLOSE = 5
+
+
+_OF_CHANNELS: Final = (Cause.VOUCHER, Cause.CHANNEL_CLOSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,12 @@ class Effect:
     """A posting that the kernel computed.
 
     Attributes:
-        cause: CAPTURE moves posted amounts; RELEASE and EXPIRY free pending ones.
+        cause: CAPTURE and VOUCHER move pending amounts to posted; the others free pending ones.
         record_index: Index in its envelope of the record that it belongs to.
         debit_account: The payer's.
         credit_account: The payee's.
         amount: In the unit's smallest step.
-        hold: The hold that it comes from.
+        origin: The hold or channel that it comes from.
     """
 
     cause: Cause
@@ -88,7 +93,7 @@ class Effect:
     debit_account: AccountId
     credit_account: AccountId
     amount: Amount
-    hold: HoldId
+    origin: HoldId | ChannelId
 
     def encode(self) -> bytes:
         """Returns 128 bytes."""
@@ -99,7 +104,7 @@ class Effect:
             self.debit_account,
             self.credit_account,
             self.amount.to_bytes(16, "little"),
-            self.hold,
+            self.origin,
         )
 
     @classmethod
@@ -110,7 +115,7 @@ class Effect:
             RowError: They are no effect.
         """
         _require_length("effect", data, limits.EFFECT_BYTES)
-        cause, _, record_index, debit, credit, amount, hold = _EFFECT.unpack(data)
+        cause, _, record_index, debit, credit, amount, origin = _EFFECT.unpack(data)
         try:
             effect = cls(
                 Cause(cause),
@@ -118,7 +123,7 @@ class Effect:
                 AccountId(debit),
                 AccountId(credit),
                 Amount(int.from_bytes(amount, "little")),
-                HoldId(hold),
+                ChannelId(origin) if cause in _OF_CHANNELS else HoldId(origin),
             )
         except ValueError as error:
             raise RowError(f"{cause} is no cause of an effect") from error

@@ -7,6 +7,7 @@ rule of each kind at least once. A disagreement prints the command that shows it
 import pytest
 from tests.differential import raw
 from tests.differential.campaign import Tally, run_seed
+from tests.differential.test_codes import TO_COME
 from tests.differential.test_order import KINDS
 
 from tallystick_ledger.codes import Code
@@ -47,7 +48,7 @@ def test_10_000_random_blocks_agree(capsys: pytest.CaptureFixture[str]) -> None:
         print(f"\n{tally.table()}")
     assert tally.blocks == 10_000
     assert tally.records >= MIN_RECORDS_PER_BLOCK * tally.blocks
-    results = [code for code in Code if not code.is_refusal]
+    results = [code for code in Code if not code.is_refusal and code not in TO_COME]
     assert {code: tally.codes[code] for code in results if tally.codes[code] < 100} == {}
     rules = {
         (KIND_NUMBERS[kind.name.split()[0]], rule.code)

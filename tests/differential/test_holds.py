@@ -155,7 +155,7 @@ def test_sweeps_go_by_expiry_then_id(book: Book) -> None:
     holds = book.ok(book.alice.key, *records).ids
     receipt = book.send(book.node.key, raw.tick(), at_ns=book.now_ns + 20 * SECOND_NS)
     order = sorted(zip(expires, holds, strict=True))
-    assert [item.hold for item in receipt.effects] == [hold for _, hold in order]
+    assert [item.origin for item in receipt.effects] == [hold for _, hold in order]
 
 
 def test_several_sweeps_in_one_block(book: Book) -> None:

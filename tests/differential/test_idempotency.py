@@ -118,7 +118,7 @@ def test_a_refused_envelope_still_sweeps_at_its_first_record(book: Book) -> None
     due_ns = book.hold(hold).expires_at_ns
     receipt = book.send(book.fresh_key(), raw.tick(), raw.tick(), at_ns=due_ns)
     assert receipt.codes == [Code.UNKNOWN_KEY, Code.UNKNOWN_KEY]
-    assert [(effect.cause, effect.record_index, effect.hold) for effect in receipt.effects] == [
+    assert [(effect.cause, effect.record_index, effect.origin) for effect in receipt.effects] == [
         (Cause.EXPIRY, 0, hold)
     ]
 

@@ -13,7 +13,7 @@ from tests.differential.book import (
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.genesis import Caps
-from tallystick_ledger.limits import MAX_ID_AHEAD_NS, MAX_PRUNED_ROWS, MAX_SWEPT_HOLDS
+from tallystick_ledger.limits import MAX_ID_AHEAD_NS, MAX_PRUNED_ROWS, MAX_SWEPT
 from tallystick_ledger.state_rows import HoldStatus
 
 WINDOW_NS = 100 * SECOND_NS  # of references
@@ -101,21 +101,21 @@ def test_a_block_sweeps_and_forgets_at_most_10_000_holds(engine: MakeEngine) -> 
     book = Book(engine, genesis_for_tests(hold_retention_ns=SECOND_NS))
     book.issue(book.alice.account, 20_000)
     expires_at_ns = book.now_ns + 100 * SECOND_NS
-    holds = many_holds(book, MAX_SWEPT_HOLDS + extra, expires_at_ns)
+    holds = many_holds(book, MAX_SWEPT + extra, expires_at_ns)
     assert book.available(book.alice) == START_AMOUNT + 10_000 - extra
 
     # Two heads, one limit. What is left over is expired all the same, but still pinned.
     pay = raw.transfer(book.alice.account, book.bob.account, START_AMOUNT + 20_000)
     receipt = book.send(book.alice.key, pay, pay, at_ns=expires_at_ns)
     assert receipt.codes == [Code.FUNDS_HELD, Code.FUNDS_HELD]
-    assert [item.hold for item in receipt.effects] == sorted(holds)[:MAX_SWEPT_HOLDS]
-    left = sorted(holds)[MAX_SWEPT_HOLDS:]
+    assert [item.origin for item in receipt.effects] == sorted(holds)[:MAX_SWEPT]
+    left = sorted(holds)[MAX_SWEPT:]
     assert {book.hold(hold).status for hold in left} == {HoldStatus.OPEN}
     assert book.row(book.alice.account).debits_pending == extra
 
     receipt = book.send(book.bob.key, raw.capture(left[0], 1))
     assert receipt.codes == [Code.HOLD_EXPIRED]
-    assert [item.hold for item in receipt.effects] == left
+    assert [item.origin for item in receipt.effects] == left
 
     # Forgetting goes in the order in which they ended, as many a block.
     tick(book, book.now_ns + 10 * SECOND_NS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tallystick_ledger import bulk, limits, records
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import FieldError, RecordError
-from tallystick_ledger.ids import AccountId, HoldId, TimestampNs
+from tallystick_ledger.ids import AccountId, ChannelId, HoldId, Signature, TimestampNs
 from tallystick_ledger.records import CaptureSource
 
 ids = st.binary(min_size=16, max_size=16)
@@ -80,6 +80,48 @@ def test_captures(some: list[Row], source: CaptureSource, final: bool) -> None:
     ]
     made = bulk.captures(holds, values, source, randoms, final=final, occurred_at_ns=occurred)
     assert made == b"".join(one_by_one)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            ids,
+            amounts,
+            st.binary(min_size=24, max_size=24),
+            st.binary(min_size=64, max_size=64),
+        ),
+        max_size=6,
+    )
+)
+def test_vouchers(some: list[tuple[bytes, int, bytes, bytes]]) -> None:
+    one_by_one = [
+        records.Voucher(ChannelId(channel), amount, commitment, Signature(signature)).encode()
+        for channel, amount, commitment, signature in some
+    ]
+    channels, values, commitments, signatures = zip(*some, strict=True) if some else [()] * 4
+    made = bulk.vouchers(b"".join(channels), values, b"".join(commitments), b"".join(signatures))
+    assert made == b"".join(one_by_one)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (A[:15], [1], b"c" * 24, b"s" * 64),
+        (A, [1, 1], b"c" * 24, b"s" * 64),
+        (A, [1], b"c" * 23, b"s" * 64),
+        (A, [1], b"c" * 24, b"s" * 65),
+        (A, [2**128], b"c" * 24, b"s" * 64),
+    ],
+)
+def test_no_vouchers(arguments: tuple[bytes, list[int], bytes, bytes]) -> None:
+    with pytest.raises(FieldError):
+        bulk.vouchers(*arguments)
+
+
+def test_a_voucher_of_nothing() -> None:
+    with pytest.raises(RecordError) as caught:
+        bulk.vouchers(A, [0], b"c" * 24, b"s" * 64)
+    assert _code(caught.value) is Code.ZERO_AMOUNT
 
 
 def test_arrays_and_sequences_give_the_same() -> None:

@@ -21,6 +21,7 @@ from tallystick_ledger import (
     records,
     results,
     state_rows,
+    vouchers,
 )
 from tallystick_ledger.codes import Code
 from tallystick_ledger.records import kinds
@@ -105,6 +106,7 @@ def test_domains() -> None:
         keys.POSSESSION_DOMAIN,
         ids.OBJECT_DOMAIN,
         cont.CONT_DOMAIN,
+        vouchers.VOUCHER_DOMAIN,
         state_rows.STATE_DOMAIN,
     ]
     written = re.findall(r"^\| `(tallystick/[a-z]+/v1)\\0` \|", section(1), re.MULTILINE)
@@ -151,57 +153,79 @@ def test_causes_and_statuses() -> None:
         assert f"\n| {table.value} {table.name.lower().replace('_', ' ')} |" in rows
 
 
+# A record of each kind, whose every field is a byte of its own.
+SAMPLES: Final[dict[str, records.Record]] = {
+    "TRANSFER": records.Transfer(
+        ids.AccountId(b"\x01" * 16),
+        ids.AccountId(b"\x02" * 16),
+        int.from_bytes(b"\x03" * 16, "little"),
+        int.from_bytes(b"\x04" * 16, "little"),
+    ),
+    "ISSUE": records.Issue(
+        ids.UnitId(b"\x01" * 16),
+        ids.AccountId(b"\x02" * 16),
+        int.from_bytes(b"\x03" * 16, "little"),
+        int.from_bytes(b"\x04" * 16, "little"),
+    ),
+    "RESERVE": records.Reserve(
+        ids.AccountId(b"\x01" * 16),
+        ids.AccountId(b"\x02" * 16),
+        int.from_bytes(b"\x03" * 16, "little"),
+        ids.TimestampNs(int.from_bytes(b"\x05" * 8, "little")),
+        int.from_bytes(b"\x04" * 16, "little"),
+    ),
+    "CAPTURE": records.Capture(
+        ids.HoldId(b"\x01" * 16),
+        int.from_bytes(b"\x02" * 16, "little"),
+        records.CaptureSource.GATEWAY_COUNTED,
+        occurred_at_ns=ids.TimestampNs(int.from_bytes(b"\x03" * 8, "little")),
+    ),
+    "RELEASE": records.Release(ids.HoldId(b"\x01" * 16)),
+    "EXTEND": records.Extend(
+        ids.HoldId(b"\x01" * 16),
+        int.from_bytes(b"\x02" * 16, "little"),
+        ids.TimestampNs(int.from_bytes(b"\x03" * 8, "little")),
+    ),
+    "CHANNEL": records.Channel(
+        ids.AccountId(b"\x01" * 16),
+        ids.AccountId(b"\x02" * 16),
+        int.from_bytes(b"\x03" * 16, "little"),
+        int.from_bytes(b"\x05" * 8, "little"),
+        ids.PublicKey(b"\x06" * 32),
+        int.from_bytes(b"\x04" * 16, "little"),
+    ),
+    "TOP_UP": records.TopUp(ids.ChannelId(b"\x01" * 16), int.from_bytes(b"\x02" * 16, "little")),
+    "VOUCHER": records.Voucher(
+        ids.ChannelId(b"\x01" * 16),
+        int.from_bytes(b"\x02" * 16, "little"),
+        b"\x03" * 24,
+        ids.Signature(b"\x04" * 64),
+    ),
+    "CHANNEL_CLOSE": records.ChannelClose(ids.ChannelId(b"\x01" * 16)),
+    "UNIT": records.Unit("ABCDEFGHIJKLMNOP", 9, ids.PrincipalId(b"\x01" * 16)),
+    "ACCOUNT": records.Account(records.AccountOperation.CLOSE, account=ids.AccountId(b"\x01" * 16)),
+    "PRINCIPAL": records.Principal(
+        records.PrincipalType.SERVICE,
+        ids.PublicKey(b"\x01" * 32),
+        ids.Signature(b"\x02" * 64),
+        ids.PrincipalId(b"\x03" * 16),
+    ),
+    "KEY": records.Key(
+        records.KeyOperation.ADD,
+        ids.PublicKey(b"\x01" * 32),
+        ids.PrincipalId(b"\x03" * 16),
+        records.Scope.METER,
+        ids.Signature(b"\x02" * 64),
+        ids.TimestampNs(int.from_bytes(b"\x04" * 8, "little")),
+    ),
+    "NAME": records.Name(records.NameKind.LABEL, "n" * 64),
+    "TICK": records.Tick(),
+}
+
+
 def _record_bytes(kind: str) -> bytes:
     """A record whose every field is a byte of its own, by the code."""
-    samples: dict[str, records.Record] = {
-        "TRANSFER": records.Transfer(
-            ids.AccountId(b"\x01" * 16),
-            ids.AccountId(b"\x02" * 16),
-            int.from_bytes(b"\x03" * 16, "little"),
-            int.from_bytes(b"\x04" * 16, "little"),
-        ),
-        "ISSUE": records.Issue(
-            ids.UnitId(b"\x01" * 16),
-            ids.AccountId(b"\x02" * 16),
-            int.from_bytes(b"\x03" * 16, "little"),
-            int.from_bytes(b"\x04" * 16, "little"),
-        ),
-        "RESERVE": records.Reserve(
-            ids.AccountId(b"\x01" * 16),
-            ids.AccountId(b"\x02" * 16),
-            int.from_bytes(b"\x03" * 16, "little"),
-            ids.TimestampNs(int.from_bytes(b"\x05" * 8, "little")),
-            int.from_bytes(b"\x04" * 16, "little"),
-        ),
-        "CAPTURE": records.Capture(
-            ids.HoldId(b"\x01" * 16),
-            int.from_bytes(b"\x02" * 16, "little"),
-            records.CaptureSource.GATEWAY_COUNTED,
-            occurred_at_ns=ids.TimestampNs(int.from_bytes(b"\x03" * 8, "little")),
-        ),
-        "RELEASE": records.Release(ids.HoldId(b"\x01" * 16)),
-        "UNIT": records.Unit("ABCDEFGHIJKLMNOP", 9, ids.PrincipalId(b"\x01" * 16)),
-        "ACCOUNT": records.Account(
-            records.AccountOperation.CLOSE, account=ids.AccountId(b"\x01" * 16)
-        ),
-        "PRINCIPAL": records.Principal(
-            records.PrincipalType.SERVICE,
-            ids.PublicKey(b"\x01" * 32),
-            ids.Signature(b"\x02" * 64),
-            ids.PrincipalId(b"\x03" * 16),
-        ),
-        "KEY": records.Key(
-            records.KeyOperation.ADD,
-            ids.PublicKey(b"\x01" * 32),
-            ids.PrincipalId(b"\x03" * 16),
-            records.Scope.METER,
-            ids.Signature(b"\x02" * 64),
-            ids.TimestampNs(int.from_bytes(b"\x04" * 8, "little")),
-        ),
-        "NAME": records.Name(records.NameKind.LABEL, "n" * 64),
-        "TICK": records.Tick(),
-    }
-    record = samples[kind]
+    record = SAMPLES[kind]
     return record.encode(b"\xee" * record.nonce_bytes)
 
 
@@ -213,6 +237,14 @@ def _record_bytes(kind: str) -> bytes:
         ("RESERVE", ["payer", "payee", "maximum", "reference", "`expires_at_ns`"]),
         ("CAPTURE", ["source", "hold", "cumulative amount", "`occurred_at_ns`"]),
         ("RELEASE", ["hold"]),
+        ("EXTEND", ["hold", "additional maximum", "`expires_at_ns`"]),
+        (
+            "CHANNEL",
+            ["payer", "payee", "deposit", "reference", "`challenge_ns`", "channel key"],
+        ),
+        ("TOP_UP", ["channel", "amount"]),
+        ("VOUCHER", ["channel", "cumulative amount", "commitment", "signature"]),
+        ("CHANNEL_CLOSE", ["channel"]),
         ("UNIT", ["exponent", "issuer", "symbol"]),
         ("ACCOUNT", ["operation", "account"]),
         ("PRINCIPAL", ["type", "key", "proof", "principal id"]),
@@ -225,12 +257,12 @@ def test_fields_stand_where_the_page_says(kind: str, fields: list[str]) -> None:
     """Each byte that is not zero lies in a field of the page, and each field has one."""
     row = next(row for row in table_rows(section(6)) if row[1] == kind)
     places = {int(offset): text for offset, text in re.findall(r"(\d+): ([^;]*)", row[3])}
-    starts = sorted({*places, 80 if kind not in {"PRINCIPAL", "KEY"} else 128, 112, 128})
+    starts = sorted({*places, 112, 128})
     data = _record_bytes(kind)
     used = {
         start: places[start]
         for start, end in pairwise(starts)
-        if start in places and start != 80 and any(data[start:end])
+        if start in places and places[start] != "cont_hash" and any(data[start:end])
     }
     assert len(used) == len(fields)
     for text, name in zip(used.values(), fields, strict=True):

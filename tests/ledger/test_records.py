@@ -12,6 +12,7 @@ from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import FieldError, MalformedError, RecordError
 from tallystick_ledger.ids import (
     AccountId,
+    ChannelId,
     HoldId,
     PrincipalId,
     PublicKey,
@@ -79,7 +80,27 @@ any_record = st.one_of(
         st.booleans(),
         times,
     ),
+    st.builds(records.Extend, id_bytes.map(HoldId), amounts, times),
     st.builds(records.Release, id_bytes.map(HoldId)),
+    st.builds(
+        lambda pair, deposit, challenge, key, reference: records.Channel(
+            AccountId(pair[0]), AccountId(pair[1]), deposit, challenge, key, *reference
+        ),
+        pairs,
+        amounts,
+        st.integers(limits.MIN_CHALLENGE_NS, limits.MAX_U64),
+        keys_bytes,
+        references,
+    ),
+    st.builds(records.TopUp, id_bytes.map(ChannelId), amounts),
+    st.builds(
+        records.Voucher,
+        id_bytes.map(ChannelId),
+        amounts,
+        st.binary(min_size=24, max_size=24),
+        proofs,
+    ),
+    st.builds(records.ChannelClose, id_bytes.map(ChannelId)),
     st.just(records.Tick()),
     st.builds(
         records.Unit,
@@ -143,6 +164,11 @@ ISSUE: Final = records.Issue(UNIT, B, 5, 7, unique=True)
 RESERVE: Final = records.Reserve(A, B, 5, TIME, 7, unique=True)
 CAPTURE: Final = records.Capture(HOLD, 5, kinds.CaptureSource.ESTIMATED)
 RELEASE: Final = records.Release(HOLD)
+EXTEND: Final = records.Extend(HOLD, 5, TIME)
+CHANNEL: Final = records.Channel(A, B, 5, 2 * 10**9, KEY, 7, unique=True)
+TOP_UP: Final = records.TopUp(ChannelId(HOLD), 5)
+VOUCHER: Final = records.Voucher(ChannelId(HOLD), 5, b"c" * 24, PROOF)
+CHANNEL_CLOSE: Final = records.ChannelClose(ChannelId(HOLD))
 UNIT_RECORD: Final = records.Unit("USD", 9, PRINCIPAL)
 OPEN: Final = records.Account(kinds.AccountOperation.OPEN, UNIT)
 CLOSE: Final = records.Account(kinds.AccountOperation.CLOSE, account=A)
@@ -159,6 +185,11 @@ ALL: Final = (
     RESERVE,
     CAPTURE,
     RELEASE,
+    EXTEND,
+    CHANNEL,
+    TOP_UP,
+    VOUCHER,
+    CHANNEL_CLOSE,
     records.Tick(),
     UNIT_RECORD,
     OPEN,
@@ -177,6 +208,11 @@ SPOILED: Final = (
     *(Spoiled(RESERVE, at, b"\1", Code.RESERVED_NONZERO) for at in (80, 111)),
     *(Spoiled(CAPTURE, at, b"\1", Code.RESERVED_NONZERO) for at in (40, 71, 80, 111)),
     *(Spoiled(RELEASE, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 24, 79, 80, 111)),
+    *(Spoiled(EXTEND, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 40, 71, 80, 111)),
+    *(Spoiled(CHANNEL, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7)),
+    *(Spoiled(TOP_UP, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 40, 79, 80, 111)),
+    *(Spoiled(VOUCHER, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7)),
+    *(Spoiled(CHANNEL_CLOSE, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 24, 80, 111)),
     *(Spoiled(records.Tick(), at, b"\1", Code.RESERVED_NONZERO) for at in (6, 79, 80, 111)),
     *(Spoiled(UNIT_RECORD, at, b"\1", Code.RESERVED_NONZERO) for at in (7, 40, 79, 80, 111)),
     *(Spoiled(OPEN, at, b"\1", Code.RESERVED_NONZERO) for at in (24, 39, 40, 79, 80, 111)),
@@ -189,13 +225,19 @@ SPOILED: Final = (
     Spoiled(TRANSFER, 56, bytes(16), Code.BAD_FIELD),
     Spoiled(ISSUE, 56, bytes(16), Code.BAD_FIELD),
     Spoiled(RESERVE, 56, bytes(16), Code.BAD_FIELD),
+    Spoiled(CHANNEL, 56, bytes(16), Code.BAD_FIELD),
+    Spoiled(CHANNEL, 72, (10**9 - 1).to_bytes(8, "little"), Code.BAD_FIELD),
     Spoiled(TRANSFER, 40, bytes(16), Code.ZERO_AMOUNT),
     Spoiled(ISSUE, 40, bytes(16), Code.ZERO_AMOUNT),
     Spoiled(RESERVE, 40, bytes(16), Code.ZERO_AMOUNT),
     Spoiled(CAPTURE, 24, bytes(16), Code.ZERO_AMOUNT),
+    Spoiled(CHANNEL, 40, bytes(16), Code.ZERO_AMOUNT),
+    Spoiled(TOP_UP, 24, bytes(16), Code.ZERO_AMOUNT),
+    Spoiled(VOUCHER, 24, bytes(16), Code.ZERO_AMOUNT),
     Spoiled(TRANSFER, 24, A, Code.SELF_TRANSFER),
     Spoiled(ISSUE, 24, UNIT, Code.SELF_TRANSFER),
     Spoiled(RESERVE, 24, A, Code.SELF_TRANSFER),
+    Spoiled(CHANNEL, 24, A, Code.SELF_TRANSFER),
     Spoiled(RESERVE, 6, b"\1", Code.BAD_FIELD),
     Spoiled(CAPTURE, 6, b"\0", Code.BAD_FIELD),
     Spoiled(CAPTURE, 6, b"\4", Code.BAD_FIELD),
@@ -226,7 +268,7 @@ SPOILED: Final = (
     Spoiled(ADD, 6, b"\4", Code.BAD_FIELD),
     Spoiled(ADD, 7, b"\0", Code.BAD_FIELD),
     Spoiled(ADD, 7, b"\4", Code.BAD_FIELD),  # NODE
-    Spoiled(ADD, 7, b"\6", Code.BAD_FIELD),
+    *(Spoiled(ADD, 7, scope, Code.BAD_FIELD) for scope in (b"\5", b"\6", b"\x09", b"\x0b")),
     Spoiled(ROTATE, 7, b"\1", Code.BAD_FIELD),
     Spoiled(REVOKE, 7, b"\1", Code.BAD_FIELD),
 )
@@ -306,6 +348,14 @@ def test_a_capture_of_nothing_must_be_final() -> None:
         records.Capture(HOLD, 0, kinds.CaptureSource.ESTIMATED)
     nothing = records.Capture(HOLD, 0, kinds.CaptureSource.ESTIMATED, final=True)
     assert records.decode(_encode(nothing)) == nothing
+
+
+def test_an_extension_of_nothing_by_nothing_is_none() -> None:
+    with pytest.raises(RecordError) as caught:
+        records.Extend(HOLD)
+    assert caught.value.code is Code.BAD_FIELD
+    for some in (records.Extend(HOLD, 1), records.Extend(HOLD, expires_at_ns=TIME)):
+        assert records.decode(_encode(some)) == some
 
 
 @pytest.mark.parametrize("length", [1, 63, 64, 65, 168, 169, 255, 256])

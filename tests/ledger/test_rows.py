@@ -14,6 +14,7 @@ from tallystick_ledger.errors import RowError
 from tallystick_ledger.ids import (
     AccountId,
     Amount,
+    ChannelId,
     EnvelopeId,
     HoldId,
     LedgerId,
@@ -26,7 +27,13 @@ from tallystick_ledger.ids import (
 )
 from tallystick_ledger.records import Group, NameKind, PrincipalType, Scope
 from tallystick_ledger.results import Cause, Effect, Result
-from tallystick_ledger.state_rows import AccountFlags, HoldStatus, KeyStatus, Row
+from tallystick_ledger.state_rows import (
+    AccountFlags,
+    ChannelStatus,
+    HoldStatus,
+    KeyStatus,
+    Row,
+)
 
 P: Final = PrincipalId(b"p" * 16)
 ACCOUNT: Final = state_rows.AccountRow(
@@ -49,6 +56,19 @@ HOLD: Final = state_rows.HoldRow(
     TimestampNs(77),
     HoldStatus.RELEASED,
     TimestampNs(66),
+)
+CHANNEL: Final = state_rows.ChannelRow(
+    ChannelId(b"c" * 16),
+    AccountId(b"a" * 16),
+    AccountId(b"b" * 16),
+    PublicKey(b"k" * 32),
+    Amount(9),
+    Amount(4),
+    Amount(2**128 - 1),
+    10**9,
+    TimestampNs(77),
+    ChannelStatus.CLOSING,
+    TimestampNs(0),
 )
 # Each row with the length of its content by format.md section 10, and offsets that must be zero.
 ROWS: Final[list[tuple[Row, int, list[int]]]] = [
@@ -87,6 +107,7 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
         56,
         [26, 31],
     ),
+    (CHANNEL, 160, [146, 151]),
 ]
 
 
@@ -114,13 +135,14 @@ def test_rows(row: Row, length: int, zeros: list[int]) -> None:
     ("row", "offset", "value"),
     [
         (ROWS[1][0], 16, b"\4"),  # a type of principal
-        (ROWS[2][0], 48, b"\7"),  # a scope
+        (ROWS[2][0], 48, b"\6"),  # a scope
         (ROWS[2][0], 50, b"\3"),  # a status of a key
         (ROWS[3][0], 32, b"\x08"),  # a kind of name
         (ROWS[4][0], 32, b"usd"),  # a symbol
         (ROWS[5][0], 48, b"\x08"),  # flags
         (ROWS[6][0], 88, b"\5"),  # a status of a hold
-        (ROWS[8][0], 24, b"\5"),  # a group
+        (ROWS[8][0], 24, b"\6"),  # a group
+        (ROWS[9][0], 144, b"\4"),  # a status of a channel
     ],
 )
 def test_rows_of_unknown_values(row: Row, offset: int, value: bytes) -> None:
@@ -145,6 +167,11 @@ def test_what_an_account_can_spend() -> None:
 def test_what_a_hold_can_still_pay() -> None:
     assert (HOLD.rest, HOLD.is_open) == (5, False)
     assert replace(HOLD, status=HoldStatus.OPEN).is_open
+
+
+def test_what_a_channel_can_still_pay() -> None:
+    assert (CHANNEL.rest, CHANNEL.is_open) == (5, True)
+    assert not replace(CHANNEL, status=ChannelStatus.CLOSED).is_open
 
 
 def test_the_digest_is_over_ordered_rows() -> None:
@@ -211,7 +238,7 @@ def test_effects(cause: Cause, index: int, amount: int) -> None:
     data = effect.encode()
     assert len(data) == 128
     assert results.decode_effects(data * 2) == [effect, effect]
-    for offset, value in ((0, b"\0"), (0, b"\4"), (2, b"\1"), (72, b"\1"), (127, b"\1")):
+    for offset, value in ((0, b"\0"), (0, b"\6"), (2, b"\1"), (72, b"\1"), (127, b"\1")):
         with pytest.raises(RowError):
             Effect.decode(data[:offset] + value + data[offset + 1 :])
     with pytest.raises(RowError):

@@ -9,6 +9,7 @@ from typing import Final
 from tallystick_ledger import limits
 from tallystick_ledger.errors import FieldError
 from tallystick_ledger.records.base import HEAD, BytesLike, Record
+from tallystick_ledger.records.channel import Channel, ChannelClose, TopUp, Voucher
 from tallystick_ledger.records.kinds import (
     AccountOperation,
     CaptureSource,
@@ -21,7 +22,7 @@ from tallystick_ledger.records.kinds import (
     ReserveMode,
     Scope,
 )
-from tallystick_ledger.records.metering import Capture, Release, Reserve
+from tallystick_ledger.records.metering import Capture, Extend, Release, Reserve
 from tallystick_ledger.records.money import Issue, Transfer
 from tallystick_ledger.records.name import Name
 from tallystick_ledger.records.registry import Account, Key, Principal
@@ -39,8 +40,13 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Issue,
         Transfer,
         Reserve,
+        Extend,
         Capture,
         Release,
+        Channel,
+        TopUp,
+        Voucher,
+        ChannelClose,
         Tick,
     )
 }
@@ -100,6 +106,9 @@ __all__ = [
     "AccountOperation",
     "Capture",
     "CaptureSource",
+    "Channel",
+    "ChannelClose",
+    "Extend",
     "Flags",
     "Group",
     "Issue",
@@ -117,8 +126,10 @@ __all__ = [
     "ReserveMode",
     "Scope",
     "Tick",
+    "TopUp",
     "Transfer",
     "Unit",
+    "Voucher",
     "decode",
     "head_fields",
 ]

@@ -18,8 +18,13 @@ class Kind(IntEnum):
     ISSUE = 0x0202
     TRANSFER = 0x0301
     RESERVE = 0x0401
+    EXTEND = 0x0402
     CAPTURE = 0x0403
     RELEASE = 0x0404
+    CHANNEL = 0x0501
+    TOP_UP = 0x0502
+    VOUCHER = 0x0503
+    CHANNEL_CLOSE = 0x0504
     TICK = 0x0A01
     CONT = 0xFFFF
 
@@ -28,7 +33,7 @@ class Flags(IntFlag):
     """Bytes 2 to 4 of a record. Each kind has its own set, see `ALLOWED_FLAGS`."""
 
     NONE = 0
-    UNIQUE = 1  # ISSUE, TRANSFER, RESERVE: the reference must be new within the window
+    UNIQUE = 1  # ISSUE, TRANSFER, RESERVE, CHANNEL: the reference must be new within the window
     FINAL = 2  # CAPTURE: ends the hold and frees its rest
 
 
@@ -39,6 +44,7 @@ class Group(IntEnum):
     UNIT = 2
     MONEY = 3
     METERING = 4
+    STREAMING = 5
     SYSTEM = 10
 
 
@@ -50,6 +56,9 @@ class Scope(IntEnum):
     METER = 3
     NODE = 4
     OPERATE = 5
+    READ = 7
+    AUDIT = 8
+    CHANNEL = 10
 
 
 class PrincipalType(IntEnum):
@@ -110,12 +119,15 @@ ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
     Kind.TRANSFER: Flags.UNIQUE,
     Kind.RESERVE: Flags.UNIQUE,
     Kind.CAPTURE: Flags.FINAL,
+    Kind.CHANNEL: Flags.UNIQUE,
 }
 
 # Kinds whose last 16 bytes belong to their layout, because they hold a signature.
-KINDS_WITHOUT_NONCE: Final = frozenset({Kind.PRINCIPAL, Kind.KEY})
+KINDS_WITHOUT_NONCE: Final = frozenset({Kind.PRINCIPAL, Kind.KEY, Kind.VOUCHER})
 
 REGISTRABLE_TYPES: Final = frozenset(
     {PrincipalType.ORGANISATION, PrincipalType.INDIVIDUAL, PrincipalType.SERVICE}
 )
-ADDABLE_SCOPES: Final = frozenset({Scope.OWNER, Scope.SPEND, Scope.METER})
+ADDABLE_SCOPES: Final = frozenset(
+    {Scope.OWNER, Scope.SPEND, Scope.METER, Scope.READ, Scope.AUDIT, Scope.CHANNEL}
+)

@@ -1,4 +1,4 @@
-"""Records of metering: RESERVE pins money, CAPTURE bills it cumulatively, RELEASE frees the rest.
+"""Records of metering: RESERVE pins money, EXTEND adds to it, CAPTURE bills it, RELEASE frees it.
 
 Source: docs/format.md section 6.
 """
@@ -27,6 +27,8 @@ from tallystick_ledger.records.kinds import CaptureSource, Flags, Group, Kind, R
 
 # kind, flags, cont_count, mode; payer; payee; maximum; reference; expires_at_ns; cont_hash; nonce
 _RESERVE: Final = struct.Struct("<HHHH16s16s16s16sQ32x16s")
+# kind, flags, cont_count and reserved; hold; amount; reserved; expires_at_ns; cont_hash; nonce
+_EXTEND: Final = struct.Struct("<HHI16s16s32xQ32x16s")
 # kind, flags, cont_count, source; hold; amount; reserved; occurred_at_ns; cont_hash; nonce
 _CAPTURE: Final = struct.Struct("<HHHH16s16s32xQ32x16s")
 # kind, flags, cont_count and reserved; hold; reserved and cont_hash; nonce
@@ -104,6 +106,48 @@ class Reserve(Record):
             unique=bool(flags & Flags.UNIQUE),
             mode=enum_field(ReserveMode, mode),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Extend(Record):
+    """Raises a hold's maximum, puts its expiry off, or both. Signed by the payer.
+
+    Attributes:
+        hold: The hold, by the id that its RESERVE derived.
+        additional: What the maximum grows by, in the unit's smallest step; may be 0.
+        expires_at_ns: The new expiry; 0 leaves it as it is.
+    """
+
+    KIND: ClassVar[Kind] = Kind.EXTEND
+    GROUP: ClassVar[Group] = Group.METERING
+
+    hold: HoldId
+    additional: int = 0
+    expires_at_ns: TimestampNs = TimestampNs(0)  # noqa: RUF009 - a number
+
+    def __post_init__(self) -> None:
+        """Checks the values; raises what `Record.decode` lists."""
+        require_id("hold", self.hold)
+        require_u128("additional", self.additional)
+        require_u64("expires_at_ns", self.expires_at_ns)
+        require(
+            self.additional > 0 or self.expires_at_ns > 0,
+            Code.BAD_FIELD,
+            "neither an amount nor an expiry",
+        )
+
+    def encode(self, nonce: bytes) -> bytes:
+        """See `Record.encode`."""
+        require_nonce(nonce)
+        amount = u128_bytes(self.additional)
+        return _EXTEND.pack(Kind.EXTEND, 0, 0, self.hold, amount, self.expires_at_ns, nonce)
+
+    @classmethod
+    def decode(cls, data: BytesLike) -> Self:
+        """See `Record.decode`."""
+        check_head(cls, data, ((6, 8), (40, 72), _CONT_HASH))
+        _, _, _, hold, additional, expires, _ = _EXTEND.unpack(data)
+        return cls(HoldId(hold), u128(additional), TimestampNs(expires))
 
 
 @dataclass(frozen=True, slots=True)

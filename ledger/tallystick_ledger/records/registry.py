@@ -114,7 +114,7 @@ class Key(Record):
         operation: ADD a key, REVOKE one, or ROTATE: replace the signing key by `key`.
         key: The key that is added or revoked, or that takes over.
         principal: The signer's principal.
-        scope: ADD only: OWNER, SPEND or METER. Else None.
+        scope: ADD only: what the key may do; not NODE or OPERATE. Else None.
         possession: ADD and ROTATE: proof by `key` for `principal`. Else all zero.
         until_ns: ADD: when the key's time ends, 0 for never. ROTATE: when the old key's overlap
             ends, 0 for at once. REVOKE: 0.
@@ -137,7 +137,8 @@ class Key(Record):
         require_length("possession", self.possession, limits.SIGNATURE_BYTES)
         require_u64("until_ns", self.until_ns)
         if self.operation is KeyOperation.ADD:
-            require(self.scope in ADDABLE_SCOPES, Code.BAD_FIELD, "ADD takes OWNER, SPEND or METER")
+            why = "ADD takes OWNER, SPEND, METER, READ, AUDIT or CHANNEL"
+            require(self.scope in ADDABLE_SCOPES, Code.BAD_FIELD, why)
         else:
             require(self.scope is None, Code.BAD_FIELD, "only ADD has a scope")
         if self.operation is KeyOperation.REVOKE:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
 from tallystick_ledger.ids import PrincipalId, SequenceNumber, TimestampNs
-from tallystick_ledger.limits import MAX_SWEPT_HOLDS
+from tallystick_ledger.limits import MAX_SWEPT
 from tallystick_ledger.results import Effect, Result
 from tallystick_ledger.spec import metering
 from tallystick_ledger.spec.dispatch import execute
@@ -24,7 +24,7 @@ _OK = Result()
 class Sweeper:
     """Runs the sweeps of one block, which share one limit."""
 
-    left: int = MAX_SWEPT_HOLDS
+    left: int = MAX_SWEPT
 
     def sweep(self, state: State, timestamp_ns: TimestampNs, index: int) -> list[Effect]:
         """Expires what is due; see `metering.sweep`."""

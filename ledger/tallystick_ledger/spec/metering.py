@@ -219,5 +219,5 @@ def _effect(cause: Cause, index: int, hold: HoldRow, amount: Amount) -> Effect:
         debit_account=hold.payer_account,
         credit_account=hold.payee_account,
         amount=amount,
-        hold=hold.hold,
+        origin=hold.hold,
     )

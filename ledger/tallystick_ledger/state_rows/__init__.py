@@ -13,6 +13,7 @@ from typing import Final
 from tallystick_ledger.errors import RowError
 from tallystick_ledger.ids import LedgerId
 from tallystick_ledger.state_rows.base import Row, Table
+from tallystick_ledger.state_rows.channel import ChannelRow, ChannelStatus
 from tallystick_ledger.state_rows.marks import LiveIdRow, ReferenceRow
 from tallystick_ledger.state_rows.money import AccountFlags, AccountRow, HoldRow, HoldStatus
 from tallystick_ledger.state_rows.registry import (
@@ -40,6 +41,7 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         HoldRow,
         LiveIdRow,
         ReferenceRow,
+        ChannelRow,
     )
 }
 
@@ -73,6 +75,8 @@ __all__ = [
     "STATE_DOMAIN",
     "AccountFlags",
     "AccountRow",
+    "ChannelRow",
+    "ChannelStatus",
     "HoldRow",
     "HoldStatus",
     "KeyRow",

@@ -20,6 +20,7 @@ class Table(IntEnum):
     HOLD = 7
     LIVE_ID = 8
     REFERENCE = 9
+    CHANNEL = 10
 
 
 class Row(ABC):
