@@ -11,6 +11,7 @@
 
 pub mod admission;
 pub mod format;
+pub mod history;
 pub mod kernel;
 pub mod raft;
 pub mod threads;
@@ -29,6 +30,7 @@ mod python {
         crate::verify::register(m)?;
         crate::admission::register(m)?;
         crate::kernel::register(m)?;
+        crate::history::register(m)?;
         m.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -3,6 +3,14 @@
 from typing import ClassVar, Final, final
 
 from tallystick_core._admission import Admission as Admission
+from tallystick_core._history import HistoryChunk as HistoryChunk
+from tallystick_core._history import HistoryGapError as HistoryGapError
+from tallystick_core._history import HistoryMerge as HistoryMerge
+from tallystick_core._history import HistoryPageError as HistoryPageError
+from tallystick_core._history import HistorySearch as HistorySearch
+from tallystick_core._history import KernelHistory as KernelHistory
+from tallystick_core._history import cut_records as cut_records
+from tallystick_core._history import history_tag_of_kind as history_tag_of_kind
 from tallystick_core._kernel import Applied as Applied
 from tallystick_core._kernel import BlockError as BlockError
 from tallystick_core._kernel import CheckpointError as CheckpointError

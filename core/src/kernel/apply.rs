@@ -65,6 +65,7 @@ impl Kernel {
         let header = view.header();
         let (timestamp_ns, first_sequence) = (header.timestamp_ns(), header.first_sequence());
         self.state.prune(&self.genesis, timestamp_ns);
+        self.state.gather.begin_block(first_sequence);
 
         let mut results = vec![0; header.record_count() as usize * RESULT_BYTES];
         let mut effects = Effects::default();

@@ -3,13 +3,15 @@
 
 use super::ahead::ReadAhead;
 use super::effect::Effects;
-use super::input::{execute, Input};
+use super::input::{execute, Input, Outcome};
 use super::leaf::result_bytes;
 use super::rows::LiveId;
 use super::state::State;
 use super::table::Slot;
+use super::touched;
 use crate::format::limits::RESULT_BYTES;
 use crate::format::{Code, EnvelopeView, Genesis, Heads};
+use crate::history::tag;
 
 /// An envelope with its place in the ledger.
 pub struct Placed<'a> {
@@ -82,6 +84,7 @@ impl<'a> Results<'a> {
 
 impl Run<'_> {
     pub fn envelope(&mut self, placed: &Placed<'_>, results: &mut Results<'_>) -> Verdict {
+        self.state.gather.begin_envelope(placed.first_sequence);
         self.sweep(placed.timestamp_ns, 0);
         let header = placed.view.header();
         let mut verdict = Verdict {
@@ -106,6 +109,7 @@ impl Run<'_> {
                 Code::IdConflict
             };
             results.refuse_all(placed.view, verdict.code);
+            touched::refused_all(self.state, placed, principal, verdict.code);
             return verdict;
         }
         self.state.insert_live_id(LiveId {
@@ -120,6 +124,7 @@ impl Run<'_> {
         if header.valid_until_ns() < placed.block_timestamp_ns {
             verdict.code = Code::Expired;
             results.refuse_all(placed.view, verdict.code);
+            touched::refused_all(self.state, placed, principal, verdict.code);
             return verdict;
         }
         verdict.code = Code::Ok;
@@ -134,6 +139,7 @@ impl Run<'_> {
     #[inline]
     fn sweep(&mut self, t: u64, index: u32) {
         if self.state.expiries.next_ns() <= t {
+            self.state.gather.at_sweep(index);
             self.state
                 .sweep(t, index, &mut self.sweep_budget, self.effects);
         }
@@ -151,10 +157,20 @@ impl Run<'_> {
             if input.index > 0 {
                 self.sweep(input.t, input.index);
             }
-            if let Err(code) = execute(self.state, self.effects, &input) {
+            let gathered = self.state.gather.len();
+            let outcome = self.execute(&input);
+            touched::note(self.state, &input, outcome, gathered);
+            if let Err(code) = outcome {
                 results.refuse(input.index, code, 0);
             }
         }
+    }
+
+    #[inline]
+    fn execute(&mut self, input: &Input<'_>) -> Outcome {
+        let tag = tag::of_kind(input.record.kind());
+        self.state.gather.at(input.index, tag);
+        execute(self.state, self.effects, input)
     }
 
     fn all_or_none(
@@ -163,12 +179,14 @@ impl Run<'_> {
         signer: (Slot, Slot),
         results: &mut Results<'_>,
     ) {
-        let effects_before = self.effects.count();
+        let (effects_before, gathered_before) = (self.effects.count(), self.state.gather.len());
         self.state.journal.begin();
         let mut ahead = ReadAhead::new(self.state, placed.view);
         let failure = inputs(self.genesis, placed, signer).find_map(|input| {
             ahead.reach(self.state, input.index);
-            let outcome = execute(self.state, self.effects, &input);
+            let gathered = self.state.gather.len();
+            let outcome = self.execute(&input);
+            touched::note(self.state, &input, outcome, gathered);
             outcome.err().map(|code| (input.index, code))
         });
         let Some((failed, code)) = failure else {
@@ -177,6 +195,8 @@ impl Run<'_> {
         };
         self.state.roll_back();
         self.effects.truncate(effects_before);
+        self.state.gather.truncate(gathered_before);
+        touched::refused_all(self.state, placed, signer.1, code);
         for (index, _, _) in Heads::new(placed.view) {
             if index == failed {
                 results.refuse(index, code, 0);

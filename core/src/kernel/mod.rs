@@ -11,6 +11,7 @@
 //! | `sweep`, `effect`, `leaf` | pruning and expiry, computed postings, what the log tree gets |
 //! | `state`, `rows`, `table`, `window`, `expiry`, `journal` | the tables and their changes |
 //! | `encode`, `decode`, `checkpoint`, `invariants` | state rows and digest, there and back |
+//! | `gather`, `touched`, `history` | which accounts a record has to do with |
 //! | `query`, `admit`, `cell`, `packed`, `python*` | what the shell asks, and how |
 //!
 //! A refused record or block is a value. A broken invariant is a panic: it means that this node
@@ -29,6 +30,8 @@ mod effect;
 mod encode;
 mod envelope;
 mod expiry;
+mod gather;
+mod history;
 mod input;
 mod invariants;
 mod journal;
@@ -41,6 +44,8 @@ mod packed;
 mod python;
 #[cfg(feature = "python")]
 mod python_applied;
+#[cfg(feature = "python")]
+mod python_history;
 mod query;
 mod registry;
 mod rows;
@@ -48,14 +53,17 @@ mod state;
 mod sweep;
 mod system;
 mod table;
+mod touched;
 mod unit;
 mod window;
 
 pub use apply::{Applied, BlockError, EnvelopeOutcome};
 pub use checkpoint::{checkpoint_info, CheckpointError, CheckpointInfo};
+pub use history::HistoryGap;
 #[cfg(feature = "python")]
 pub use python::register;
 pub use query::KernelStatus;
+pub use table::Slot;
 
 use crate::format::Genesis;
 use crate::tree::Frontier;

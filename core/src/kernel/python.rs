@@ -27,7 +27,7 @@ fn parse_genesis(bytes: &[u8]) -> PyResult<Genesis> {
     Genesis::parse(bytes).map_err(|refusal| GenesisError::new_err(refusal.to_string()))
 }
 
-fn array<const N: usize>(bytes: &[u8], what: &str) -> PyResult<[u8; N]> {
+pub(super) fn array<const N: usize>(bytes: &[u8], what: &str) -> PyResult<[u8; N]> {
     bytes
         .try_into()
         .map_err(|_| PyValueError::new_err(format!("{what} has {N} bytes")))
@@ -53,6 +53,10 @@ impl PyKernel {
             genesis: kernel.genesis().clone(),
             cell: Cell::new(kernel),
         }
+    }
+
+    pub(super) fn cell(&self) -> &Cell {
+        &self.cell
     }
 
     /// Reads without the GIL, and gives the bytes to Python.
@@ -335,5 +339,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyApplied>()?;
     m.add_class::<PyKernelStatus>()?;
     m.add_class::<PyCheckpointInfo>()?;
-    m.add_function(wrap_pyfunction!(py_checkpoint_info, m)?)
+    m.add_function(wrap_pyfunction!(py_checkpoint_info, m)?)?;
+    super::python_history::register(m)
 }

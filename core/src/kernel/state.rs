@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use hashbrown::{HashMap, HashSet};
 
 use super::expiry::Expiries;
+use super::gather::Gather;
 use super::journal::{Journal, Undo};
 use super::rows::{
     account_flag, principal_type, scope, Account, Hold, HoldStatus, Key, LiveId, Name, Principal,
@@ -42,6 +43,8 @@ pub struct State {
     /// (ended_at_ns, expires_at_ns, id).
     pub ended: VecDeque<Slot>,
     pub journal: Journal,
+    /// What the history index gets to know; no part of the state.
+    pub gather: Gather,
 }
 
 /// What a counter or a column cannot do while the rules hold.
@@ -160,6 +163,7 @@ impl State {
             credits_posted: 0,
         });
         self.principals.get_mut(owner).account_count += 1;
+        self.gather.touch(slot);
         self.journal.note(|| Undo::AccountInserted(slot));
         slot
     }
@@ -167,6 +171,7 @@ impl State {
     /// The account at `slot`, to change its flags and columns.
     #[inline]
     pub fn account_mut(&mut self, slot: Slot) -> &mut Account {
+        self.gather.touch(slot);
         let account = self.accounts.get_mut(slot);
         self.journal.note(|| Undo::AccountChanged(slot, *account));
         account

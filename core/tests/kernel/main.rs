@@ -3,6 +3,7 @@
 mod blocks;
 mod checkpoint;
 mod codes;
+mod history;
 mod ledger;
 mod lifetimes;
 #[path = "../support/mod.rs"]

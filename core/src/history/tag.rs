@@ -1,0 +1,36 @@
+//! What a posting says of its record: one byte, so that most filters need no record.
+//!
+//! | bits | meaning |
+//! |---|---|
+//! | 0 to 5 | the record's kind, by the table below; 0 if only a sweep touched the account |
+//! | 6 | the record was refused |
+//! | 7 | a hold of the account expired just before the record |
+
+use crate::format::kind;
+
+/// Bits of the kind.
+pub const KIND_MASK: u8 = 0x3F;
+/// The record was refused.
+pub const REFUSED: u8 = 0x40;
+/// A sweep at the record touched the account.
+pub const SWEPT: u8 = 0x80;
+/// A kind without a number of its own: the record itself has to be asked.
+pub const OTHER: u8 = 63;
+
+/// The number of a kind.
+#[inline]
+pub fn of_kind(record_kind: u16) -> u8 {
+    match record_kind {
+        kind::TRANSFER => 4,
+        kind::RESERVE => 5,
+        kind::CAPTURE => 7,
+        kind::RELEASE => 8,
+        kind::ISSUE => 3,
+        kind::ACCOUNT => 1,
+        kind::UNIT => 2,
+        // 6 and 9 to 12 are set aside for EXTEND and the kinds of group 5.
+        0x0402 => 6,
+        0x0501..=0x0504 => 9 + (record_kind - 0x0501) as u8,
+        _ => OTHER,
+    }
+}
