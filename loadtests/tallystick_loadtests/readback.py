@@ -38,6 +38,10 @@ class Acknowledged:
         self.digests.extend(outcome.digests(messages))
         self.ids.extend(outcome.ids)
 
+    def add_digests(self, digests: list[bytes]) -> None:
+        """Adds what others had acknowledged."""
+        self.digests.extend(digests)
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:

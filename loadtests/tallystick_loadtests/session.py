@@ -85,7 +85,7 @@ class Session:
         self._signers = signers
         self._screen = screen
         self._shape = SHAPES[profile]
-        self._acknowledged = Acknowledged()
+        self.acknowledged = Acknowledged()
 
     @classmethod
     @contextmanager
@@ -176,8 +176,8 @@ class Session:
         if self.profile is Profile.LONE:
             pacer = Pacer(seconds=seconds / 2, limit=len(messages))
             raw = self._drive(UnaryDriver(target, messages, 1), pacer, seconds)
-            self._acknowledged.add(raw, messages)
-        self._acknowledged.add(outcome, messages)
+            self.acknowledged.add(raw, messages)
+        self.acknowledged.add(outcome, messages)
         return Step(
             outcome,
             before,
@@ -230,4 +230,4 @@ class Session:
         """How many acknowledged envelopes of all steps are not in the stopped node's store."""
         with self._screen.phase("reading back"):
             stored = read_stored(self.layout.node_directory(READ_NODE))
-            return stored.lost(self._acknowledged)
+            return stored.lost(self.acknowledged)
