@@ -17,7 +17,6 @@ from pathlib import Path
 
 import grpc
 import structlog
-from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tallystick_core import Applied, Kernel
 
@@ -25,18 +24,17 @@ from tallystick_ledger.ids import LedgerId
 from tallystick_node.apply import ApplyWorker, apply_entry
 from tallystick_node.config import NodeConfig
 from tallystick_node.failure import fatal
+from tallystick_node.fairness import ConnectionBook
 from tallystick_node.identity import DATABASE_DIRECTORY, NodeIdentity
-from tallystick_node.limits import (
-    CLIENT_SERVER_OPTIONS,
-    MAX_CONCURRENT_CALLS,
-    STOP_GRACE_S,
-)
+from tallystick_node.limits import STOP_GRACE_S
 from tallystick_node.logs import configure_logs
 from tallystick_node.metrics import NodeMetrics, serve_metrics
+from tallystick_node.originals import Originals
 from tallystick_node.pipeline import Pipeline
 from tallystick_node.reads import Reads
 from tallystick_node.replica import ChainTip, CommittedEntry, Replica
 from tallystick_node.services.ledger import LedgerService
+from tallystick_node.services.turnstile import client_server
 from tallystick_node.storage import Store
 from tallystick_node.ticker import Ticker
 from tallystick_node.verify import Verifier
@@ -110,13 +108,18 @@ class Node:
         self.reads = Reads(
             kernel=self.kernel, store=self.store, source=self.replica, applied_index=applied
         )
+        self.originals = Originals(
+            kernel=self.kernel, store=self.store, wait=self.reads.wait_for_sequence
+        )
+        self.connections = ConnectionBook()
         self.pipeline = Pipeline(
             proposer=self.replica,
             verifier=self.verifier,
-            originals=self.reads,
+            originals=self.originals,
             metrics=self.metrics.write_path,
             clock_ns=time.time_ns,
             leader_hint=self.leader_hint,
+            connections=self.connections,
         )
         self.ticker = Ticker(
             pipeline=self.pipeline,
@@ -147,9 +150,7 @@ class Node:
 
     async def _serve(self) -> None:
         """Opens the client port and the metrics port."""
-        self.server = aio.server(
-            options=CLIENT_SERVER_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS
-        )
+        self.server = client_server(self.connections)
         service = LedgerService(
             pipeline=self.pipeline,
             reads=self.reads,
@@ -185,6 +186,7 @@ class Node:
         await self.replica.stop()
         await asyncio.get_running_loop().run_in_executor(None, self.worker.stop)
         self.verifier.close()
+        self.originals.close()
         self.store.close()
         self.stopped.set()
         log.info("stopped")

@@ -6,25 +6,39 @@ to the *signer*. Both are served in turn:
 
 - `FairQueue` is deficit round robin (Shreedhar and Varghese, 1995): each party with something
   queued gets a quantum of bytes a round, so one that queues a hundred messages waits for itself.
-- `ConnectionBook` counts bytes in flight and strikes. A connection that delivered a bad signature
-  is *suspect*: its messages are verified in batches of their own, so that it cannot make honest
-  neighbours' batches fail and be bisected. After `MAX_STRIKES` messages with bad signatures it is
-  *barred*: nothing is taken from it any more.
+- `ConnectionBook` knows what each connection has in flight, how many calls it has open, and what it
+  has shown of itself. Both kinds of room are shared by *dynamic thresholds* (Choudhury and Hahne,
+  1998): a connection may take as much as is still free, so one alone may take half, a hundred get a
+  hundredth each, and a part as large as theirs stays free for whoever comes next. Nobody can fill
+  a node so that a newcomer's small message finds no room.
+- A connection that has not shown a good signature is *new*: a large message of it is first tried
+  by a sample (verify.py), and it shares no batch with those that are *known*. One that delivered a
+  bad signature is *suspect*: its messages are verified one by one, so that it cannot make honest
+  neighbours' batches fail and be searched. After `MAX_STRIKES` such messages or
+  `MAX_BAD_SIGNATURES` such signatures, or with a sample that is bad throughout, it is *barred*:
+  nothing is taken from it any more.
 
-Nothing here reads a clock or does I/O. All state is bounded: a party without queued items and a
-connection without bytes in flight or strikes are forgotten; of the others the oldest go first.
+All state is bounded: a party without queued items and a connection without open calls or bytes in
+flight are forgotten; of what connections have shown, the oldest goes first.
 """
 
+import time
 from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Generic, TypeVar
 
 from tallystick_node.limits import (
     FAIR_QUANTUM_BYTES,
+    MAX_BAD_SIGNATURES,
     MAX_CONNECTION_BYTES,
+    MAX_IN_FLIGHT_BYTES,
+    MAX_OPEN_CALLS,
     MAX_STRIKES,
     MAX_TRACKED_CONNECTIONS,
+    MESSAGE_OVERHEAD_BYTES,
+    STRIKES_FORGOTTEN_S,
 )
 
 Item = TypeVar("Item")
@@ -113,56 +127,136 @@ class FairQueue(Generic[Item]):
         return items
 
 
+class Standing(Enum):
+    """What a connection has shown of itself."""
+
+    NEW = auto()  # no good signature yet: it may be anybody
+    KNOWN = auto()  # it has delivered at least one good signature, and no bad one of late
+    SUSPECT = auto()  # it has delivered a bad one
+    BARRED = auto()  # it has delivered too many
+
+
 @dataclass(slots=True)
-class _Connection:
-    in_flight_bytes: int = 0
+class _Record:
+    standing: Standing = Standing.NEW
     strikes: int = 0
+    bad_signatures: int = 0
+    struck_s: float = 0.0
 
 
 class ConnectionBook:
-    """What is known of each client connection."""
+    """What is known of each client connection.
 
-    def __init__(self) -> None:
-        self._connections: OrderedDict[str, _Connection] = OrderedDict()
+    A connection's name holds its port, which another client may get once it is closed; nobody
+    tells this book of that. So strikes are forgotten after a while.
+
+    Attributes:
+        in_flight_bytes: What all connections are charged for.
+        open_calls: Calls in progress on all connections.
+    """
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        """Make it.
+
+        Args:
+            clock_s: Seconds that never go back.
+        """
+        self._clock_s = clock_s
+        self._records: OrderedDict[str, _Record] = OrderedDict()
+        self._in_flight: dict[str, int] = {}
+        self._calls: dict[str, int] = {}
+        self.in_flight_bytes = 0
+        self.open_calls = 0
 
     def __len__(self) -> int:
-        return len(self._connections)
+        return len(self._records.keys() | self._in_flight.keys() | self._calls.keys())
+
+    # -- room ------------------------------------------------------------------------------------
 
     def admit(self, connection: str, size_bytes: int) -> bool:
-        """Charges a message to its connection; False if that would be above its quota."""
-        known = self._connections.get(connection)
-        if known is None:
-            known = self._connections[connection] = _Connection()
-            self._forget_oldest()
-        if known.in_flight_bytes + size_bytes > MAX_CONNECTION_BYTES:
+        """Charges a message to its connection; False if that would be above its share.
+
+        The node's own messages have no connection; there is always room for them.
+        """
+        charge = size_bytes + MESSAGE_OVERHEAD_BYTES
+        mine = self._in_flight.get(connection, 0)
+        free = MAX_IN_FLIGHT_BYTES - self.in_flight_bytes
+        if connection and mine + charge > min(MAX_CONNECTION_BYTES, free):
             return False
-        known.in_flight_bytes += size_bytes
+        self._in_flight[connection] = mine + charge
+        self.in_flight_bytes += charge
         return True
 
     def release(self, connection: str, size_bytes: int) -> None:
-        """A message of the connection was answered."""
-        known = self._connections.get(connection)
-        if known is None:
-            return
-        known.in_flight_bytes = max(0, known.in_flight_bytes - size_bytes)
-        if not known.in_flight_bytes and not known.strikes:
-            del self._connections[connection]
+        """A message that was admitted has left the node's hands."""
+        charge = size_bytes + MESSAGE_OVERHEAD_BYTES
+        self.in_flight_bytes -= charge
+        left = self._in_flight[connection] - charge
+        if left:
+            self._in_flight[connection] = left
+        else:
+            del self._in_flight[connection]
 
-    def strike(self, connection: str) -> None:
-        """A message of the connection had a bad signature."""
-        known = self._connections.setdefault(connection, _Connection())
-        known.strikes += 1
+    def enter(self, connection: str) -> bool:
+        """Opens a call; False if the connection has its share of them open."""
+        mine = self._calls.get(connection, 0)
+        if mine >= MAX_OPEN_CALLS - self.open_calls:
+            return False
+        self._calls[connection] = mine + 1
+        self.open_calls += 1
+        return True
 
-    def is_suspect(self, connection: str) -> bool:
-        """Whether its messages are verified apart from others'."""
-        known = self._connections.get(connection)
-        return known is not None and known.strikes > 0
+    def leave(self, connection: str) -> None:
+        """A call that was opened has ended."""
+        self.open_calls -= 1
+        left = self._calls[connection] - 1
+        if left:
+            self._calls[connection] = left
+        else:
+            del self._calls[connection]
+
+    # -- reputation ------------------------------------------------------------------------------
+
+    def standing(self, connection: str) -> Standing:
+        """What the connection has shown of itself."""
+        if not connection:
+            return Standing.KNOWN
+        record = self._records.get(connection)
+        if record is None:
+            return Standing.NEW
+        if record.strikes and self._clock_s() - record.struck_s > STRIKES_FORGOTTEN_S:
+            del self._records[connection]
+            return Standing.NEW
+        return record.standing
+
+    def praise(self, connection: str) -> None:
+        """A message of the connection had good signatures and no bad one."""
+        if connection and connection not in self._records:
+            self._record(connection).standing = Standing.KNOWN
+
+    def strike(self, connection: str, bad_signatures: int, *, bar: bool = False) -> None:
+        """A message of the connection had bad signatures.
+
+        Args:
+            connection: Its name; never the node's own.
+            bad_signatures: How many were seen.
+            bar: Whether that is enough.
+        """
+        record = self._record(connection)
+        record.strikes += 1
+        record.bad_signatures += bad_signatures
+        record.struck_s = self._clock_s()
+        bar |= record.strikes >= MAX_STRIKES or record.bad_signatures >= MAX_BAD_SIGNATURES
+        record.standing = Standing.BARRED if bar else Standing.SUSPECT
 
     def is_barred(self, connection: str) -> bool:
         """Whether nothing is taken from it any more."""
-        known = self._connections.get(connection)
-        return known is not None and known.strikes >= MAX_STRIKES
+        return self.standing(connection) is Standing.BARRED
 
-    def _forget_oldest(self) -> None:
-        if len(self._connections) > MAX_TRACKED_CONNECTIONS:
-            self._connections.popitem(last=False)
+    def _record(self, connection: str) -> _Record:
+        record = self._records.get(connection)
+        if record is None:
+            record = self._records[connection] = _Record()
+            if len(self._records) > MAX_TRACKED_CONNECTIONS:
+                self._records.popitem(last=False)
+        return record

@@ -26,6 +26,10 @@ STREAM_OPEN_TIMEOUT_S: Final = 5.0
 # What both sides do with a silent connection; Raft notices long before.
 KEEPALIVE_MS: Final = 10_000
 KEEPALIVE_TIMEOUT_MS: Final = 5_000
+# For TLS and HTTP/2 to be agreed on; nobody who is not a peer keeps a connection for longer.
+PEER_HANDSHAKE_TIMEOUT_MS: Final = 5_000
+# A peer opens one on each of its connections; a former one may not have ended yet.
+MAX_PEER_STREAMS: Final = 4
 
 # --- consensus ------------------------------------------------------------------------------------
 
@@ -75,25 +79,76 @@ GROUP_WAIT_ABOVE: Final = 3
 GROUP_WAIT_S: Final = 0.005
 # What one block holds besides its header.
 MAX_BLOCK_BODY_BYTES: Final = 1 * _MIB
-# Messages between arrival and answer, in bytes and in number; above, clients are told to come back.
+# Messages between arrival and answer; above, clients are told to come back. Each is charged for
+# what it costs besides its bytes, so that many small ones are bounded, too.
 MAX_IN_FLIGHT_BYTES: Final = 64 * _MIB
-MAX_WAITING_MESSAGES: Final = 16_384
+MESSAGE_OVERHEAD_BYTES: Final = 2 * _KIB
 RETRY_AFTER_MS: Final = 50
 # One verification batch; a small one is verified on the loop, since a thread hop costs more.
 MAX_VERIFY_BATCH_BYTES: Final = 2 * _MIB
 SMALL_VERIFY_BYTES: Final = 1024
+# Of a message of a stranger so many signatures are checked first, each alone: half a millisecond.
+STRANGER_SAMPLE: Final = 8
+# A message of a stranger above that is verified in a batch of its own.
+STRANGER_ALONE_BYTES: Final = 4 * _KIB
+# What is read to tell one message how its envelopes were answered before, and for how long ids are
+# looked up for it; a block counts for at least the smaller figure. The rest is told to come back.
+MAX_ORIGINAL_BYTES: Final = 16 * _MIB
+MIN_BLOCK_COST_BYTES: Final = 64 * _KIB
+MAX_ID_LOOKUP_S: Final = 0.05
+# The kernel may know an envelope a moment before its rows can be read.
+ORIGINAL_WAIT_S: Final = 10.0
 
 # --- clients --------------------------------------------------------------------------------------
 
-# The message of a Submit, its overhead and room: gRPC's own limit is the last line of defence.
+# Connections to the client port; further ones are closed as they come. Fewer where the system does
+# not allow the process so many files beside its own: those of the store, peers, metrics.
+MAX_CONNECTIONS: Final = 8_192
+OWN_FILES: Final = 768
+# Of one connection; the client queues the rest. Enough for a process full of lone callers.
+MAX_CONNECTION_STREAMS: Final = 100
+# A connection that has not said hello by then is closed.
+HANDSHAKE_TIMEOUT_MS: Final = 10_000
+# A connection without a call for that long is closed.
+IDLE_CONNECTION_MS: Final = 15 * 60 * 1000
+# A silent connection is asked whether it is still there, and closed without an answer.
+CLIENT_KEEPALIVE_MS: Final = 60_000
+CLIENT_KEEPALIVE_TIMEOUT_MS: Final = 20_000
+# Clients may ask as often, also between calls; those who ask more often are sent away.
+CLIENT_PING_INTERVAL_MS: Final = 10_000
+# Call metadata: a read token has some hundred bytes.
+MAX_METADATA_BYTES: Final = 8 * _KIB
+# What a stream may have sent without being read. While a message is read, gRPC widens the window
+# to that message by itself; more would only be memory that clients fill (measured: 16 MiB here let
+# 60 streams hold 940 MiB, and moved 1.2 GiB/s; this moves 2 GiB/s).
+UNREAD_STREAM_BYTES: Final = 64 * _KIB
 CLIENT_SERVER_OPTIONS: Final = (
+    # The message of a Submit, its overhead and room: gRPC's own limit is the last line of defence.
     ("grpc.max_receive_message_length", MAX_BLOCK_BODY_BYTES + 4 * _KIB),
     ("grpc.max_send_message_length", 16 * _MIB),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+    ("grpc.max_concurrent_streams", MAX_CONNECTION_STREAMS),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
+    ("grpc.max_connection_idle_ms", IDLE_CONNECTION_MS),
+    ("grpc.keepalive_time_ms", CLIENT_KEEPALIVE_MS),
+    ("grpc.keepalive_timeout_ms", CLIENT_KEEPALIVE_TIMEOUT_MS),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", CLIENT_PING_INTERVAL_MS),
     ("grpc.http2.max_frame_size", 1 * _MIB),
-    ("grpc.http2.lookahead_bytes", 16 * _MIB),
+    ("grpc.http2.lookahead_bytes", UNREAD_STREAM_BYTES),
     ("grpc.http2.write_buffer_size", 1 * _MIB),
     ("grpc.http2.bdp_probe", 0),
+    # Two processes on one port would each get half of the clients.
+    ("grpc.so_reuseport", 0),
 )
+# A call whose request has not arrived by then is ended: 1 MiB in that time is a slow line.
+REQUEST_TIMEOUT_S: Final = 20.0
+# A stream without a message for that long is ended; its client opens another when it needs one.
+STREAM_IDLE_S: Final = 300.0
+# Calls of a barred connection are answered only after that, which slows down who does not care.
+BARRED_DELAY_S: Final = 1.0
 # Messages of one stream between arrival and answer; beyond, the stream is not read.
 STREAM_WINDOW: Final = 8
 # Rows of one read; a response stays near 1 MiB.
@@ -123,13 +178,17 @@ FAIR_QUANTUM_BYTES: Final = 64 * _KIB
 MAX_CONNECTION_BYTES: Final = 16 * _MIB
 # Of one signer between verification and ordering: it gets no more of the node by more connections.
 MAX_SIGNER_BYTES: Final = 24 * _MIB
-# Messages with bad signatures after which nothing more is taken from a connection.
+# Messages with bad signatures, or so many of those, after which nothing more is taken from a
+# connection: a gateway may pass on some of others' mistakes.
 MAX_STRIKES: Final = 8
-# Connections with something in flight or a strike; beyond, the oldest strikes are forgotten.
+MAX_BAD_SIGNATURES: Final = 256
+STRIKES_FORGOTTEN_S: Final = 60.0
+# Connections of which is known what they have shown; beyond, the oldest are forgotten.
 MAX_TRACKED_CONNECTIONS: Final = 65_536
-# Calls in progress on the client port; further ones are told RESOURCE_EXHAUSTED by gRPC.
+# Calls in progress on the client port, shared by its connections: each may hold a message that has
+# partly arrived. Above, and above the share, the status is RESOURCE_EXHAUSTED.
+MAX_OPEN_CALLS: Final = 2_048
+# The same, of gRPC itself, with room for those that are about to be refused.
 MAX_CONCURRENT_CALLS: Final = 8_192
 # A client that takes no answer for that long is cut off.
 ANSWER_WRITE_TIMEOUT_S: Final = 20.0
-# A connection without a call for that long is closed.
-IDLE_CONNECTION_MS: Final = 15 * 60 * 1000

@@ -18,7 +18,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
 
-from tallystick_node.limits import KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS, MAX_FRAME_BYTES
+from tallystick_node.limits import (
+    KEEPALIVE_MS,
+    KEEPALIVE_TIMEOUT_MS,
+    MAX_FRAME_BYTES,
+    MAX_PEER_STREAMS,
+    PEER_HANDSHAKE_TIMEOUT_MS,
+)
 
 SERVICE: Final = "tallystick.v1.Peer"
 BULK: Final = "Bulk"
@@ -63,6 +69,9 @@ LISTEN_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     # Two processes on one port would each get half of the frames.
     ("grpc.so_reuseport", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+    # Whoever cannot show a certificate by then is closed; who can opens one stream a connection.
+    ("grpc.server_handshake_timeout_ms", PEER_HANDSHAKE_TIMEOUT_MS),
+    ("grpc.max_concurrent_streams", MAX_PEER_STREAMS),
 )
 
 Metadata = tuple[tuple[str, str | bytes], ...]

@@ -5,8 +5,8 @@ Theory of operation. A *message* is one or more envelopes back to back (at most 
     submit ─▶ waiting ─▶ verify (worker thread, true batches over all waiting messages)
            ─▶ ready ─▶ order (one block = one Raft entry) ─▶ committed ─▶ applied ─▶ answer
 
-Everything but verification runs on the event loop; nothing here loops over records, and only the
-rare mixed answer (a refused or repeated envelope among good ones) loops over envelopes.
+Everything but verification runs on the event loop; nothing here loops over records or envelopes.
+Answers that are not plain are put together in answers.py.
 
 Group commit (findings on small traffic: without it each message becomes its own fsync):
 
@@ -22,62 +22,51 @@ Invariants:
 3. When leadership ends, every message in flight is answered UNAVAILABLE: its outcome is unknown to
    this node, and resending the same bytes is always safe.
 4. Parties take turns: connections before verification, signers after it (fairness.py).
-5. The bytes of all messages between ``submit`` and their answer stay within
-   ``MAX_IN_FLIGHT_BYTES``.
+5. The bytes of all messages in here stay within ``MAX_IN_FLIGHT_BYTES``, also of those whose
+   clients have gone away: the charge ends when the message leaves.
 """
 
 import asyncio
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+import structlog
 from tallystick_core import Admission, Applied, build_block
 
 from tallystick_ledger.codes import Code
-from tallystick_node.applied_rows import ORIGINAL_OFFSET, ROW_BYTES
+from tallystick_node.answers import (
+    NOTHING_ORDERED,
+    OUTCOME,
+    Lookups,
+    Share,
+    answer_mixed,
+    count_bad_signatures,
+    refuse_stranger,
+    refuse_whole,
+)
+from tallystick_node.applied_rows import RESULT_BYTES, ROW_BYTES
 from tallystick_node.errors import NotLeaderError, ProposalRefusedError
-from tallystick_node.fairness import ConnectionBook, FairQueue
+from tallystick_node.fairness import ConnectionBook, FairQueue, Standing
 from tallystick_node.limits import (
     BULK_BLOCK_BYTES,
     BULK_ENTRIES_IN_FLIGHT,
     GROUP_WAIT_ABOVE,
     GROUP_WAIT_S,
     MAX_BLOCK_BODY_BYTES,
-    MAX_IN_FLIGHT_BYTES,
     MAX_SIGNER_BYTES,
     MAX_VERIFY_BATCH_BYTES,
-    MAX_WAITING_MESSAGES,
-    RETRY_AFTER_MS,
     SMALL_VERIFY_BYTES,
+    STRANGER_ALONE_BYTES,
 )
 from tallystick_node.metrics import WritePathMetrics
 from tallystick_node.replica import ChainTip
 from tallystick_node.verify import Verifier
 from tallystick_proto.wire import LeaderHint, SubmitResponse
 
-OUTCOME: Final = struct.Struct("<HHIQQQ")
-RESULT_BYTES: Final = 16
+log = structlog.get_logger(__name__)
 SIGNER_OFFSET: Final = 48
 KEY_BYTES: Final = 32
-_U64: Final = struct.Struct("<Q")
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """How an envelope that was ordered before was answered then.
-
-    Attributes:
-        first_sequence: Sequence number of its first record.
-        timestamp_ns: Timestamp of its first record.
-        record_count: Its records.
-        results: 16 bytes for each of them, in full.
-    """
-
-    first_sequence: int
-    timestamp_ns: int
-    record_count: int
-    results: bytes
 
 
 class Proposer(Protocol):
@@ -95,19 +84,12 @@ class Proposer(Protocol):
         """Appends a block. Returns (term, index)."""
 
 
-class OriginalLookup(Protocol):
-    """Finds how an envelope was answered when it was first ordered."""
-
-    async def original(self, first_sequence: int) -> Original:
-        """The outcome of the envelope whose first record has this sequence number."""
-
-    async def original_by_header(self, envelope: bytes) -> Original | None:
-        """The outcome of the envelope with this header by the durable id index; None if absent."""
-
-
 @dataclass(slots=True)
 class _Submission:
-    """One message on its way. ``admission``/``position`` are set once it is verified."""
+    """One message on its way. ``admission``/``position`` are set once it is verified.
+
+    ``abandoned``: its client has gone away; what has not been ordered need not be.
+    """
 
     message: bytes
     connection: str
@@ -118,6 +100,7 @@ class _Submission:
     body: bytes = b""
     ordered_envelopes: int = 0
     ordered_records: int = 0
+    abandoned: bool = False
 
     @property
     def signer(self) -> bytes:
@@ -146,10 +129,11 @@ class Pipeline:
         *,
         proposer: Proposer,
         verifier: Verifier,
-        originals: OriginalLookup,
+        originals: Lookups,
         metrics: WritePathMetrics,
         clock_ns: Callable[[], int],
         leader_hint: Callable[[], LeaderHint | None],
+        connections: ConnectionBook | None = None,
     ) -> None:
         self._proposer = proposer
         self._verifier = verifier
@@ -160,8 +144,7 @@ class Pipeline:
         self._loop = asyncio.get_running_loop()
         self._waiting: FairQueue[_Submission] = FairQueue()
         self._ready: FairQueue[_Submission] = FairQueue()
-        self._connections = ConnectionBook()
-        self._in_flight_bytes = 0
+        self._connections = connections or ConnectionBook()
         self._proposed: dict[int, _Proposed] = {}
         self._uncommitted = 0
         self._last_group = 0
@@ -205,22 +188,20 @@ class Pipeline:
         if not message:
             return refuse_whole(message, Code.MALFORMED)
         size = len(message)
-        if (
-            self._in_flight_bytes + size > MAX_IN_FLIGHT_BYTES
-            or len(self._waiting) >= MAX_WAITING_MESSAGES
-            or not self._connections.admit(connection, size)
-        ):
-            return refuse_whole(message, Code.OVERLOADED, retry_after_ms=RETRY_AFTER_MS)
+        if not self._connections.admit(connection, size):
+            return refuse_whole(message, Code.OVERLOADED)
         future: asyncio.Future[SubmitResponse] = self._loop.create_future()
+        # Charged until the message has left, which is not when its client goes away: who sends and
+        # cancels for ever would fill the queues for nothing.
+        future.add_done_callback(lambda _: self._connections.release(connection, size))
         submission = _Submission(message, connection, future, self._loop.time())
-        self._in_flight_bytes += size
         self._waiting.push(connection, submission, size)
         self._wake.set()
         try:
-            return await submission.reply
-        finally:
-            self._in_flight_bytes -= size
-            self._connections.release(connection, size)
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            submission.abandoned = True
+            raise
 
     async def run(self) -> None:
         """Verifies what waits, for as long as the node runs."""
@@ -230,56 +211,88 @@ class Pipeline:
             while self._waiting:
                 await self._verify_next()
 
-    def _next_batch(self) -> list[_Submission]:
-        """As many waiting messages as one batch may hold; those of a suspect stay alone."""
-        batch: list[_Submission] = []
+    def _next_batch(self) -> tuple[Standing, list[_Submission]]:
+        """As many waiting messages as one batch may hold, all of connections of one standing.
+
+        Small messages of strangers share a batch; a large one, and any of a suspect, is alone.
+        """
+        standing, batch = Standing.KNOWN, list[_Submission]()
         room = MAX_VERIFY_BATCH_BYTES
         while (next_item := self._waiting.pop_fitting(room)) is not None:
-            connection, submission = next_item
-            if self._connections.is_suspect(submission.connection):
-                if batch:
-                    self._waiting.push_back(connection, submission, len(submission.message))
-                    return batch
-                return [submission]
-            room -= len(submission.message)
+            party, submission = next_item
+            if submission.abandoned:
+                submission.reply.cancel()
+                continue
+            size = len(submission.message)
+            its = self._connections.standing(submission.connection)
+            alone = its in (Standing.SUSPECT, Standing.BARRED) or (
+                its is Standing.NEW and size > STRANGER_ALONE_BYTES
+            )
+            if batch and (its is not standing or alone):
+                self._waiting.push_back(party, submission, size)
+                break
+            standing = its
             batch.append(submission)
-        return batch
+            room = 0 if alone else room - size
+        return standing, batch
 
     async def _verify_next(self) -> None:
         """Verifies a batch of waiting messages, then orders what is ready."""
-        batch = self._next_batch()
-        messages = [submission.message for submission in batch]
+        standing, batch = self._next_batch()
+        if not batch:
+            return
         now_ns = self._clock_ns()
         started_s = self._loop.time()
-        if sum(map(len, messages)) <= SMALL_VERIFY_BYTES:
-            admission = self._verifier.check(messages, now_ns)
+        if standing is Standing.BARRED:
+            # It was taken before its connection was barred.
+            self._refuse(batch[0], Code.OVERLOADED)
+        elif standing is Standing.NEW and len(batch[0].message) > STRANGER_ALONE_BYTES:
+            await self._verify_stranger(batch[0], now_ns)
         else:
-            admission = await self._verifier.check_in_thread(messages, now_ns)
+            messages = [submission.message for submission in batch]
+            if sum(map(len, messages)) <= SMALL_VERIFY_BYTES:
+                admission = self._verifier.check(messages, now_ns)
+            else:
+                admission = await self._verifier.check_in_thread(messages, now_ns)
+            for position, submission in enumerate(batch):
+                self._verified(submission, admission, position)
         self._metrics.verify.observe(self._loop.time() - started_s)
-        for position, submission in enumerate(batch):
-            self._verified(submission, admission, position)
         self._order()
+
+    async def _verify_stranger(self, submission: _Submission, now_ns: int) -> None:
+        """Verifies a large message of a connection that has not shown a good signature yet."""
+        found = await self._verifier.check_stranger_in_thread(submission.message, now_ns)
+        if not found.bad:
+            self._verified(submission, found.admission, 0)
+            return
+        self._connections.strike(submission.connection, len(found.bad), bar=True)
+        if not submission.reply.done():
+            submission.reply.set_result(refuse_stranger(found.admission.codes(0), found.bad))
 
     def _verified(self, submission: _Submission, admission: Admission, position: int) -> None:
         """Queues a verified message for ordering, or answers it if nothing is left to order."""
+        ordered = admission.ok_count(position)
+        if submission.connection:
+            if bad := count_bad_signatures(admission.codes(position)):
+                self._connections.strike(submission.connection, bad)
+            elif ordered:
+                self._connections.praise(submission.connection)
         if submission.reply.done():
             return
         submission.admission = admission
         submission.position = position
-        submission.ordered_envelopes = admission.ok_count(position)
+        submission.ordered_envelopes = ordered
         submission.ordered_records = admission.ok_records(position)
         self._metrics.admit.observe(self._loop.time() - submission.arrived_s)
-        if submission.connection and has_bad_signature(admission.codes(position)):
-            self._connections.strike(submission.connection)
         if submission.ordered_envelopes == 0:
-            self._spawn(self._answer_mixed(submission, b"", b"", b""))
+            self._answer_later(submission, NOTHING_ORDERED)
             return
         if not self._leading:
             self._give_up(submission)
             return
         signer = submission.signer
         if self._ready.bytes_of(signer) + len(submission.message) > MAX_SIGNER_BYTES:
-            self._overloaded(submission)
+            self._refuse(submission, Code.OVERLOADED)
             return
         submission.body = admission.body(position)
         if submission.connection:
@@ -322,7 +335,9 @@ class Pipeline:
         room = MAX_BLOCK_BODY_BYTES
         while (next_item := self._ready.pop_fitting(room)) is not None:
             submission = next_item[1]
-            if not submission.reply.done():
+            if submission.abandoned:
+                submission.reply.cancel()
+            elif not submission.reply.done():
                 room -= len(submission.body)
                 group.append(submission)
         return group
@@ -395,16 +410,18 @@ class Pipeline:
                 self._give_up(submission)
             return
         envelope = record = 0
-        outcomes, results = applied.outcomes, applied.results
+        outcomes, results = applied.outcomes, b"" if applied.plain else applied.results
         for submission in proposed.submissions:
             next_envelope = envelope + submission.ordered_envelopes
             next_record = record + submission.ordered_records
-            self._answer(
-                submission,
+            share = Share(
                 outcomes[envelope * OUTCOME.size : next_envelope * OUTCOME.size],
-                b"" if applied.plain else results[record * 16 : next_record * 16],
+                b""
+                if applied.plain
+                else results[record * RESULT_BYTES : next_record * RESULT_BYTES],
                 applied.envelopes[envelope * ROW_BYTES : next_envelope * ROW_BYTES],
             )
+            self._answer(submission, share)
             envelope, record = next_envelope, next_record
         self._metrics.answer.observe(self._loop.time() - proposed.proposed_s)
 
@@ -429,9 +446,7 @@ class Pipeline:
 
     # -- answers ---------------------------------------------------------------------------------
 
-    def _answer(
-        self, submission: _Submission, outcomes: bytes, results: bytes, rows: bytes
-    ) -> None:
+    def _answer(self, submission: _Submission, share: Share) -> None:
         """Answers a message from its share of an applied block."""
         if submission.reply.done():
             return
@@ -441,55 +456,35 @@ class Pipeline:
             len(admission.codes(submission.position)) == 2 * count
         )
         # Code bytes of all outcomes at once: zero everywhere means "executed now".
-        executed = outcomes[0 :: OUTCOME.size].count(0) == count
+        executed = share.outcomes[0 :: OUTCOME.size].count(0) == count
         if all_ordered and executed:
-            plain = results.count(0) == len(results)
-            submission.reply.set_result(SubmitResponse(outcomes, b"" if plain else results))
+            plain = share.results.count(0) == len(share.results)
+            submission.reply.set_result(
+                SubmitResponse(share.outcomes, b"" if plain else share.results)
+            )
             return
-        self._spawn(self._answer_mixed(submission, outcomes, results, rows))
+        self._answer_later(submission, share)
 
-    async def _answer_mixed(
-        self, submission: _Submission, outcomes: bytes, results: bytes, rows: bytes
-    ) -> None:
+    def _answer_later(self, submission: _Submission, share: Share) -> None:
+        """Answers with what may have to be looked up, without holding up the others."""
+        task = self._loop.create_task(self._answer_mixed(submission, share))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer_mixed(self, submission: _Submission, share: Share) -> None:
         """Answers a message of which some envelopes were refused or ordered before."""
         admission = submission.admission
         if admission is None or submission.reply.done():
             return
-        position = submission.position
-        codes = memoryview(admission.codes(position)).cast("H")
-        counts = memoryview(admission.record_counts(position)).cast("I")
-        firsts = memoryview(admission.original(position)).cast("Q")
-        out: list[bytes] = []
-        all_results: list[bytes] = []
-        ordered = record = 0
-        for code, record_count, seen_first in zip(codes, counts, firsts, strict=True):
-            first = seen_first
-            if code == Code.OK:
-                outcome = outcomes[ordered * OUTCOME.size : (ordered + 1) * OUTCOME.size]
-                (first,) = _U64.unpack_from(rows, ordered * ROW_BYTES + ORIGINAL_OFFSET)
-                ordered += 1
-                now = results[record * RESULT_BYTES : (record + record_count) * RESULT_BYTES]
-                record += record_count
-                if OUTCOME.unpack(outcome)[0] != Code.DUPLICATE:
-                    out.append(outcome)
-                    all_results.append(now or bytes(RESULT_BYTES * record_count))
-                    continue
-            if code in (Code.OK, Code.DUPLICATE):
-                original = await self._originals.original(first)
-                out.append(duplicate_outcome(original))
-                all_results.append(original.results)
-            elif code == Code.TOO_LATE:
-                known = await self._originals.original_by_header(
-                    admission.envelope(position, len(out))
-                )
-                out.append(duplicate_outcome(known) if known else refusal_outcome(code))
-                all_results.append(known.results if known else b"")
-            else:
-                out.append(refusal_outcome(code))
-        joined = b"".join(all_results)
-        plain = joined.count(0) == len(joined)
+        try:
+            answer = await answer_mixed(admission, submission.position, share, self._originals)
+        except Exception:
+            # Nobody awaits this, so it must end in an answer; resending the same bytes will tell.
+            log.exception("an outcome cannot be told")
+            self._give_up(submission)
+            return
         if not submission.reply.done():
-            submission.reply.set_result(SubmitResponse(b"".join(out), b"" if plain else joined))
+            submission.reply.set_result(answer)
 
     def _give_up(self, submission: _Submission) -> None:
         """Answers UNAVAILABLE: this node no longer knows what becomes of the message."""
@@ -498,56 +493,7 @@ class Pipeline:
                 refuse_whole(submission.message, Code.UNAVAILABLE, leader=self._leader_hint())
             )
 
-    def _overloaded(self, submission: _Submission) -> None:
-        """Answers OVERLOADED: nothing of the message was ordered."""
+    def _refuse(self, submission: _Submission, code: Code) -> None:
+        """Answers that nothing of the message was ordered."""
         if not submission.reply.done():
-            submission.reply.set_result(
-                refuse_whole(submission.message, Code.OVERLOADED, retry_after_ms=RETRY_AFTER_MS)
-            )
-
-    def _spawn(self, work: object) -> None:
-        """Runs an answer that has to look something up, without holding up the others."""
-        task: asyncio.Task[None] = self._loop.create_task(work)  # type: ignore[arg-type]
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def has_bad_signature(codes: bytes) -> bool:
-    """Whether one of the codes (u16 each) is BAD_SIGNATURE.
-
-    The code is below 256, so its low byte is enough once every high byte of a refusal is zero.
-    """
-    low, high = codes[0::2], codes[1::2]
-    return bool(Code.BAD_SIGNATURE in low and high.count(0) == len(high))
-
-
-def refusal_outcome(code: int) -> bytes:
-    """The 32 bytes of an envelope that was not ordered."""
-    return OUTCOME.pack(code, 0, 0, 0, 0, 0)
-
-
-def duplicate_outcome(original: Original) -> bytes:
-    """The 32 bytes of an envelope that was ordered before."""
-    return OUTCOME.pack(
-        Code.DUPLICATE, 0, original.record_count, original.first_sequence, original.timestamp_ns, 0
-    )
-
-
-def count_envelopes(message: bytes) -> int:
-    """Envelopes in a message by their stated record counts; a broken rest counts as one."""
-    offset = count = 0
-    while offset < len(message):
-        count += 1
-        if offset + 256 > len(message):
-            break
-        (records,) = struct.unpack_from("<I", message, offset + 12)
-        offset += 256 + 128 * int(records)
-    return max(count, 1)
-
-
-def refuse_whole(
-    message: bytes, code: Code, *, retry_after_ms: int = 0, leader: LeaderHint | None = None
-) -> SubmitResponse:
-    """Refuses every envelope of a message with one code."""
-    outcomes = refusal_outcome(code) * count_envelopes(message)
-    return SubmitResponse(outcomes, b"", retry_after_ms, leader)
+            submission.reply.set_result(refuse_whole(submission.message, code))

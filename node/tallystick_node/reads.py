@@ -1,4 +1,4 @@
-"""Reads: linearizable by ReadIndex, stale on request, and outcomes of the past by id or number.
+"""Reads: linearizable by ReadIndex, stale on request, and envelopes of the past by id or number.
 
 Theory of operation. A linearizable read asks the leader for its commit index, confirmed by a
 quorum (Raft thesis, section 6.4), waits until this node has applied that far, and then reads the
@@ -20,7 +20,6 @@ from tallystick_ledger.limits import BLOCK_HEADER_BYTES, ENVELOPE_PREFIX_BYTES, 
 from tallystick_node.applied_rows import RESULT_BYTES, AppliedRows
 from tallystick_node.errors import DamagedLogError, NodeError
 from tallystick_node.failure import fatal
-from tallystick_node.pipeline import Original
 from tallystick_node.storage import Store
 
 _COUNT: Final = struct.Struct("<I")
@@ -153,34 +152,6 @@ class Reads:
             await self.wait_for_sequence(at_least_sequence, timeout_s)
 
     # -- the past --------------------------------------------------------------------------------
-
-    async def original(self, first_sequence: int) -> Original:
-        """The outcome of the envelope whose first record has this sequence number.
-
-        The kernel may know an envelope a moment before its rows are written: waits for them.
-
-        Raises:
-            LookupError: No envelope starts there.
-            ReadTimeoutError: Its rows did not appear.
-        """
-        await self.wait_for_sequence(first_sequence, 10.0)
-        found = self.find(first_sequence)
-        if found is None or found.first_sequence != first_sequence:
-            raise LookupError(f"no envelope starts at sequence number {first_sequence}")
-        return Original(found.first_sequence, found.timestamp_ns, found.record_count, found.results)
-
-    async def original_by_header(self, envelope: bytes) -> Original | None:
-        """The outcome of the very same header by the durable id index; None if it is not there."""
-        principal = self._kernel.key(envelope[48:80])
-        if principal is None:
-            return None
-        first = self._store.find_id(principal[32:48], envelope[80:96])
-        if first is None:
-            return None
-        found = self.find(first)
-        if found is None or found.envelope[:192] != envelope[:192]:
-            return None
-        return Original(found.first_sequence, found.timestamp_ns, found.record_count, found.results)
 
     def find_by_id(self, principal: bytes, envelope_id: bytes) -> FoundEnvelope | None:
         """The envelope that consumed this id, if any is applied here.

@@ -12,6 +12,9 @@ the protobuf encoding specification defines it (protobuf.dev/programming-guides/
 - unknown fields are skipped, the last occurrence of a scalar field wins, fields at their default
   are left out.
 
+A message has at most `MAX_FIELDS` fields: a megabyte of fields of two bytes each would otherwise
+keep whoever decodes it busy for half a second.
+
 Pass them to grpc as `request_serializer`, `response_deserializer` and so on. Decoders accept any
 bytes and raise `WireError` (a `ValueError`) for what is no message; they never read outside it.
 """
@@ -32,6 +35,8 @@ _BYTES: Final = 2
 _FIXED32: Final = 5
 _U64: Final = 2**64
 _U32_MASK: Final = 2**32 - 1
+# Four are known, each may be repeated, and later versions may add some.
+MAX_FIELDS: Final = 64
 # A varint carries 7 bits a byte, 64 bits at most.
 _VARINT_MAX_BYTES: Final = 10
 
@@ -162,7 +167,11 @@ def _fields(message: bytes) -> list[tuple[int, int | bytes]]:
     """Splits a message into (field number, value); fixed-size fields are skipped."""
     fields: list[tuple[int, int | bytes]] = []
     offset, end = 0, len(message)
+    count = 0
     while offset < end:
+        count += 1
+        if count > MAX_FIELDS:
+            raise WireError(f"more than {MAX_FIELDS} fields")
         tag, offset = _read_varint(message, offset)
         number, wire_type = tag >> 3, tag & 7
         if number == 0:

@@ -6,11 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick_node.fairness import ConnectionBook, FairQueue
+from tallystick_node.fairness import ConnectionBook, FairQueue, Standing
 from tallystick_node.limits import (
+    MAX_BAD_SIGNATURES,
     MAX_CONNECTION_BYTES,
+    MAX_IN_FLIGHT_BYTES,
+    MAX_OPEN_CALLS,
     MAX_STRIKES,
     MAX_TRACKED_CONNECTIONS,
+    MESSAGE_OVERHEAD_BYTES,
+    STRIKES_FORGOTTEN_S,
 )
 
 QUANTUM = 100
@@ -96,33 +101,107 @@ def test_nothing_is_lost_doubled_or_reordered_within_a_party(
     assert len(queue) == queue.size_bytes == 0
 
 
+SIZE = 1 << 20
+
+
 def test_a_connection_has_a_quota_and_gets_it_back() -> None:
     book = ConnectionBook()
-    assert book.admit("a", MAX_CONNECTION_BYTES)
-    assert not book.admit("a", 1)
-    assert book.admit("b", 1), "another connection has its own"
-    book.release("a", MAX_CONNECTION_BYTES)
-    assert book.admit("a", 1)
+    taken = 0
+    while book.admit("a", SIZE):
+        taken += 1
+    assert taken == MAX_CONNECTION_BYTES // (SIZE + MESSAGE_OVERHEAD_BYTES)
+    assert book.admit("b", SIZE), "another connection has its own"
+    book.release("a", SIZE)
+    assert book.admit("a", SIZE)
 
 
-def test_strikes_make_suspect_then_bar() -> None:
+@pytest.mark.parametrize("hogs", [4, 20, 60])
+def test_however_many_take_all_they_can_a_newcomer_finds_room(hogs: int) -> None:
     book = ConnectionBook()
-    assert not book.is_suspect("a")
-    book.strike("a")
-    assert book.is_suspect("a")
-    for _ in range(MAX_STRIKES - 1):
+    for _ in range(MAX_IN_FLIGHT_BYTES // SIZE):
+        for number in range(hogs):
+            book.admit(str(number), SIZE)
+    assert book.in_flight_bytes < MAX_IN_FLIGHT_BYTES
+    for _ in range(50):
+        assert book.admit("newcomer", 400)
+
+
+def test_messages_without_size_are_bounded_too() -> None:
+    book = ConnectionBook()
+    taken = sum(book.admit(str(number % 10_000), 1) for number in range(100_000))
+    assert taken <= MAX_IN_FLIGHT_BYTES // MESSAGE_OVERHEAD_BYTES
+
+
+def test_there_is_room_for_the_nodes_own_messages() -> None:
+    book = ConnectionBook()
+    for number in range(1_000):
+        book.admit(str(number % 200), SIZE)
+    assert not book.admit("late", SIZE)
+    assert book.admit("", 400)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(1, 9 << 20)), max_size=200))
+def test_what_is_charged_is_what_is_in_flight(steps: list[tuple[bool, int, int]]) -> None:
+    book = ConnectionBook()
+    held: list[tuple[str, int]] = []
+    for admits, number, size in steps:
+        if admits and book.admit(str(number), size):
+            held.append((str(number), size))
+        elif not admits and held:
+            book.release(*held.pop(number % len(held)))
+        charged = sum(size + MESSAGE_OVERHEAD_BYTES for _, size in held)
+        assert book.in_flight_bytes == charged <= MAX_IN_FLIGHT_BYTES
+    while held:
+        book.release(*held.pop())
+    assert (book.in_flight_bytes, len(book)) == (0, 0)
+
+
+def test_calls_are_shared_and_some_stay_free() -> None:
+    book = ConnectionBook()
+    for _ in range(MAX_OPEN_CALLS):
+        for number in range(50):
+            book.enter(str(number))
+    assert book.open_calls < MAX_OPEN_CALLS
+    assert book.enter("newcomer")
+    book.leave("newcomer")
+    for number in range(50):
+        while str(number) in book._calls:
+            book.leave(str(number))
+    assert (book.open_calls, len(book)) == (0, 0)
+
+
+def test_strikes_make_suspect_then_bar_and_are_forgotten() -> None:
+    now_s = 0.0
+    book = ConnectionBook(lambda: now_s)
+    assert book.standing("a") is Standing.NEW
+    book.praise("a")
+    assert book.standing("a") is Standing.KNOWN
+    for _ in range(MAX_STRIKES):
         assert not book.is_barred("a")
-        book.strike("a")
+        book.strike("a", 1)
+        book.praise("a")
+        assert book.standing("a") in (Standing.SUSPECT, Standing.BARRED)
     assert book.is_barred("a")
-    assert not book.is_suspect("b")
+    assert book.standing("b") is Standing.NEW
+    now_s = STRIKES_FORGOTTEN_S + 1
+    assert book.standing("a") is Standing.NEW
+
+
+def test_many_bad_signatures_at_once_are_enough_and_so_is_a_bad_sample() -> None:
+    book = ConnectionBook()
+    book.strike("a", MAX_BAD_SIGNATURES)
+    assert book.is_barred("a")
+    book.strike("b", 8, bar=True)
+    assert book.is_barred("b")
 
 
 def test_what_is_answered_is_forgotten_and_the_book_is_bounded() -> None:
     book = ConnectionBook()
     for number in range(100):
-        book.admit(str(number), 10)
+        assert book.admit(str(number), 10)
         book.release(str(number), 10)
     assert len(book) == 0
     for number in range(MAX_TRACKED_CONNECTIONS + 10):
-        book.admit(str(number), 1)
+        book.strike(str(number), 1)
     assert len(book) <= MAX_TRACKED_CONNECTIONS
+    assert book.standing("0") is Standing.NEW, "the oldest is forgotten first"

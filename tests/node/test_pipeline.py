@@ -9,7 +9,7 @@ import os
 import random
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,6 +18,7 @@ from tests.node.pipeline_world import World, make_world
 
 from tallystick_cluster.traffic import Traffic
 from tallystick_ledger.codes import Code
+from tallystick_node.answers import OUTCOME, Original
 from tallystick_node.errors import NotLeaderError, ProposalRefusedError
 from tallystick_node.limits import (
     BULK_ENTRIES_IN_FLIGHT,
@@ -26,7 +27,7 @@ from tallystick_node.limits import (
     MAX_STRIKES,
 )
 from tallystick_node.metrics import WritePathMetrics
-from tallystick_node.pipeline import OUTCOME, Original, Pipeline
+from tallystick_node.pipeline import Pipeline
 from tallystick_node.replica import ChainTip
 from tallystick_node.verify import Verifier
 from tallystick_proto.wire import LeaderHint, SubmitResponse
@@ -69,12 +70,11 @@ class Originals:
     def __init__(self) -> None:
         self.known: dict[int, Original] = {}
 
-    async def original(self, first_sequence: int) -> Original:
-        return self.known[first_sequence]
+    async def by_sequence(self, first_sequences: Sequence[int]) -> Mapping[int, Original]:
+        return {first: self.known[first] for first in first_sequences}
 
-    async def original_by_header(self, envelope: bytes) -> Original | None:
-        del envelope
-        return None
+    async def by_header(self, envelopes: Sequence[bytes]) -> Sequence[Original | Code]:
+        return [Code.TOO_LATE] * len(envelopes)
 
 
 class Rig:

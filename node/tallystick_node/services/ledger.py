@@ -7,7 +7,7 @@ codes; gRPC status codes say only what concerns the call itself:
 - INVALID_ARGUMENT: sizes that cannot be right;
 - FAILED_PRECONDITION: a linearizable read on a node that cannot lead it to a quorum;
 - UNAVAILABLE: no leader, or the state asked for was not reached in time: try again;
-- RESOURCE_EXHAUSTED: too many messages in flight on one stream.
+- RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED: see `turnstile`, through which every call goes.
 """
 
 import asyncio
@@ -21,13 +21,14 @@ from tallystick_core import Kernel
 
 from tallystick_node.errors import NodeError, NoQuorumError, NotLeaderError
 from tallystick_node.limits import (
-    ANSWER_WRITE_TIMEOUT_S,
     MAX_READ_IDS,
     READ_TIMEOUT_S,
+    STREAM_IDLE_S,
     STREAM_WINDOW,
 )
 from tallystick_node.pipeline import Pipeline
 from tallystick_node.reads import FoundEnvelope, Reads, ReadTimeoutError
+from tallystick_node.services.turnstile import write
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2 as pb
 
@@ -62,9 +63,7 @@ class LedgerService:
 
     async def submit(self, message: bytes, context: SubmitContext) -> wire.SubmitResponse:
         """Unary Submit."""
-        connection = context.peer()
-        await self._refuse_barred(connection, context)
-        return await self._pipeline.submit(message, connection)
+        return await self._pipeline.submit(message, context.peer())
 
     async def submit_stream(self, messages: AsyncIterator[bytes], context: SubmitContext) -> None:
         """Streaming Submit: answers in the order of the requests, at most a window in flight.
@@ -73,16 +72,12 @@ class LedgerService:
         """
         del messages
         connection = context.peer()
-        await self._refuse_barred(connection, context)
         window: asyncio.Queue[asyncio.Task[wire.SubmitResponse] | None] = asyncio.Queue(
             STREAM_WINDOW
         )
         writer = asyncio.create_task(self._write_answers(window, context))
         try:
-            while True:
-                message: object = await context.read()
-                if not isinstance(message, bytes):  # aio.EOF
-                    break
+            while (message := await self._next_message(context)) is not None:
                 await self._refuse_barred(connection, context)
                 answer = asyncio.create_task(self._pipeline.submit(message, connection))
                 await self._until(writer, window.put(answer))
@@ -92,13 +87,21 @@ class LedgerService:
             writer.cancel()
 
     @staticmethod
+    async def _next_message(context: SubmitContext) -> bytes | None:
+        """The next message; None at the end, and after a long silence."""
+        try:
+            async with asyncio.timeout(STREAM_IDLE_S):
+                message: object = await context.read()
+        except TimeoutError:
+            return None
+        return message if isinstance(message, bytes) else None
+
+    @staticmethod
     async def _write_answers(
         window: asyncio.Queue[asyncio.Task[wire.SubmitResponse] | None], context: SubmitContext
     ) -> None:
         while (task := await window.get()) is not None:
-            answer = await task
-            # A client that takes no answers must not hold the node's memory.
-            await asyncio.wait_for(context.write(answer), ANSWER_WRITE_TIMEOUT_S)
+            await write(context, await task)
 
     @staticmethod
     async def _until(writer: asyncio.Task[None], step: Coroutine[Any, Any, None]) -> None:
@@ -111,14 +114,12 @@ class LedgerService:
             return
         await task
 
-    async def _refuse_barred(
-        self, connection: str, context: aio.ServicerContext[Request, Response]
-    ) -> None:
+    async def _refuse_barred(self, connection: str, context: SubmitContext) -> None:
         if self._pipeline.is_barred(connection):
             await _abort(
                 context,
                 grpc.StatusCode.PERMISSION_DENIED,
-                "this connection delivered too many bad signatures; open another",
+                "this connection delivered too many bad signatures; it is not served",
             )
 
     # -- reads -----------------------------------------------------------------------------------
