@@ -7,7 +7,8 @@
     │   └── MalformedError             `code` is MALFORMED
     ├── GenesisError (ValueError)      no valid genesis
     ├── RowError (ValueError)          no valid state row, result, effect or leaf
-    └── ProofError (ValueError)        a Merkle proof that does not prove its claim
+    ├── ProofError (ValueError)        a Merkle proof that does not prove its claim
+    └── TokenError (ValueError)        a read token that is not good for its call
 
 `RecordError` and `RefusedError` carry a `Code`, whose `advice` says what the caller can do.
 """
@@ -57,3 +58,7 @@ class RowError(LedgerError, ValueError):
 
 class ProofError(LedgerError, ValueError):
     """A Merkle proof that does not prove what it is said to prove."""
+
+
+class TokenError(LedgerError, ValueError):
+    """A read token that is not good for the call it came with."""

@@ -23,6 +23,7 @@ RESULT_BYTES: Final = 16  # 7
 EFFECT_BYTES: Final = 128  # 7
 GENESIS_HEADER_BYTES: Final = 320  # 3
 GENESIS_NODE_BYTES: Final = 128
+READ_TOKEN_BYTES: Final = 112  # 12
 
 # One message, one envelope and one block share a bound: measured, 1 MiB is where gRPC is fastest.
 MAX_ENVELOPE_BYTES: Final = 1 << 20
@@ -67,3 +68,8 @@ MAX_PRUNED_ROWS: Final = 10_000
 MAX_SWEPT: Final = 10_000  # holds and channels together
 MIN_HOLD_NS: Final = 1_000_000_000  # a hold that ends sooner could not be captured in time
 MIN_CHALLENGE_NS: Final = 1_000_000_000  # likewise: the payee needs time to redeem
+
+# 12: a recorded token is of use for no longer than that.
+MAX_READ_TOKEN_LIFETIME_NS: Final = 60_000_000_000
+# 12: how far the asker's clock may be ahead of the node's, whole lifetime or not.
+READ_TOKEN_SKEW_NS: Final = 5_000_000_000

@@ -18,6 +18,7 @@ from tallystick_ledger import (
     keys,
     leaf,
     limits,
+    read_token,
     records,
     results,
     state_rows,
@@ -79,6 +80,7 @@ def test_codes_have_texts() -> None:
         (8, limits.BLOCK_HEADER_BYTES),
         (9, limits.LEAF_BYTES),
         (3, limits.GENESIS_HEADER_BYTES),
+        (12, limits.READ_TOKEN_BYTES),
     ],
 )
 def test_layouts_have_no_gaps(number: int, total: int) -> None:
@@ -95,6 +97,7 @@ def test_magic_values() -> None:
         3: genesis.MAGIC,
         5: envelope.MAGIC,
         8: block.MAGIC,
+        12: read_token.MAGIC,
     }
     for number, magic in magics.items():
         assert f"magic `{magic.decode()}`" in section(number)
@@ -108,6 +111,7 @@ def test_domains() -> None:
         cont.CONT_DOMAIN,
         vouchers.VOUCHER_DOMAIN,
         state_rows.STATE_DOMAIN,
+        read_token.READ_DOMAIN,
     ]
     written = re.findall(r"^\| `(tallystick/[a-z]+/v1)\\0` \|", section(1), re.MULTILINE)
     assert [f"{name}\0".encode() for name in written] == domains
@@ -336,6 +340,29 @@ def test_leaf_offsets() -> None:
         assert data[offset : offset + size] == value
 
 
+def test_read_token_offsets() -> None:
+    data = read_token.ReadToken(
+        ids.PublicKey(b"\x01" * 32),
+        ids.TimestampNs(int.from_bytes(b"\x02" * 8, "little")),
+        ids.Signature(b"\x03" * 64),
+    ).encode()
+    expected = {
+        "magic": b"TSR1",
+        "format version": b"\1\0",
+        "reserved": b"\0\0",
+        "public key": b"\x01" * 32,
+        "expiry": b"\x02" * 8,
+        "signature": b"\x03" * 64,
+    }
+    for name, value in expected.items():
+        offset, size = offset_of(12, name)
+        assert data[offset : offset + size] == value
+    seconds = (limits.MAX_READ_TOKEN_LIFETIME_NS, limits.READ_TOKEN_SKEW_NS)
+    first, second = (each // 1_000_000_000 for each in seconds)
+    assert f"`now < expiry ≤ now + {first} s + {second} s`" in section(12)
+    assert f"under the key `{read_token.METADATA_KEY}`" in section(12)
+
+
 def test_limits_of_the_page() -> None:
     assert limits.MAX_RECORDS == 8190
     assert limits.ENVELOPE_PREFIX_BYTES + limits.MAX_RECORDS * limits.RECORD_BYTES == 2**20
@@ -346,4 +373,4 @@ def test_limits_of_the_page() -> None:
 
 
 def test_worked_example_is_current() -> None:
-    assert section(12) == worked_example.render(), "python -m tests.vectors.worked_example"
+    assert section(13) == worked_example.render(), "python -m tests.vectors.worked_example"

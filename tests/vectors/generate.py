@@ -8,7 +8,14 @@ import json
 from pathlib import Path
 from typing import Final
 
-from tests.vectors import block_cases, envelope_cases, fixed, genesis_cases, small_cases
+from tests.vectors import (
+    block_cases,
+    envelope_cases,
+    fixed,
+    genesis_cases,
+    read_token_cases,
+    small_cases,
+)
 
 DIRECTORY: Final = Path(__file__).resolve().parent
 
@@ -29,6 +36,7 @@ def render() -> dict[str, str]:
         "signature.json": {"section": 2, "cases": small_cases.signature_cases()},
         "block.json": {"section": 8, **ledger, "cases": block_cases.cases()},
         "leaf.json": {"section": 9, **small_cases.leaf_cases()},
+        "read_token.json": read_token_cases.content(),
     }
     return {name: json.dumps(content, indent=1) + "\n" for name, content in files.items()}
 

@@ -1,4 +1,4 @@
-"""Renders section 12 of docs/format.md: `python -m tests.vectors.worked_example` rewrites it.
+"""Renders section 13 of docs/format.md: `python -m tests.vectors.worked_example` rewrites it.
 
 A test renders it again and compares, so the example cannot get old.
 """
@@ -7,16 +7,16 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from tallystick_ledger import block, ids, merkle
+from tallystick_ledger import block, ids, merkle, read_token
 from tallystick_ledger.envelope import SIGNATURE_DOMAIN, Envelope, seal
 from tallystick_ledger.genesis import Genesis, GenesisNode
-from tallystick_ledger.ids import AccountId, PrincipalId, SequenceNumber, TimestampNs
+from tallystick_ledger.ids import AccountId, LedgerId, PrincipalId, SequenceNumber, TimestampNs
 from tallystick_ledger.keys import SigningKey, prove_possession
 from tallystick_ledger.leaf import Leaf
 from tallystick_ledger.records import Transfer
 from tallystick_ledger.results import OK_RESULT
 
-HEADING: Final = "## 12. Worked example\n"
+HEADING: Final = "## 13. Worked example\n"
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "format.md"
 TIME_MS: Final = 1_767_225_600_000
 
@@ -63,6 +63,7 @@ def render() -> str:
         + _ids_part(genesis, principal, payer)
         + _envelope_part(envelope)
         + _block_part(ordered, leaf)
+        + _token_part(ledger_id, payer)
     )
 
 
@@ -163,6 +164,18 @@ SHA-256 of the whole block ({len(ordered)} bytes): `{hashlib.sha256(ordered).hex
 First 24 bytes: `{leaf.encode()[:24].hex()}`. **Leaf hash**, and root of the log tree of size 1:
 `{leaf.leaf_hash().hex()}`.
 """
+
+
+def _token_part(ledger_id: LedgerId, payer: SigningKey) -> str:
+    method, request = "/tallystick.v1.Ledger/GetAccounts", b"\x0a\x10" + b"\x0a" * 16
+    expiry = TimestampNs((TIME_MS + 30_000) * 1_000_000)
+    token = read_token.sign(payer, ledger_id, method, request, expiry)
+    return f"""
+**Read token** of the payer for `{method}`. Its request asks for account
+`0a…0a`: `{request.hex()}`. It is good until 30 s after the
+envelope was made:
+
+{_dump(token.encode())}"""
 
 
 def _dump(data: bytes) -> str:
