@@ -144,7 +144,7 @@ class Pipeline:
         self._loop = asyncio.get_running_loop()
         self._waiting: FairQueue[_Submission] = FairQueue()
         self._ready: FairQueue[_Submission] = FairQueue()
-        self._connections = connections or ConnectionBook()
+        self._connections = ConnectionBook() if connections is None else connections
         self._proposed: dict[int, _Proposed] = {}
         self._uncommitted = 0
         self._last_group = 0
