@@ -23,6 +23,7 @@ from tallystick.registry import RegistryMethods
 from tallystick.results import Receipt
 from tallystick.stream import SubmitStream
 from tallystick_ledger.ids import AccountId, EnvelopeId, HoldId, PrincipalId, SequenceNumber
+from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.state_rows import AccountRow, HoldRow
 from tallystick_proto.v1 import ledger_pb2
 
@@ -40,8 +41,8 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
             profile: A `tallystick.toml`, a directory that holds one or was made by
                 `tallystick cluster up`, or None to look in the usual places; see
                 `tallystick.profile`.
-            key: Who signs, instead of the profile's key: a signer, a key file, or the name of one
-                in the directory `keys` beside the profile.
+            key: Who signs and reads, instead of the profile's key and read_key: a signer, a key
+                file, or the name of one in the directory `keys` beside the profile.
 
         Raises:
             ConfigurationError: Something is missing or wrong.
@@ -58,6 +59,7 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
             settings.read_genesis() or settings.read_ledger_id(),
             tls=settings.trusted(),
             signer=signer,
+            read_key=settings.load_read_key() if key is None else None,
             valid_for_s=settings.valid_for_s,
             attempt_timeout_s=settings.attempt_timeout_s,
         )
@@ -85,6 +87,7 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         envelope: Stored | bytes,
         *,
         principal: PrincipalId | None = None,
+        signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Receipt:
         """Sends a sealed envelope, again and again if need be, until its outcome is known.
@@ -95,7 +98,8 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         Args:
             envelope: From `draft.seal()`, or the bytes of one that was stored.
             principal: Whose key signed it; needed for bytes that another client's signer signed, so
-                that a lost answer can be looked up.
+                that a lost answer can be looked up (with an AUDIT key as this client's read key).
+            signer: The same with the key, which may look it up itself.
             deadline_s: When to give up, seconds from now; None for the envelope's life and a
                 margin.
 
@@ -109,13 +113,15 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
             AccessDenied, ProtocolError: A node refused the call as such.
             InvalidArgument: The bytes are no envelope of this ledger.
         """
-        return await self._submitter.submit(self._stored(envelope, principal), deadline_s)
+        stored = self._stored(envelope, principal, signer)
+        return await self._submitter.submit(stored, deadline_s)
 
     async def submit_many(
         self,
         envelopes: Iterable[Stored | bytes],
         *,
         principal: PrincipalId | None = None,
+        signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> list[Receipt | TallystickError]:
         """Sends sealed envelopes, packed into as few messages as they fit in.
@@ -123,6 +129,7 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         Args:
             envelopes: As for `submit`, any number; read as fast as they are sent.
             principal: Whose key signed those given as bytes.
+            signer: The same with the key; see `submit`.
             deadline_s: When to give up, seconds from each one's turn.
 
         Returns:
@@ -133,7 +140,7 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         """
         waiting: list[asyncio.Future[Receipt]] = []
         for each in envelopes:
-            stored = self._stored(each, principal)
+            stored = self._stored(each, principal, signer)
             await self._submitter.room()
             give_up_at = self._submitter.give_up_at(stored, deadline_s)
             waiting.append(self._submitter.enqueue(stored, give_up_at))
@@ -154,13 +161,18 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         return SubmitStream(self._pool, self._surroundings, self._attempt_timeout_s)
 
     async def resolve(
-        self, envelope: OutcomeUnknown | Stored | EnvelopeId, *, deadline_s: float | None = None
+        self,
+        envelope: OutcomeUnknown | Stored | EnvelopeId,
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
     ) -> EnvelopeInfo:
         """Finds out what became of an envelope whose outcome was unknown.
 
         Args:
             envelope: The error, the stored envelope, or the id of one that this client's signer
                 signed.
+            signer: Whose key signs the question; None for one of that principal.
             deadline_s: When to give up, seconds from now.
 
         Returns:
@@ -172,9 +184,12 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         """
         if isinstance(envelope, OutcomeUnknown | Stored):
             return await self.get_envelope(
-                envelope.envelope_id, principal=envelope.principal, deadline_s=deadline_s
+                envelope.envelope_id,
+                principal=envelope.principal,
+                signer=signer,
+                deadline_s=deadline_s,
             )
-        return await self.get_envelope(envelope, deadline_s=deadline_s)
+        return await self.get_envelope(envelope, signer=signer, deadline_s=deadline_s)
 
     async def get_envelope(
         self,
@@ -182,24 +197,32 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         *,
         principal: PrincipalId | None = None,
         stale: bool = False,
+        signer: Signer | SigningKey | None = None,
         deadline_s: float | None = None,
     ) -> EnvelopeInfo:
-        """Reads an envelope with its results and effects.
+        """Reads an envelope with its results and effects. For keys of its signer's principal.
 
         Args:
             by: Its id, or the sequence number of any record in it.
-            principal: Whose key signed it, for an id; None for the client's signer.
+            principal: Whose key signed it, for an id; None for that of who reads.
             stale: Take one node's word, which may lag behind.
+            signer: Whose key signs the question; None for one of that principal.
             deadline_s: When to give up, seconds from now.
 
+        Returns:
+            NOT_YET also for a sequence number whose envelope is somebody else's.
+
         Raises:
+            AccessDenied: The id of somebody else's envelope was named.
             ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
         """
         if principal is None and not isinstance(by, int):
-            principal = self.principal
+            reads = signer.principal if isinstance(signer, Signer) else self._read_principal
+            principal = reads or self.principal
         request = envelope_request(by, principal)
         request.options.stale = stale
-        return await self._reader.envelope(request, self._deadline(deadline_s))
+        key = self._key_to_read(signer, principal)
+        return await self._reader.envelope(request, key, self._deadline(deadline_s))
 
     async def get_accounts(
         self,
@@ -207,42 +230,62 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         *,
         stale: bool = False,
         at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
         deadline_s: float | None = None,
     ) -> list[AccountRow | None]:
-        """Reads accounts.
+        """Reads accounts: those of the principal whose key signs the question, or all (AUDIT).
 
         Args:
             accounts: Any number of ids.
             stale: Take one node's word, which may lag behind.
             at_least_sequence: With `stale`: wait until this sequence number is in the state.
+            signer: Whose key signs the question; None for the client's read key or signer.
             deadline_s: When to give up, seconds from now.
 
         Returns:
-            Their rows in this order, None where there is no such account.
+            Their rows in this order, None where there is no such account, or not for this key.
 
         Raises:
-            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+            AccessDenied: The key is not registered, not active, or reads no accounts at all.
+            ConnectionFailed, ProtocolError: Nobody could say.
         """
         options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
-        return await self._reader.accounts(accounts, options, self._deadline(deadline_s))
+        key = self._key_to_read(signer)
+        return await self._reader.accounts(accounts, options, key, self._deadline(deadline_s))
 
     async def get_account(
-        self, account: AccountId, *, stale: bool = False, deadline_s: float | None = None
+        self,
+        account: AccountId,
+        *,
+        stale: bool = False,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
     ) -> AccountRow | None:
-        """Reads one account: `available` is what it can spend; None where there is none."""
-        (row,) = await self.get_accounts([account], stale=stale, deadline_s=deadline_s)
+        """Reads one account: `available` is what it can spend; as `get_accounts`."""
+        (row,) = await self.get_accounts(
+            [account], stale=stale, signer=signer, deadline_s=deadline_s
+        )
         return row
 
-    async def balance(self, account: AccountId, *, deadline_s: float | None = None) -> int:
+    async def balance(
+        self,
+        account: AccountId,
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> int:
         """Returns what an account can spend now, in the unit's smallest step; holds count as spent.
 
         Raises:
-            LookupError: There is no such account.
+            LookupError: There is no such account, or not for this key.
             ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
         """
-        row = await self.get_account(account, deadline_s=deadline_s)
+        row = await self.get_account(account, signer=signer, deadline_s=deadline_s)
         if row is None:
-            raise LookupError(f"there is no account {account.hex()}")
+            raise LookupError(
+                f"there is no account {account.hex()} that this key may see; "
+                "name its owner with signer=..."
+            )
         return row.available
 
     async def get_holds(
@@ -251,11 +294,13 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         *,
         stale: bool = False,
         at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
         deadline_s: float | None = None,
     ) -> list[HoldRow | None]:
-        """Reads holds; as `get_accounts`. Ended holds are forgotten after a while."""
+        """Reads holds, of payer or payee; as `get_accounts`. Ended ones are forgotten in time."""
         options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
-        return await self._reader.holds(holds, options, self._deadline(deadline_s))
+        key = self._key_to_read(signer)
+        return await self._reader.holds(holds, options, key, self._deadline(deadline_s))
 
     async def status(
         self,
@@ -263,14 +308,16 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         *,
         with_state_digest: bool = False,
         linearizable: bool = False,
+        signer: Signer | SigningKey | None = None,
         deadline_s: float | None = None,
     ) -> NodeStatus:
         """Asks a node how it is.
 
         Args:
             endpoint: Which; None for the one believed to lead.
-            with_state_digest: Have it hash its whole state.
+            with_state_digest: Have it hash its whole state; needs a key. Else anybody may ask.
             linearizable: Have it confirm with a quorum first.
+            signer: Whose key asks for the digest, any that is registered; None for the client's.
             deadline_s: When to give up, seconds from now.
 
         Raises:
@@ -279,7 +326,8 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
         request = ledger_pb2.GetStatusRequest(
             with_state_digest=with_state_digest, linearizable=linearizable
         )
-        return await self._reader.status(request, self._deadline(deadline_s), endpoint)
+        key = self._key_to_read(signer) if with_state_digest else None
+        return await self._reader.status(request, key, self._deadline(deadline_s), endpoint)
 
     def _deadline(self, deadline_s: float | None) -> float:
         return self._read_deadline_s if deadline_s is None else deadline_s

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tallystick import limits
 from tallystick.draft import Draft
 from tallystick.envelopes import Stored
-from tallystick.errors import ConfigurationError, InvalidArgument
+from tallystick.errors import ConfigurationError, InvalidArgument, TallystickError
 from tallystick.keyfile import Signer
 from tallystick.nodes import NodePool
 from tallystick.reads import Reader
@@ -31,6 +31,7 @@ class ClientCore:
         *,
         tls: bytes | None,
         signer: Signer | SigningKey | None = None,
+        read_key: Signer | SigningKey | None = None,
         valid_for_s: float = limits.DEFAULT_VALID_FOR_S,
         attempt_timeout_s: float = limits.DEFAULT_ATTEMPT_TIMEOUT_S,
         read_deadline_s: float = limits.DEFAULT_READ_DEADLINE_S,
@@ -46,6 +47,7 @@ class ClientCore:
                 connections without TLS, which anybody in between can read and answer.
             signer: Who signs unless a call names somebody else. A bare key must be an operator's,
                 and `ledger` the genesis. None for a client that only reads, or names one each time.
+            read_key: Whose key signs reads, such as a READ or AUDIT key; None for the signer's.
             valid_for_s: How long an envelope may be ordered, from its making; at most the genesis'
                 `max_lifetime_ns`.
             attempt_timeout_s: After this long without an answer another node is asked.
@@ -58,6 +60,9 @@ class ClientCore:
         self._surroundings = surroundings or Surroundings()
         self._genesis, self._ledger_id = _read_ledger(ledger)
         self._signers: dict[PublicKey, PrincipalId] = {}
+        self._keys: dict[PrincipalId, SigningKey] = {}
+        self._read_key = read_key.key if isinstance(read_key, Signer) else read_key
+        self._read_principal = read_key.principal if isinstance(read_key, Signer) else None
         self._signer = None if signer is None else self._as_signer(signer)
         self._valid_for_s = valid_for_s
         if self._genesis and valid_for_s * _NS_PER_S > self._genesis.max_lifetime_ns:
@@ -66,9 +71,9 @@ class ClientCore:
             )
         self._read_deadline_s = read_deadline_s
         self._pool = NodePool(endpoints, tls)
-        self._reader = Reader(self._pool, self._surroundings, attempt_timeout_s)
+        self._reader = Reader(self._pool, self._ledger_id, self._surroundings, attempt_timeout_s)
         self._submitter = Submitter(
-            self._pool, self._reader.lookup, self._surroundings, attempt_timeout_s
+            self._pool, self._look_up, self._surroundings, attempt_timeout_s
         )
         self._attempt_timeout_s = attempt_timeout_s
 
@@ -132,6 +137,7 @@ class ClientCore:
         if isinstance(signer, Signer):
             if signer.public_key not in self._signers:
                 self._signers[signer.public_key] = signer.principal
+            self._keys[signer.principal] = signer.key
             return signer
         operators = () if self._genesis is None else tuple(self._genesis.operators)
         if signer.public_key not in operators:
@@ -140,11 +146,51 @@ class ClientCore:
                 advice="Pass Signer(key, principal).",
             )
         principal = operator_principal(self._ledger_id, operators.index(signer.public_key))
-        self._signers[signer.public_key] = principal
-        return Signer(signer, principal, "operator")
+        return self._as_signer(Signer(signer, principal, "operator"))
 
-    def _stored(self, envelope: Stored | bytes, principal: PrincipalId | None) -> Stored:
+    def _key_to_read(
+        self, signer: Signer | SigningKey | None, principal: PrincipalId | None = None
+    ) -> SigningKey:
+        """Returns the key that signs a read.
+
+        Args:
+            signer: Who is named for it.
+            principal: Whose objects are read, where that is known.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        if signer is not None:
+            return signer.key if isinstance(signer, Signer) else signer
+        key = self._read_key
+        if key is None and principal is not None:
+            key = self._keys.get(principal)
+        if key is None and self._signer is not None:
+            key = self._signer.key
+        if key is None:
+            raise ConfigurationError(
+                "The client has no key to read with.",
+                advice="Pass a signer or a read_key, or name a key file: reads are signed too.",
+            )
+        return key
+
+    async def _look_up(self, stored: Stored) -> Receipt | TallystickError | None:
+        """Asks what became of an envelope, if some key of this client may know."""
+        try:
+            key = self._key_to_read(None, stored.principal)
+        except ConfigurationError:
+            return None
+        return await self._reader.lookup(stored, key)
+
+    def _stored(
+        self,
+        envelope: Stored | bytes,
+        principal: PrincipalId | None,
+        signer: Signer | None = None,
+    ) -> Stored:
         """Takes an envelope in either form; finds out whose it is, where that is known."""
+        if signer is not None:
+            principal = self._as_signer(signer).principal
         if isinstance(envelope, Stored):
             return envelope
         stored = Stored.from_bytes(envelope)

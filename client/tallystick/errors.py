@@ -94,7 +94,7 @@ class AccessDenied(TallystickError):  # noqa: N818 - says what happened
     """The node refuses this caller."""
 
     code = "ACCESS_DENIED"
-    default_advice = "Use a key or certificate that may do this."
+    default_advice = "Use a key that may: of the principal whose this is, or with scope AUDIT."
 
 
 class ProtocolError(TallystickError):

@@ -26,6 +26,9 @@ DEFAULT_ATTEMPT_TIMEOUT_S: Final = 5.0
 # Reads have no bytes to resolve: after this long they fail.
 DEFAULT_READ_DEADLINE_S: Final = 15.0
 CONNECT_TIMEOUT_S: Final = 2.0
+# A read token's life. The longest that nodes take is 60 s; half of it bears with clocks that are
+# half a minute apart, whichever is ahead. Each attempt signs anew, so none runs out on the way.
+READ_TOKEN_LIFETIME_S: Final = 30
 
 # Between attempts: full jitter over the upper half of a delay that doubles up to the bound.
 BACKOFF_FIRST_S: Final = 0.02

@@ -19,14 +19,16 @@ have left, so only what fails later leaves an outcome unknown.
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 import grpc
 import grpc.aio
 
 from tallystick import limits
 from tallystick.errors import ConfigurationError
+from tallystick_ledger.read_token import METADATA_KEY
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2
 
@@ -45,6 +47,39 @@ _CHANNEL_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 500),
 )
+
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMethod(Generic[Answer]):
+    """An RPC that reads.
+
+    Attributes:
+        path: Its full name, which its tokens are signed over.
+        decode: Reads its answer.
+    """
+
+    path: str
+    decode: Callable[[bytes], Answer]
+
+
+GET_ACCOUNTS: Final = ReadMethod(
+    f"/{wire.SERVICE}/GetAccounts", ledger_pb2.GetAccountsResponse.FromString
+)
+GET_HOLDS: Final = ReadMethod(f"/{wire.SERVICE}/GetHolds", ledger_pb2.GetHoldsResponse.FromString)
+GET_ENVELOPE: Final = ReadMethod(
+    f"/{wire.SERVICE}/GetEnvelope", ledger_pb2.GetEnvelopeResponse.FromString
+)
+GET_STATUS: Final = ReadMethod(
+    f"/{wire.SERVICE}/GetStatus", ledger_pb2.GetStatusResponse.FromString
+)
+
+
+def _read_metadata(token: bytes | None) -> tuple[tuple[str, bytes], ...] | None:
+    """Returns the metadata of a call with this read token."""
+    return None if token is None else ((METADATA_KEY, token),)
 
 
 class NotConnected(Exception):  # noqa: N818 - says what happened; never leaves the SDK
@@ -70,26 +105,22 @@ class Node:
             request_serializer=wire.encode_submit_request,
             response_deserializer=wire.decode_submit_response,
         )
-        self.get_accounts = self._channel.unary_unary(
-            f"/{wire.SERVICE}/GetAccounts",
-            request_serializer=ledger_pb2.GetAccountsRequest.SerializeToString,
-            response_deserializer=ledger_pb2.GetAccountsResponse.FromString,
+
+    def ask(
+        self, method: ReadMethod[Answer], request: bytes, token: bytes | None, timeout_s: float
+    ) -> Awaitable[Answer]:
+        """Asks for one answer.
+
+        Args:
+            method: What is asked.
+            request: The request message's bytes; they go out as they are.
+            token: The read token over them, if it needs one.
+            timeout_s: When to give up.
+        """
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, Answer] = self._channel.unary_unary(
+            method.path, response_deserializer=method.decode
         )
-        self.get_holds = self._channel.unary_unary(
-            f"/{wire.SERVICE}/GetHolds",
-            request_serializer=ledger_pb2.GetHoldsRequest.SerializeToString,
-            response_deserializer=ledger_pb2.GetHoldsResponse.FromString,
-        )
-        self.get_envelope = self._channel.unary_unary(
-            f"/{wire.SERVICE}/GetEnvelope",
-            request_serializer=ledger_pb2.GetEnvelopeRequest.SerializeToString,
-            response_deserializer=ledger_pb2.GetEnvelopeResponse.FromString,
-        )
-        self.get_status = self._channel.unary_unary(
-            f"/{wire.SERVICE}/GetStatus",
-            request_serializer=ledger_pb2.GetStatusRequest.SerializeToString,
-            response_deserializer=ledger_pb2.GetStatusResponse.FromString,
-        )
+        return call(request, timeout=timeout_s, metadata=_read_metadata(token))
 
     async def connect(self, timeout_s: float, *, patient: bool = False) -> None:
         """Returns once the channel is connected.

@@ -40,7 +40,9 @@ ELSEWHERE: Final = frozenset({Code.OVERLOADED, Code.NOT_LEADER, Code.UNAVAILABLE
 # Decided by state or clock at the time of the attempt, not by the bytes alone.
 OF_THE_MOMENT: Final = frozenset({Code.ID_IN_FUTURE, Code.UNKNOWN_SIGNER, Code.TOO_LATE})
 
-_DENIED: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+_UNKNOWN_ADVICE: Final = (
+    "Read with a key that is registered and active; check this machine's clock."
+)
 _NOT_UNDERSTOOD: Final = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -175,8 +177,10 @@ def note_rpc_failure(batch: list[Waiting], error: TallystickError) -> Step:
 
 def rpc_error(error: grpc.aio.AioRpcError, address: str) -> TallystickError:
     """Returns the typed error for a call that failed on the node at `address`."""
-    message = f"{address}: {error.code().name} {error.details() or ''}".strip()
-    if error.code() in _DENIED:
+    message = f"{address}: {error.code().name} {error.details() or ''}".strip(" .") + "."
+    if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+        return AccessDenied(message, advice=_UNKNOWN_ADVICE)
+    if error.code() is grpc.StatusCode.PERMISSION_DENIED:
         return AccessDenied(message)
     if error.code() in _NOT_UNDERSTOOD:
         return ProtocolError(message)

@@ -7,6 +7,7 @@ A profile is TOML, by default `tallystick.toml` in the current directory or, fai
     ca = "ca.pem"                  # authorities that sign the nodes' certificates
     genesis = "genesis.bin"        # or: ledger_id = "64 hexadecimal digits"
     key = "keys/alice.key"         # who signs; may be missing for somebody who only reads
+    read_key = "keys/reader.key"   # who reads, if not the same
     valid_for_s = 60               # how long an envelope may be ordered
     # insecure = true              # instead of ca: no TLS. For a test on one machine
 
@@ -34,13 +35,14 @@ from tallystick.keyfile import Signer, read_key_file
 from tallystick_ledger.errors import LedgerError
 from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import LedgerId, PrincipalId, operator_principal
+from tallystick_ledger.keys import SigningKey
 
 FILE_NAME: Final = "tallystick.toml"
 # What `tallystick cluster up` writes; its directory implies a profile.
 CLUSTER_FILE: Final = "cluster.json"
 PATH_VARIABLE: Final = "TALLYSTICK_PROFILE"
 _USER_DIRECTORY: Final = Path("~/.config/tallystick")
-_PATHS: Final = ("ca", "genesis", "key")
+_PATHS: Final = ("ca", "genesis", "key", "read_key")
 
 
 class Profile(BaseSettings):
@@ -53,6 +55,7 @@ class Profile(BaseSettings):
         genesis: The ledger's genesis file.
         ledger_id: Its hash in hexadecimal, for those who have no genesis file.
         key: Key file of who signs.
+        read_key: Key file of who reads; None for who signs.
         valid_for_s: How long an envelope may be ordered, seconds from its making.
         attempt_timeout_s: Seconds after which another node is asked.
     """
@@ -65,6 +68,7 @@ class Profile(BaseSettings):
     genesis: Path | None = None
     ledger_id: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     key: Path | None = None
+    read_key: Path | None = None
     valid_for_s: float = Field(default=limits.DEFAULT_VALID_FOR_S, gt=0, le=3600)
     attempt_timeout_s: float = Field(default=limits.DEFAULT_ATTEMPT_TIMEOUT_S, gt=0, le=3600)
 
@@ -130,6 +134,13 @@ class Profile(BaseSettings):
         """Returns who signs: the key in file `key`, else the profile's, else nobody."""
         path = key or self.key
         return None if path is None else load_signer(path, self.read_genesis())
+
+    def load_read_key(self) -> Signer | SigningKey | None:
+        """Returns who reads, if that is not who signs; a key reads without a principal, too."""
+        if self.read_key is None:
+            return None
+        held = read_key_file(self.read_key)
+        return held.key if held.principal is None else held.signer()
 
 
 def load_profile(path: Path | str | None = None) -> Profile:

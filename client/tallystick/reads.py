@@ -4,16 +4,20 @@ Reads go to the node believed to lead, and to the others in turn when it does no
 `stale` is asked for, the node confirms with a quorum that nothing newer is acknowledged, so whoever
 got a receipt finds its effects. Failed reads are repeated until the deadline; nothing hangs on
 them.
+
+Nodes tell balances and envelopes only to those whose they are, so each attempt carries a read token
+(`tallystick_ledger.read_token`), signed for it over the bytes that go out.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from tallystick import limits
 from tallystick.envelopes import Stored
@@ -26,10 +30,21 @@ from tallystick.errors import (
     TallystickError,
     refused,
 )
-from tallystick.nodes import Node, NodePool, NotConnected
+from tallystick.nodes import (
+    GET_ACCOUNTS,
+    GET_ENVELOPE,
+    GET_HOLDS,
+    GET_STATUS,
+    Answer,
+    Node,
+    NodePool,
+    NotConnected,
+    ReadMethod,
+)
 from tallystick.outcomes import connection_error, rpc_error
 from tallystick.results import Receipt, outcome_of
 from tallystick.retry import Backoff, Surroundings
+from tallystick_ledger import read_token
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import LedgerError
 from tallystick_ledger.ids import (
@@ -41,19 +56,13 @@ from tallystick_ledger.ids import (
     SequenceNumber,
     TimestampNs,
 )
+from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.results import Effect, decode_effects
 from tallystick_ledger.state_rows import AccountRow, HoldRow
 from tallystick_proto.v1 import ledger_pb2
 
-_Request = TypeVar("_Request")
-_Answer = TypeVar("_Answer")
-_Request_contra = TypeVar("_Request_contra", contravariant=True)
-_Answer_co = TypeVar("_Answer_co", covariant=True)
-
-
-class _Call(Protocol[_Request_contra, _Answer_co]):
-    def __call__(self, request: _Request_contra, *, timeout: float) -> Awaitable[_Answer_co]: ...
+_NS_PER_S = 1_000_000_000
 
 
 class Presence(IntEnum):
@@ -157,10 +166,22 @@ class Reader:
     """The read side of one client. All methods belong to its event loop's thread."""
 
     def __init__(
-        self, pool: NodePool, surroundings: Surroundings, attempt_timeout_s: float
+        self,
+        pool: NodePool,
+        ledger_id: LedgerId,
+        surroundings: Surroundings,
+        attempt_timeout_s: float,
     ) -> None:
-        """Opens nothing yet; the arguments are those of `Submitter`."""
+        """Opens nothing yet.
+
+        Args:
+            pool: Whom to ask.
+            ledger_id: Of which ledger; part of each token.
+            surroundings: Clock and jitter.
+            attempt_timeout_s: After this long without an answer another node is asked.
+        """
         self._pool = pool
+        self._ledger_id = ledger_id
         self._surroundings = surroundings
         self._attempt_timeout_s = attempt_timeout_s
 
@@ -168,32 +189,40 @@ class Reader:
         self,
         ids: Sequence[AccountId],
         options: ledger_pb2.ReadOptions,
+        key: SigningKey,
         deadline_s: float,
     ) -> list[AccountRow | None]:
-        """Returns the row of each account, None where there is none, in the order of `ids`."""
+        """Returns the row of each account, in the order of `ids`.
+
+        None stands for one that is not there, or not for `key` to see.
+        """
         rows: list[AccountRow | None] = []
         for part in _parts(ids):
             request = ledger_pb2.GetAccountsRequest(ids=part, options=options)
-            answer = await self._ask(lambda node: node.get_accounts, request, deadline_s)
+            answer = await self._ask(GET_ACCOUNTS, request, key, deadline_s)
             rows += _decode_rows(AccountRow, answer.rows, len(part) // ID_BYTES)
         return rows
 
     async def holds(
-        self, ids: Sequence[HoldId], options: ledger_pb2.ReadOptions, deadline_s: float
+        self,
+        ids: Sequence[HoldId],
+        options: ledger_pb2.ReadOptions,
+        key: SigningKey,
+        deadline_s: float,
     ) -> list[HoldRow | None]:
-        """Returns the row of each hold, None where there is none, in the order of `ids`."""
+        """Returns the row of each hold, in the order of `ids`; as `accounts`."""
         rows: list[HoldRow | None] = []
         for part in _parts(ids):
             request = ledger_pb2.GetHoldsRequest(ids=part, options=options)
-            answer = await self._ask(lambda node: node.get_holds, request, deadline_s)
+            answer = await self._ask(GET_HOLDS, request, key, deadline_s)
             rows += _decode_rows(HoldRow, answer.rows, len(part) // ID_BYTES)
         return rows
 
     async def envelope(
-        self, request: ledger_pb2.GetEnvelopeRequest, deadline_s: float
+        self, request: ledger_pb2.GetEnvelopeRequest, key: SigningKey, deadline_s: float
     ) -> EnvelopeInfo:
         """Returns what the ledger holds under an id or sequence number."""
-        answer = await self._ask(lambda node: node.get_envelope, request, deadline_s)
+        answer = await self._ask(GET_ENVELOPE, request, key, deadline_s)
         try:
             return _decode_envelope(answer)
         except (LedgerError, InvalidArgument, ValueError) as error:
@@ -201,7 +230,7 @@ class Reader:
                 f"A node's answer about an envelope is unusable: {error}"
             ) from error
 
-    async def lookup(self, stored: Stored) -> Receipt | TallystickError | None:
+    async def lookup(self, stored: Stored, key: SigningKey) -> Receipt | TallystickError | None:
         """Returns what the ledger has under an envelope's id; None while that is undecided.
 
         Raises:
@@ -209,9 +238,9 @@ class Reader:
         """
         if not any(stored.principal):
             return None
-        key = ledger_pb2.EnvelopeKey(envelope_id=stored.envelope_id, principal=stored.principal)
-        request = ledger_pb2.GetEnvelopeRequest(key=key)
-        info = await self.envelope(request, self._attempt_timeout_s)
+        by = ledger_pb2.EnvelopeKey(envelope_id=stored.envelope_id, principal=stored.principal)
+        request = ledger_pb2.GetEnvelopeRequest(key=by)
+        info = await self.envelope(request, key, self._attempt_timeout_s)
         if info.presence is Presence.NOT_YET:
             return None
         if info.presence is Presence.NEVER:
@@ -221,38 +250,45 @@ class Reader:
         return info.receipt or info.refusal
 
     async def status(
-        self, request: ledger_pb2.GetStatusRequest, deadline_s: float, address: str | None
+        self,
+        request: ledger_pb2.GetStatusRequest,
+        key: SigningKey | None,
+        deadline_s: float,
+        address: str | None,
     ) -> NodeStatus:
         """Returns the status of the node at `address`, or of the one believed to lead."""
+        sent = request.SerializeToString()
         if address is None:
-            answer, node = await self._ask_and_tell(
-                lambda node: node.get_status, request, deadline_s
-            )
+            answer, node = await self._ask_and_tell(GET_STATUS, sent, key, deadline_s)
             return _decode_status(answer, node.address)
         node = self._pool.node(address)
         try:
             await node.connect(min(deadline_s, limits.CONNECT_TIMEOUT_S), patient=True)
-            return _decode_status(await node.get_status(request, timeout=deadline_s), address)
+            token = self._token(GET_STATUS.path, sent, key)
+            return _decode_status(await node.ask(GET_STATUS, sent, token, deadline_s), address)
         except NotConnected as error:
             raise ConnectionFailed(f"{error}.") from error
         except grpc.aio.AioRpcError as error:
             raise rpc_error(error, address) from error
 
+    def _token(self, path: str, request: bytes, key: SigningKey | None) -> bytes | None:
+        """Signs for one attempt."""
+        if key is None:
+            return None
+        expires_at_ns = self._surroundings.now_ns() + limits.READ_TOKEN_LIFETIME_S * _NS_PER_S
+        token = read_token.sign(key, self._ledger_id, path, request, TimestampNs(expires_at_ns))
+        return token.encode()
+
     async def _ask(
-        self,
-        method: Callable[[Node], _Call[_Request, _Answer]],
-        request: _Request,
-        deadline_s: float,
-    ) -> _Answer:
-        answer, _ = await self._ask_and_tell(method, request, deadline_s)
+        self, method: ReadMethod[Answer], request: Message, key: SigningKey, deadline_s: float
+    ) -> Answer:
+        sent = request.SerializeToString()
+        answer, _ = await self._ask_and_tell(method, sent, key, deadline_s)
         return answer
 
     async def _ask_and_tell(
-        self,
-        method: Callable[[Node], _Call[_Request, _Answer]],
-        request: _Request,
-        deadline_s: float,
-    ) -> tuple[_Answer, Node]:
+        self, method: ReadMethod[Answer], request: bytes, key: SigningKey | None, deadline_s: float
+    ) -> tuple[Answer, Node]:
         """Asks one node after the other until one answers; also returns which.
 
         Raises:
@@ -268,7 +304,8 @@ class Reader:
             try:
                 await node.connect(min(max(left_s, 0.0), limits.CONNECT_TIMEOUT_S))
                 timeout_s = min(max(left_s, 0.001), self._attempt_timeout_s)
-                return await method(node)(request, timeout=timeout_s), node
+                token = self._token(method.path, request, key)
+                return await node.ask(method, request, token, timeout_s), node
             except NotConnected as error:
                 failure: TallystickError = connection_error(str(error))
             except grpc.aio.AioRpcError as error:

@@ -71,11 +71,12 @@ class RegistryMethods(ClientCore):
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Receipt:
-        """Gives the signer's principal one more key. Signed by an OWNER key.
+        """Gives the signer's principal one more key. Signed by an OWNER key (AUDIT: by OPERATE).
 
         Args:
             key: The new key; it proves here that it is possessed.
-            scope: OWNER, SPEND or METER.
+            scope: OWNER, SPEND or METER; READ for one that only sees what is its principal's,
+                AUDIT for one that sees everything and that only an operator can add.
             until_ns: When its time ends, nanoseconds since 1970; 0 for never.
             signer: Whose principal gets it.
             deadline_s: When to give up.

@@ -63,7 +63,7 @@ class BlockingMethods:
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Receipt:
-        """Gives the signer's principal one more key. Signed by an OWNER key.
+        """Gives the signer's principal one more key. Signed by an OWNER key (AUDIT: by OPERATE).
 
         Arguments, results and errors: see `AsyncClient.add_key`.
         """
@@ -324,6 +324,7 @@ class BlockingMethods:
         envelope: Stored | bytes,
         *,
         principal: PrincipalId | None = None,
+        signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Receipt:
         """Sends a sealed envelope, again and again if need be, until its outcome is known.
@@ -331,7 +332,7 @@ class BlockingMethods:
         Arguments, results and errors: see `AsyncClient.submit`.
         """
         return blocking.run(
-            self._client.submit(envelope, principal=principal, deadline_s=deadline_s)
+            self._client.submit(envelope, principal=principal, signer=signer, deadline_s=deadline_s)
         )
 
     def submit_many(
@@ -339,6 +340,7 @@ class BlockingMethods:
         envelopes: Iterable[Stored | bytes],
         *,
         principal: PrincipalId | None = None,
+        signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> list[Receipt | TallystickError]:
         """Sends sealed envelopes, packed into as few messages as they fit in.
@@ -346,17 +348,23 @@ class BlockingMethods:
         Arguments, results and errors: see `AsyncClient.submit_many`.
         """
         return blocking.run(
-            self._client.submit_many(envelopes, principal=principal, deadline_s=deadline_s)
+            self._client.submit_many(
+                envelopes, principal=principal, signer=signer, deadline_s=deadline_s
+            )
         )
 
     def resolve(
-        self, envelope: OutcomeUnknown | Stored | EnvelopeId, *, deadline_s: float | None = None
+        self,
+        envelope: OutcomeUnknown | Stored | EnvelopeId,
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
     ) -> EnvelopeInfo:
         """Finds out what became of an envelope whose outcome was unknown.
 
         Arguments, results and errors: see `AsyncClient.resolve`.
         """
-        return blocking.run(self._client.resolve(envelope, deadline_s=deadline_s))
+        return blocking.run(self._client.resolve(envelope, signer=signer, deadline_s=deadline_s))
 
     def get_envelope(
         self,
@@ -364,14 +372,17 @@ class BlockingMethods:
         *,
         principal: PrincipalId | None = None,
         stale: bool = False,
+        signer: Signer | SigningKey | None = None,
         deadline_s: float | None = None,
     ) -> EnvelopeInfo:
-        """Reads an envelope with its results and effects.
+        """Reads an envelope with its results and effects. For keys of its signer's principal.
 
         Arguments, results and errors: see `AsyncClient.get_envelope`.
         """
         return blocking.run(
-            self._client.get_envelope(by, principal=principal, stale=stale, deadline_s=deadline_s)
+            self._client.get_envelope(
+                by, principal=principal, stale=stale, signer=signer, deadline_s=deadline_s
+            )
         )
 
     def get_accounts(
@@ -380,33 +391,51 @@ class BlockingMethods:
         *,
         stale: bool = False,
         at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
         deadline_s: float | None = None,
     ) -> list[AccountRow | None]:
-        """Reads accounts.
+        """Reads accounts: those of the principal whose key signs the question, or all (AUDIT).
 
         Arguments, results and errors: see `AsyncClient.get_accounts`.
         """
         return blocking.run(
             self._client.get_accounts(
-                accounts, stale=stale, at_least_sequence=at_least_sequence, deadline_s=deadline_s
+                accounts,
+                stale=stale,
+                at_least_sequence=at_least_sequence,
+                signer=signer,
+                deadline_s=deadline_s,
             )
         )
 
     def get_account(
-        self, account: AccountId, *, stale: bool = False, deadline_s: float | None = None
+        self,
+        account: AccountId,
+        *,
+        stale: bool = False,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
     ) -> AccountRow | None:
-        """Reads one account: `available` is what it can spend; None where there is none.
+        """Reads one account: `available` is what it can spend; as `get_accounts`.
 
         Arguments, results and errors: see `AsyncClient.get_account`.
         """
-        return blocking.run(self._client.get_account(account, stale=stale, deadline_s=deadline_s))
+        return blocking.run(
+            self._client.get_account(account, stale=stale, signer=signer, deadline_s=deadline_s)
+        )
 
-    def balance(self, account: AccountId, *, deadline_s: float | None = None) -> int:
+    def balance(
+        self,
+        account: AccountId,
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> int:
         """Returns what an account can spend now, in the unit's smallest step; holds count as spent.
 
         Arguments, results and errors: see `AsyncClient.balance`.
         """
-        return blocking.run(self._client.balance(account, deadline_s=deadline_s))
+        return blocking.run(self._client.balance(account, signer=signer, deadline_s=deadline_s))
 
     def get_holds(
         self,
@@ -414,15 +443,20 @@ class BlockingMethods:
         *,
         stale: bool = False,
         at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
         deadline_s: float | None = None,
     ) -> list[HoldRow | None]:
-        """Reads holds; as `get_accounts`. Ended holds are forgotten after a while.
+        """Reads holds, of payer or payee; as `get_accounts`. Ended ones are forgotten in time.
 
         Arguments, results and errors: see `AsyncClient.get_holds`.
         """
         return blocking.run(
             self._client.get_holds(
-                holds, stale=stale, at_least_sequence=at_least_sequence, deadline_s=deadline_s
+                holds,
+                stale=stale,
+                at_least_sequence=at_least_sequence,
+                signer=signer,
+                deadline_s=deadline_s,
             )
         )
 
@@ -432,6 +466,7 @@ class BlockingMethods:
         *,
         with_state_digest: bool = False,
         linearizable: bool = False,
+        signer: Signer | SigningKey | None = None,
         deadline_s: float | None = None,
     ) -> NodeStatus:
         """Asks a node how it is.
@@ -443,6 +478,7 @@ class BlockingMethods:
                 endpoint,
                 with_state_digest=with_state_digest,
                 linearizable=linearizable,
+                signer=signer,
                 deadline_s=deadline_s,
             )
         )

@@ -22,14 +22,21 @@ import psutil
 
 from tallystick_cluster.errors import NodeFailedError, NodeStateError, NotReadyError
 from tallystick_cluster.layout import ClusterLayout
+from tallystick_ledger.genesis import Genesis
+from tallystick_ledger.ids import TimestampNs
+from tallystick_ledger.read_token import METADATA_KEY, sign
 from tallystick_node.launch import launch_environment
-from tallystick_proto.v1 import ledger_pb2, ledger_pb2_grpc
+from tallystick_proto import wire
+from tallystick_proto.v1 import ledger_pb2
 
 PID_FILE: Final = "node.pid"
 LOG_FILE: Final = "node.log"
 LOG_TAIL_BYTES: Final = 2_000
 POLL_S: Final = 0.05
+STATUS_METHOD: Final = f"/{wire.SERVICE}/GetStatus"
 STATUS_TIMEOUT_S: Final = 2.0
+# Half of what nodes take: their clocks may differ from this one's by as much.
+TOKEN_LIFETIME_NS: Final = 30_000_000_000
 STOP_TIMEOUT_S: Final = 30.0
 START_TOLERANCE_S: Final = 1.0
 
@@ -173,30 +180,41 @@ def _reap(pid: int) -> None:
 
 
 def node_states(layout: ClusterLayout, *, with_digest: bool = False) -> list[NodeState]:
-    """Asks every node how it is."""
+    """Asks every node how it is; for the state digest as the cluster's operator."""
     states = []
     for node in layout.nodes:
         process = process_of(layout, node.raft_id)
-        status = None if process is None else _ask(layout, node.client, with_digest=with_digest)
+        status = (
+            None if process is None else ask_status(layout, node.client, with_digest=with_digest)
+        )
         pid = None if process is None else process.pid
         states.append(NodeState(node.raft_id, node.client, pid, status))
     return states
 
 
-def _ask(
-    layout: ClusterLayout, address: str, *, with_digest: bool
+def ask_status(
+    layout: ClusterLayout, address: str, *, with_digest: bool, timeout_s: float = STATUS_TIMEOUT_S
 ) -> ledger_pb2.GetStatusResponse | None:
+    """What the node at an address says of itself; None if it does not answer."""
+    request = ledger_pb2.GetStatusRequest(with_state_digest=with_digest).SerializeToString()
+    metadata = ((METADATA_KEY, _token(layout, request)),) if with_digest else None
     credentials = grpc.ssl_channel_credentials(layout.ca_pem)
     with grpc.secure_channel(address, credentials) as channel:
-        stub = ledger_pb2_grpc.LedgerStub(channel)
-        request = ledger_pb2.GetStatusRequest(with_state_digest=with_digest)
+        ask: grpc.UnaryUnaryMultiCallable[bytes, ledger_pb2.GetStatusResponse]
+        ask = channel.unary_unary(
+            STATUS_METHOD, response_deserializer=ledger_pb2.GetStatusResponse.FromString
+        )
         try:
-            response: ledger_pb2.GetStatusResponse = stub.GetStatus(
-                request, timeout=STATUS_TIMEOUT_S
-            )
+            return ask(request, timeout=timeout_s, metadata=metadata)
         except grpc.RpcError:
             return None
-        return response
+
+
+def _token(layout: ClusterLayout, request: bytes) -> bytes:
+    """Proves to a node that the cluster's operator asks."""
+    ledger_id = Genesis.decode(layout.genesis).ledger_id
+    expires_at_ns = TimestampNs(time.time_ns() + TOKEN_LIFETIME_NS)
+    return sign(layout.operator_key, ledger_id, STATUS_METHOD, request, expires_at_ns).encode()
 
 
 def wait_ready(layout: ClusterLayout, timeout_s: float = 30.0, *, nodes: int | None = None) -> int:

@@ -33,6 +33,7 @@ from tallystick_node.originals import Originals
 from tallystick_node.pipeline import Pipeline
 from tallystick_node.reads import Reads
 from tallystick_node.replica import ChainTip, CommittedEntry, Replica
+from tallystick_node.services.gate import Gate
 from tallystick_node.services.ledger import LedgerService
 from tallystick_node.services.turnstile import client_server
 from tallystick_node.storage import Store
@@ -151,9 +152,16 @@ class Node:
     async def _serve(self) -> None:
         """Opens the client port and the metrics port."""
         self.server = client_server(self.connections)
+        self.gate = Gate(
+            ledger_id=LedgerId(self.identity.ledger_id),
+            kernel=self.kernel,
+            log_time_ns=lambda: self.reads.log_time_ns,
+            clock_ns=time.time_ns,
+        )
         service = LedgerService(
             pipeline=self.pipeline,
             reads=self.reads,
+            gate=self.gate,
             kernel=self.kernel,
             status=self.status,
             max_lifetime_ns=self.genesis.max_lifetime_ns,

@@ -8,6 +8,8 @@ NodeError
 │   ├── WrongStoreError        belongs to another ledger, node or incarnation
 │   ├── RefusedByPeerError     a peer knows this node with another incarnation
 │   └── DamagedLogError        acknowledged data is missing or damaged (.index)
+├── UnauthenticatedError       who asks is not known (access.py)
+├── DeniedError                who asks is known, and may not (access.py)
 └── ReplicaError               this attempt failed; another may succeed
     ├── NotLeaderError         (.leader_id, 0 when unknown)
     ├── ProposalRefusedError   too much is uncommitted
@@ -55,6 +57,14 @@ class DamagedLogError(StartRefusedError):
     def __init__(self, message: str, index: int = 0) -> None:
         super().__init__(message)
         self.index = index
+
+
+class UnauthenticatedError(NodeError):
+    """Who asks is not known: no token, or not one that is good for this call and state."""
+
+
+class DeniedError(NodeError):
+    """Who asks is known, and may not ask this, whatever the state is."""
 
 
 class ReplicaError(NodeError):

@@ -1,8 +1,9 @@
 """Nodes to test the SDK against: real gRPC, the executable specification, and bad manners.
 
 A `FakeCluster` has one ledger and several nodes, each a real gRPC server on its own port. What the
-ledger answers is what `spec.apply_block` says; nothing is invented. One node leads. Each node takes
-orders on how to misbehave, one for each Submit that reaches it: the SDK must cope with all of them.
+ledger answers is what `spec.apply_block` says; nothing is invented. Reads go through the very gate
+and rules of a node, tokens and all. One node leads. Each node takes orders on how to misbehave, one
+for each Submit that reaches it: the SDK must cope with all of them.
 """
 
 import asyncio
@@ -29,6 +30,9 @@ from tallystick_ledger.spec.apply import apply_block
 from tallystick_ledger.spec.digest import digest
 from tallystick_ledger.spec.envelopes import Outcome
 from tallystick_ledger.spec.state import State
+from tallystick_ledger.state_rows import AccountRow, HoldRow
+from tallystick_node import access
+from tallystick_node.services.gate import Caller, Gate
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2 as pb
 
@@ -177,6 +181,11 @@ class FakeLedger:
         joined = b"".join(results)
         return wire.SubmitResponse(b"".join(outcomes), joined if any(joined) else b"")
 
+    def principal_of(self, entry: Committed) -> bytes | None:
+        """Whose key signed it."""
+        key = self.state.keys.get(Envelope.parse(entry.envelope).header.signer)
+        return None if key is None else key.principal
+
     def tick(self) -> None:
         """Lets log time follow the clock, as a leader's TICK does."""
         self.state.min_timestamp_ns = TimestampNs(max(self.clock(), self.state.min_timestamp_ns))
@@ -256,10 +265,10 @@ class FakeNode:
                     request_deserializer=wire.decode_submit_request,
                     response_serializer=wire.encode_submit_response,
                 ),
-                "GetAccounts": _unary(self._get_accounts, pb.GetAccountsRequest),
-                "GetHolds": _unary(self._get_holds, pb.GetHoldsRequest),
-                "GetEnvelope": _unary(self._get_envelope, pb.GetEnvelopeRequest),
-                "GetStatus": _unary(self._get_status, pb.GetStatusRequest),
+                "GetAccounts": self._read("GetAccounts", pb.GetAccountsRequest, self._get_accounts),
+                "GetHolds": self._read("GetHolds", pb.GetHoldsRequest, self._get_holds),
+                "GetEnvelope": self._read("GetEnvelope", pb.GetEnvelopeRequest, self._get_envelope),
+                "GetStatus": self._read("GetStatus", pb.GetStatusRequest, self._get_status),
             },
         )
 
@@ -320,31 +329,60 @@ class FakeNode:
             self.fail_reads -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "no quorum")
 
+    def _read(
+        self, name: str, request: type[Message], work: Callable[..., Awaitable[Message]]
+    ) -> "grpc.RpcMethodHandler[Any, Any]":
+        """A read as a node takes it: the caller is known by its token over the bytes that came."""
+
+        gate = Gate(
+            ledger_id=self.cluster.genesis.ledger_id,
+            kernel=_Keys(self.cluster.ledger),  # type: ignore[arg-type]  # all that it asks for
+            log_time_ns=lambda: self.cluster.ledger.state.min_timestamp_ns,
+            clock_ns=self.cluster.clock,
+        )
+
+        async def counted(message: Any, caller: Caller, context: Context) -> Message:  # noqa: ANN401
+            await self._before_read(context)
+            return await work(message, caller)
+
+        return gate.unary(f"/{wire.SERVICE}/{name}", request, counted)
+
+    def _account_rows(self, ids: bytes) -> bytes:
+        rows = [self.cluster.ledger.state.accounts.get(each) for each in _ids(ids)]
+        return b"".join(
+            bytes(AccountRow.LAYOUT.size) if row is None else row.encode() for row in rows
+        )
+
     async def _get_accounts(
-        self, request: pb.GetAccountsRequest, context: Context
+        self, request: pb.GetAccountsRequest, caller: Caller
     ) -> pb.GetAccountsResponse:
-        await self._before_read(context)
-        rows = [self.cluster.ledger.state.accounts.get(each) for each in _ids(request.ids)]
+        reader = caller.reader()
+        access.require_account_reader(reader)
         return pb.GetAccountsResponse(
-            rows=b"".join(bytes(136) if row is None else row.encode() for row in rows),
+            rows=access.visible_accounts(reader, self._account_rows(request.ids)),
             next_sequence=self.cluster.ledger.state.next_sequence_number,
         )
 
-    async def _get_holds(
-        self, request: pb.GetHoldsRequest, context: Context
-    ) -> pb.GetHoldsResponse:
-        await self._before_read(context)
-        rows = [self.cluster.ledger.state.holds.get(each) for each in _ids(request.ids)]
+    async def _get_holds(self, request: pb.GetHoldsRequest, caller: Caller) -> pb.GetHoldsResponse:
+        reader = caller.reader()
+        access.require_account_reader(reader)
+        found = [self.cluster.ledger.state.holds.get(each) for each in _ids(request.ids)]
+        rows = b"".join(
+            bytes(HoldRow.LAYOUT.size) if row is None else row.encode() for row in found
+        )
+        accounts = self._account_rows(access.accounts_of_holds(rows, len(found)))
         return pb.GetHoldsResponse(
-            rows=b"".join(bytes(104) if row is None else row.encode() for row in rows),
+            rows=access.visible_holds(reader, rows, len(found), accounts),
             next_sequence=self.cluster.ledger.state.next_sequence_number,
         )
 
     async def _get_envelope(
-        self, request: pb.GetEnvelopeRequest, context: Context
+        self, request: pb.GetEnvelopeRequest, caller: Caller
     ) -> pb.GetEnvelopeResponse:
-        await self._before_read(context)
         ledger = self.cluster.ledger
+        reader = caller.reader()
+        by_key = request.WhichOneof("by") == "key"
+        access.require_envelope_reader(reader, request.key.principal if by_key else None)
         found: Committed | None
         if request.WhichOneof("by") == "sequence":
             wanted = SequenceNumber(request.sequence)
@@ -359,7 +397,7 @@ class FakeNode:
         else:
             key = request.key
             found = ledger.by_id.get((key.principal, key.envelope_id))
-        if found is None:
+        if found is None or not access.may_read_envelope(reader, ledger.principal_of(found)):
             presence = pb.GetEnvelopeResponse.NOT_YET
             if request.WhichOneof("by") == "key":
                 latest = (
@@ -379,9 +417,10 @@ class FakeNode:
         )
 
     async def _get_status(
-        self, request: pb.GetStatusRequest, context: Context
+        self, request: pb.GetStatusRequest, caller: Caller
     ) -> pb.GetStatusResponse:
-        await self._before_read(context)
+        if request.with_state_digest:
+            caller.reader()
         state = self.cluster.ledger.state
         leader = self.cluster.leader
         return pb.GetStatusResponse(
@@ -400,14 +439,15 @@ class FakeNode:
         )
 
 
-def _unary(
-    method: Callable[..., Awaitable[Message]], request: type[Message]
-) -> "grpc.RpcMethodHandler[Any, Any]":
-    return grpc.unary_unary_rpc_method_handler(
-        method,
-        request_deserializer=request.FromString,
-        response_serializer=lambda response: response.SerializeToString(),
-    )
+class _Keys:
+    """What `Gate` asks of a kernel, out of the specification's state."""
+
+    def __init__(self, ledger: FakeLedger) -> None:
+        self._ledger = ledger
+
+    def key(self, public_key: PublicKey) -> bytes | None:
+        row = self._ledger.state.keys.get(public_key)
+        return None if row is None else row.encode()
 
 
 def _ids(joined: bytes) -> list[Any]:

@@ -13,6 +13,7 @@ import pytest
 from tests.client.fake_node import FakeCluster, Manner
 
 from tallystick import blocking, cli
+from tallystick.cli.book import FILE_NAME
 from tallystick.cli.groups import ENTRIES, load
 from tallystick.errors import ConfigurationError
 from tallystick.keyfile import new_key_file, read_key_file, write_key_file
@@ -135,13 +136,15 @@ def test_money_moves_and_the_last_line_says_so(run: Run) -> None:
     ran = run("transfer", "till", "shop", "1", "-k", "alice", "--json")
     assert ran.json["amount"] == "1"
     sequence = ran.json["receipt"]["sequence"]
-    assert run("account", "show", "shop", "--json").json["available"] == "12500000001"
-    shown = run("show", str(sequence), "--json").json
+    assert run("account", "show", "shop", "-k", "bob", "--json").json["available"] == "12500000001"
+    shown = run("show", str(sequence), "-k", "alice", "--json").json
     assert shown["presence"] == "FOUND"
     assert shown["records"][0]["fields"]["amount"] == 1
-    by_id = run("show", shown["envelope_id"], "--principal", "alice", "--json").json
+    by_id = run("show", shown["envelope_id"], "-k", "alice", "--json").json
     assert by_id == shown
-    assert "12.500000001 USD" in run("account", "list").out
+    listed = run("account", "list", "-k", "bob").out
+    assert "12.500000001 USD" in listed
+    assert listed.endswith("1 accounts; 1 are not there, or not for this key to see.\n")
 
 
 @pytest.mark.usefixtures("market")
@@ -151,8 +154,9 @@ def test_refusals_exit_3_and_change_nothing(run: Run) -> None:
     assert ran.json["error"]["code"] == "INSUFFICIENT_FUNDS"
     assert "Traceback" not in ran.err
     assert ran.err.count("\n") == 2
-    assert run("account", "show", "till", "--json").json["available"] == "100000000000"
-    shown = run("show", str(ran.json["error"]["sequence"])).out
+    till = run("account", "show", "till", "-k", "alice", "--json").json
+    assert till["available"] == "100000000000"
+    shown = run("show", str(ran.json["error"]["sequence"]), "-k", "alice").out
     assert "INSUFFICIENT_FUNDS" in shown
     assert shown.splitlines()[-1] == "1 record, some refused."
 
@@ -221,25 +225,60 @@ def test_an_amount_of_another_unit_is_not_sent(run: Run) -> None:
 @pytest.mark.usefixtures("market")
 def test_holds(run: Run) -> None:
     hold = run(*["reserve", "till", "shop", "5", "USD", "-k", "alice", "--json"]).json["hold"]
-    assert run("account", "show", "till", "--json").json["debits_pending"] == "5000000000"
+    till = run("account", "show", "till", "-k", "alice", "--json").json
+    assert till["debits_pending"] == "5000000000"
     ran = run("capture", hold, "2", "USD", "-k", "bob")
     assert ran.out.splitlines()[-1] == "Captured 2.00 USD so far; 3.00 USD left."
     assert run("release", hold, "-k", "alice").exit_code == 3
     assert run("release", hold, "-k", "bob").exit_code == 0
-    assert run("account", "show", "shop", "--json").json["available"] == "2000000000"
+    shop = run("account", "show", "shop", "-k", "bob", "--json").json
+    assert shop["available"] == "2000000000"
     assert run("capture", "ab" * 16, "1", "-k", "bob").exit_code == 1
 
 
 @pytest.mark.usefixtures("market")
 def test_accounts_are_frozen_noted_and_closed(run: Run) -> None:
     assert run("account", "freeze", "shop", "-k", "bob").exit_code == 0
-    assert "FROZEN" in run("account", "show", "shop", "--json").json["flags"]
+    show = ("account", "show", "shop", "-k", "bob", "--json")
+    assert "FROZEN" in run(*show).json["flags"]
     assert run("account", "unfreeze", "shop", "-k", "bob").exit_code == 0
-    account = run("account", "show", "shop", "--json").json["account"]
+    account = run(*show).json["account"]
     assert run("account", "add", "bobs", account).exit_code == 0
     assert run("account", "close", "bobs", "-k", "bob").exit_code == 0
-    assert run("account", "show", "shop", "--json").json["flags"] == ["CLOSED"]
-    assert run("account", "show", "ab" * 16).exit_code == 1
+    assert run(*show).json["flags"] == ["CLOSED"]
+    assert run("account", "show", "ab" * 16, "-k", "bob").exit_code == 1
+
+
+@pytest.mark.usefixtures("market")
+def test_what_a_key_may_not_see_is_said_with_advice(run: Run) -> None:
+    foreign = run("account", "show", "till", "-k", "bob")
+    absent = run("account", "show", "ab" * 16, "-k", "bob")
+    assert (foreign.exit_code, absent.exit_code) == (1, 1)
+    assert "with a key of its owner: -k NAME" in foreign.err
+    assert len(foreign.err) == len(absent.err)
+    operator = run("account", "show", "till", "--json")
+    assert operator.json["error"]["code"] == "ACCESS_DENIED"
+    assert "a key of scope OPERATE reads no accounts" in operator.err
+
+
+@pytest.mark.usefixtures("market")
+def test_the_unit_of_a_foreign_account_is_taken_from_the_book_or_the_line(
+    run: Run, tmp_path: Path
+) -> None:
+    opened = run("account", "open", "--unit", "USD", "--name", "bobs", "-k", "bob", "--json")
+    account = opened.json["account"]
+    book = tmp_path / FILE_NAME
+    content = json.loads(book.read_text())
+    del content["accounts"]["bobs"]
+    book.write_text(json.dumps(content))
+    assert run("account", "add", "bobs", account, "-k", "alice").exit_code == 0
+    assert run("issue", "shop", "5", "-k", "alice").out.startswith("envelope")
+    ran = run("issue", "bobs", "5", "-k", "alice")
+    assert (ran.exit_code, "Name the unit" in ran.err) == (2, True)
+    assert run("account", "add", "bobs", account, "--unit", "USD").exit_code == 0
+    assert run("issue", "bobs", "5", "-k", "alice").exit_code == 0
+    assert run("issue", "bobs", "5", "USD", "-k", "alice").exit_code == 0
+    assert run("account", "add", "bobs", account, "--unit", "nonsense").exit_code == 2
 
 
 @pytest.mark.usefixtures("market")

@@ -26,7 +26,7 @@ def stored_payment(market: Market, amount: int = 1) -> Stored:
 
 
 async def balance(market: Market) -> int:
-    return await market.client.balance(market.payee_account)
+    return await market.client.balance(market.payee_account, signer=market.payee)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,10 @@ async def test_an_envelope_of_a_stranger_needs_its_principal_to_be_looked_up(
         market.cluster.nodes[0].manners.append(Manner.DROP_ANSWER)
         receipt = await relay.submit(stored.envelope)
         assert receipt.duplicate
-        info = await relay.get_envelope(stored.envelope_id, principal=market.payer.principal)
+        payer = market.payer
+        with pytest.raises(errors.AccessDenied, match="for keys of the principal that signed"):
+            await relay.get_envelope(stored.envelope_id, principal=payer.principal)
+        info = await relay.get_envelope(stored.envelope_id, signer=payer)
         assert info.receipt is not None
         other = await relay.get_envelope(
             stored.envelope_id, principal=PrincipalId(market.payee.principal)

@@ -21,7 +21,7 @@ async def test_transfer_moves_money_and_tells_where_it_stands(market: Market) ->
     assert receipt.record_count == 1
     assert not receipt.duplicate
     assert receipt[0].sequence == receipt.sequence == 7
-    assert await market.client.balance(market.payee_account) == 250
+    assert await market.client.balance(market.payee_account, signer=market.payee) == 250
     row = await market.client.get_account(market.payer_account)
     assert row is not None
     assert row.debits_posted == 250
@@ -87,7 +87,7 @@ async def test_unique_reference_is_taken_once(market: Market) -> None:
     with pytest.raises(errors.ReferenceUsed):
         await market.client.transfer(*pair, 5, reference=77, unique=True)
     await market.client.transfer(*pair, 5, reference=77)
-    assert await market.client.balance(market.payee_account) == 10
+    assert await market.client.balance(market.payee_account, signer=market.payee) == 10
 
 
 async def test_bulk_spreads_over_envelopes_and_reports_each_refusal(market: Market) -> None:
@@ -104,7 +104,7 @@ async def test_bulk_spreads_over_envelopes_and_reports_each_refusal(market: Mark
     assert refusals[5].code.name == "INSUFFICIENT_FUNDS"
     assert refusals[5].sequence == receipts[1].sequence + 5
     assert receipts[1].ok_count == 9
-    assert await market.client.balance(market.payee_account) == count - 1
+    assert await market.client.balance(market.payee_account, signer=market.payee) == count - 1
 
 
 async def test_atomic_bulk_blames_the_record_at_fault(market: Market) -> None:
@@ -118,7 +118,7 @@ async def test_atomic_bulk_blames_the_record_at_fault(market: Market) -> None:
         "INSUFFICIENT_FUNDS",
         "ATOMIC_ABORTED",
     ]
-    assert await market.client.balance(market.payee_account) == 0
+    assert await market.client.balance(market.payee_account, signer=market.payee) == 0
     with pytest.raises(errors.InvalidArgument):
         await market.client.transfers(debits, credits_, [1, 1])
 
@@ -207,7 +207,7 @@ async def test_a_hold_is_captured_cumulatively_and_released_at_the_end(market: M
         assert await client.balance(market.payer_account) == 996_000
         await hold.capture(1_000)
         receipt = await hold.capture(1_250)
-        info = await client.get_envelope(receipt.sequence)
+        info = await client.get_envelope(receipt.sequence, signer=market.payee)
         assert [(effect.cause, effect.amount) for effect in info.effects] == [(Cause.CAPTURE, 250)]
         assert (hold.captured, hold.is_open) == (1_250, True)
     (row,) = await client.get_holds([hold.id])

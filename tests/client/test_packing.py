@@ -77,4 +77,4 @@ async def test_a_full_queue_makes_callers_wait(
     assert market.client._submitter._queued_bytes <= 384 * 10
     node.gate.set()
     await asyncio.gather(*calls)
-    assert await market.client.balance(market.payee_account) == 100
+    assert await market.client.balance(market.payee_account, signer=market.payee) == 100

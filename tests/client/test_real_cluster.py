@@ -64,13 +64,13 @@ Accounts = tuple[Signer, Signer, AccountId, AccountId]
 def test_a_hold_from_reserve_to_release(layout: ClusterLayout, accounts: Accounts) -> None:
     alice, bob, till, shop = accounts
     with Client.from_profile(layout.directory, key=alice) as client:
-        before = client.balance(shop)
+        before = client.balance(shop, signer=bob)
         with client.reserve(till, shop, 1_000, payee=bob) as hold:
             hold.capture(400)
-        assert client.balance(shop) == before + 400
+        assert client.balance(shop, signer=bob) == before + 400
         many = client.transfers(till * 20_000, shop * 20_000, [1] * 20_000)
         assert all(receipt.ok for receipt in many)
-        assert client.balance(shop) == before + 20_400
+        assert client.balance(shop, signer=bob) == before + 20_400
 
 
 def test_one_message_of_every_kind_of_outcome(layout: ClusterLayout, accounts: Accounts) -> None:
@@ -84,7 +84,7 @@ def test_one_message_of_every_kind_of_outcome(layout: ClusterLayout, accounts: A
                 draft.add(Transfer(till, shop, amount))
             return draft.seal()
 
-        before = client.balance(shop)
+        before = client.balance(shop, signer=bob)
         first, stranger = payment(1), Signer(SigningKey(b"\x53" * 32), alice.principal)
         receipt = client.submit(first)
         outcomes = client.submit_many(
@@ -107,7 +107,7 @@ def test_one_message_of_every_kind_of_outcome(layout: ClusterLayout, accounts: A
         assert isinstance(unknown, errors.UnknownKey)
         assert isinstance(plain, Receipt)
         assert plain.ok
-        assert client.balance(shop) == before + 1 + 2 + 3 + 6
+        assert client.balance(shop, signer=bob) == before + 1 + 2 + 3 + 6
 
 
 def test_what_became_of_an_id(layout: ClusterLayout, accounts: Accounts) -> None:
@@ -146,10 +146,10 @@ def test_the_example_of_the_readme_runs(layout: ClusterLayout, repository_root: 
 async def test_callers_do_not_notice_that_the_leader_is_killed(
     layout: ClusterLayout, accounts: Accounts
 ) -> None:
-    alice, _, till, shop = accounts
+    alice, bob, till, shop = accounts
     leader = wait_ready(layout, 60)
     async with AsyncClient.from_profile(layout.directory, key=alice) as client:
-        before = await client.balance(shop)
+        before = await client.balance(shop, signer=bob)
         paid = 0
 
         async def caller(count: int) -> None:
@@ -164,7 +164,7 @@ async def test_callers_do_not_notice_that_the_leader_is_killed(
         kill_node(layout, leader)
         await asyncio.gather(*callers)
         assert paid == 2_000
-        assert await client.balance(shop) == before + 2_000
+        assert await client.balance(shop, signer=bob) == before + 2_000
         start_node(layout, leader)
         wait_ready(layout, 60)
         statuses = [

@@ -22,7 +22,7 @@ def message(market: Market, *amounts: int, valid_for_s: float = 60) -> bytes:
 
 
 async def balance(market: Market) -> int:
-    return await market.client.balance(market.payee_account)
+    return await market.client.balance(market.payee_account, signer=market.payee)
 
 
 async def test_answers_come_in_order_and_say_what_became_of_each_envelope(market: Market) -> None:

@@ -55,7 +55,7 @@ def test_every_public_method_has_its_blocking_twin() -> None:
 def test_the_same_things_work(shop: tuple[Market, Client]) -> None:
     market, client = shop
     receipt = client.transfer(market.payer_account, market.payee_account, 40)
-    assert client.balance(market.payee_account) == 40
+    assert client.balance(market.payee_account, signer=market.payee) == 40
     assert client.get_envelope(receipt.sequence).receipt == receipt
     with client.reserve(
         market.payer_account, market.payee_account, 100, payee=market.payee
@@ -82,7 +82,7 @@ def test_threads_share_messages(shop: tuple[Market, Client]) -> None:
         ]
         for call in calls:
             call.result()
-    assert client.balance(market.payee_account) == 200
+    assert client.balance(market.payee_account, signer=market.payee) == 200
 
 
 def test_inside_an_event_loop_it_says_what_to_use(shop: tuple[Market, Client]) -> None:
@@ -90,7 +90,7 @@ def test_inside_an_event_loop_it_says_what_to_use(shop: tuple[Market, Client]) -
 
     async def wrong() -> None:
         with pytest.raises(RuntimeError, match="AsyncClient"):
-            client.balance(market.payee_account)
+            client.balance(market.payee_account, signer=market.payee)
 
     asyncio.run(wrong())
 

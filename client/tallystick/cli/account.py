@@ -58,23 +58,37 @@ def open_account(
 def add(
     name: Annotated[str, typer.Argument(help="A name for the address book.")],
     account: Annotated[str, typer.Argument(help="Its id.")],
+    unit: Annotated[
+        str, typer.Option(help="What it holds, by symbol. Default: as the ledger says, if it does.")
+    ] = "",
     profile: ProfileOption = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Note somebody else's account in the address book."""
+    """Note somebody else's account in the address book. Only its owner can look it up."""
     require_name(name)
-    with session(profile) as opened:
+    with session(profile, key) as opened:
         account_id = opened.book.account(account)
-        row = _row(opened, account_id)
-        opened.book.accounts[name] = AccountEntry(account_id, opened.book.symbol(row.unit))
+        unit_id = opened.book.unit(unit) if unit else None
+        row = opened.row_of(account_id)
+        if row is not None and unit_id not in (None, row.unit):
+            raise InvalidArgument(f"The account {account} does not hold {unit}.")
+        unit_id = unit_id if row is None else row.unit
+        symbol = "" if unit_id is None else opened.book.symbol(unit_id)
+        opened.book.accounts[name] = AccountEntry(account_id, symbol)
         opened.book.save()
     Report({"name": name, "account": account_id.hex()}, f"Noted {name}.").print(as_json=as_json)
 
 
 @app.command()
-def show(account: _Account, profile: ProfileOption = None, as_json: JsonOption = False) -> None:
-    """Show an account's four columns and what it can spend."""
-    with session(profile) as opened:
+def show(
+    account: _Account,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an account's four columns and what it can spend. For its owner's keys, and auditors."""
+    with session(profile, key) as opened:
         row = _row(opened, opened.book.account(account))
         unit = row.unit
         columns = [
@@ -99,9 +113,11 @@ def show(account: _Account, profile: ProfileOption = None, as_json: JsonOption =
 
 
 @app.command(name="list")
-def list_accounts(profile: ProfileOption = None, as_json: JsonOption = False) -> None:
-    """List the address book's accounts with what is on them."""
-    with session(profile) as opened:
+def list_accounts(
+    profile: ProfileOption = None, key: KeyOption = None, as_json: JsonOption = False
+) -> None:
+    """List those of the address book's accounts that the key may see, with what is on them."""
+    with session(profile, key) as opened:
         names = list(opened.book.accounts)
         ids = [opened.book.accounts[name].id for name in names]
         rows = opened.client.get_accounts(ids)
@@ -118,7 +134,7 @@ def list_accounts(profile: ProfileOption = None, as_json: JsonOption = False) ->
         ]
         data = [{"name": name} | _data(opened, row) for name, row in found]
     missing = len(names) - len(found)
-    note = f", {missing} not in this ledger" if missing else ""
+    note = f"; {missing} are not there, or not for this key to see" if missing else ""
     Report(
         {"accounts": data},
         f"{len(found)} accounts{note}.",
@@ -173,7 +189,8 @@ def _row(opened: Session, account: AccountId) -> AccountRow:
     row = opened.client.get_account(account)
     if row is None:
         raise CommandFailed(
-            f"There is no account {account.hex()} in this ledger.", advice="Check the id."
+            f"There is no account {account.hex()} that this key may see.",
+            advice="Check the id, and read with a key of its owner: -k NAME.",
         )
     return row
 

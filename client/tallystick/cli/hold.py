@@ -122,7 +122,7 @@ def _row(opened: Session, hold: HoldId) -> HoldRow:
     (row,) = opened.client.get_holds([hold])
     if row is None:
         raise CommandFailed(
-            f"There is no hold {hold.hex()}.",
-            advice="Check the id; ended holds are forgotten after a while.",
+            f"There is no hold {hold.hex()} that this key may see.",
+            advice="Check the id and -k; ended holds are forgotten after a while.",
         )
     return row

@@ -79,10 +79,13 @@ def transfer(
 def _unit(opened: Session, text: str, account: AccountId) -> UnitId:
     if text:
         return opened.book.unit(text)
-    row = opened.client.get_account(account)
-    if row is None:
-        raise InvalidArgument(f"There is no account {account.hex()} in this ledger.")
-    return row.unit
+    unit = opened.unit_of(account)
+    if unit is None:
+        raise InvalidArgument(
+            f"What the account {account.hex()} holds is not for this key to see.",
+            advice="Name the unit: 12.50 USD, or --unit USD.",
+        )
+    return unit
 
 
 def _report(receipt: Receipt, steps: int, did: str, **accounts: AccountId) -> Report:

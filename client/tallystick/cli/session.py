@@ -11,10 +11,11 @@ import typer
 from tallystick.cli.amounts import ParsedAmount, format_amount, parse_amount
 from tallystick.cli.book import Book, load_book
 from tallystick.client import Client
-from tallystick.errors import InvalidArgument
+from tallystick.errors import AccessDenied, ConfigurationError, InvalidArgument
 from tallystick.profile import find_profile
 from tallystick.results import Receipt
 from tallystick_ledger.ids import AccountId, UnitId
+from tallystick_ledger.state_rows import AccountRow
 
 _REACHABLE_WITHIN_S = 10.0
 
@@ -29,7 +30,7 @@ ProfileOption: TypeAlias = Annotated[
 ]
 KeyOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--key", "-k", help="Who signs: a key file, or NAME for keys/NAME.key."),
+    typer.Option("--key", "-k", help="Who signs and reads: a key file, or NAME for keys/NAME.key."),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 AmountArgument: TypeAlias = Annotated[
@@ -54,14 +55,33 @@ class Session:
         """
         amount = parse_amount(" ".join(words), self.book.exponents)
         if amount.symbol:
-            row = self.client.get_account(account)
-            if row is not None and row.unit != self.book.unit(amount.symbol):
-                held = self.book.symbol(row.unit) or row.unit.hex()
+            unit = self.unit_of(account)
+            if unit is not None and unit != self.book.unit(amount.symbol):
+                held = self.book.symbol(unit) or unit.hex()
                 raise InvalidArgument(
                     f"The account {self.book.account_name(account)} holds {held}, "
                     f"not {amount.symbol}."
                 )
         return amount
+
+    def unit_of(self, account: AccountId) -> UnitId | None:
+        """Returns an account's unit: by the address book, or by the ledger if this key may see it.
+
+        None where neither says.
+        """
+        entry = self.book.accounts.get(self.book.account_name(account))
+        noted = None if entry is None else self.book.units.get(entry.unit)
+        if noted is not None:
+            return noted.id
+        row = self.row_of(account)
+        return None if row is None else row.unit
+
+    def row_of(self, account: AccountId) -> AccountRow | None:
+        """Returns an account as the ledger has it, None where it is not this key's to see."""
+        try:
+            return self.client.get_account(account)
+        except (AccessDenied, ConfigurationError):
+            return None
 
     def written(self, steps: int, unit: UnitId) -> str:
         """Writes an amount of a unit for people."""

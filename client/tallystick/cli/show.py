@@ -20,7 +20,7 @@ from tallystick_ledger.results import Effect
 app = typer.Typer(help="Show an envelope and what became of it.")
 
 _ABSENT = {
-    Presence.NOT_YET: "It is not in the ledger; it may still be ordered.",
+    Presence.NOT_YET: "It is not in the ledger, or not this key's to see; it may still be ordered.",
     Presence.NEVER: "It is not in the ledger and never will be.",
 }
 # Rows of a bulk envelope that people are shown; `--json` has all.
@@ -31,7 +31,8 @@ _SHOWN = 20
 def show(
     what: Annotated[str, typer.Argument(help="An envelope id, or a sequence number.")],
     principal: Annotated[
-        str, typer.Option(help="Whose key signed it, for an id. Default: the signer's.")
+        str,
+        typer.Option(help="Whose key signed it, for an id. Default: the principal of who reads."),
     ] = "",
     profile: ProfileOption = None,
     key: KeyOption = None,

@@ -127,11 +127,9 @@ class SdkClient:
         Raises:
             TallystickError: What the SDK does not survive is a finding.
         """
-        principal = self._traffic.principal_of(envelope)
+        signer = self._traffic.signer_of(envelope)
         try:
-            receipt = await self._client.submit(
-                envelope, principal=principal, deadline_s=SDK_DEADLINE_S
-            )
+            receipt = await self._client.submit(envelope, signer=signer, deadline_s=SDK_DEADLINE_S)
         except Refused as refusal:
             self._witness.refuse(envelope, Code[refusal.code])
             return False
@@ -151,8 +149,7 @@ class SdkClient:
 
     async def _look_up(self, envelope: bytes, receipt: Receipt) -> None:
         found = await self._client.get_envelope(
-            Envelope.parse(envelope).header.envelope_id,
-            principal=self._traffic.principal_of(envelope),
+            Envelope.parse(envelope).header.envelope_id, signer=self._traffic.signer_of(envelope)
         )
         self.looked_up += 1
         if found.receipt is None or found.envelope != envelope:

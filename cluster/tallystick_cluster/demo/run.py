@@ -141,9 +141,11 @@ async def _observe(
         with _timed(reporter, "all nodes stand at one sequence number"):
             told = await _agreed(layout)
         parties = (*population.consumers, *population.providers)
-        wanted = [account for party in parties for account in (party.money, party.tokens)]
-        rows = await client.get_accounts(wanted)
-    balances = {row.account: row for row in rows if row is not None}
+        # Nodes tell balances to those whose they are: each party asks for its own.
+        rows = await asyncio.gather(
+            *(client.get_accounts([each.money, each.tokens], signer=each.owner) for each in parties)
+        )
+    balances = {row.account: row for two in rows for row in two if row is not None}
     return Observed(population, settlement, outage, balances, told)
 
 

@@ -1,24 +1,26 @@
 """The public service ``tallystick.v1.Ledger``.
 
 Submit and SubmitStream carry raw message bytes through hand-written, wire-compatible
-(de)serialisers; the reads use the generated messages. Expected refusals travel inside responses as
-codes; gRPC status codes say only what concerns the call itself:
+(de)serialisers; the reads use the generated messages, and go through `gate`, which finds out who
+asks, and `access`, which says what they see. Expected refusals travel inside responses as codes;
+gRPC status codes say only what concerns the call itself:
 
-- INVALID_ARGUMENT: sizes that cannot be right;
+- INVALID_ARGUMENT: sizes that cannot be right, or bytes that are no such message;
+- UNAUTHENTICATED, PERMISSION_DENIED: no token or key that may read this;
 - FAILED_PRECONDITION: a linearizable read on a node that cannot lead it to a quorum;
 - UNAVAILABLE: no leader, or the state asked for was not reached in time: try again;
 - RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED: see `turnstile`, through which every call goes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 import grpc
-from google.protobuf.message import Message
 from grpc import aio
 from tallystick_core import Kernel
 
+from tallystick_node import access
 from tallystick_node.errors import NodeError, NoQuorumError, NotLeaderError
 from tallystick_node.limits import (
     MAX_READ_IDS,
@@ -28,11 +30,15 @@ from tallystick_node.limits import (
 )
 from tallystick_node.pipeline import Pipeline
 from tallystick_node.reads import FoundEnvelope, Reads, ReadTimeoutError
+from tallystick_node.services.gate import Caller, Gate, RawContext
 from tallystick_node.services.turnstile import write
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2 as pb
 
 ID_BYTES: Final = 16
+# Where a header names its signer, and a key's row its principal (docs/format.md 5 and 10).
+_SIGNER: Final = slice(48, 80)
+_KEY_PRINCIPAL: Final = slice(32, 48)
 
 # Subscripted only in the type checker's eyes.
 SubmitContext: TypeAlias = "aio.ServicerContext[bytes, wire.SubmitResponse]"
@@ -49,12 +55,14 @@ class LedgerService:
         *,
         pipeline: Pipeline,
         reads: Reads,
+        gate: Gate,
         kernel: Kernel,
         status: StatusSource,
         max_lifetime_ns: int,
     ) -> None:
         self._pipeline = pipeline
         self._reads = reads
+        self._gate = gate
         self._kernel = kernel
         self._status = status
         self._max_lifetime_ns = max_lifetime_ns
@@ -125,31 +133,34 @@ class LedgerService:
     # -- reads -----------------------------------------------------------------------------------
 
     async def get_accounts(
-        self,
-        request: pb.GetAccountsRequest,
-        context: "aio.ServicerContext[pb.GetAccountsRequest, pb.GetAccountsResponse]",
+        self, request: pb.GetAccountsRequest, caller: Caller, context: RawContext
     ) -> pb.GetAccountsResponse:
-        """Rows of accounts."""
+        """Rows of accounts; those that the caller may not see are as those that are not there."""
         await self._check_ids(request.ids, context)
         await self._settle(request.options, context)
+        reader = caller.reader()
+        access.require_account_reader(reader)
         before = self._reads.next_sequence
-        return pb.GetAccountsResponse(rows=self._kernel.accounts(request.ids), next_sequence=before)
+        rows = access.visible_accounts(reader, self._kernel.accounts(request.ids))
+        return pb.GetAccountsResponse(rows=rows, next_sequence=before)
 
     async def get_holds(
-        self,
-        request: pb.GetHoldsRequest,
-        context: "aio.ServicerContext[pb.GetHoldsRequest, pb.GetHoldsResponse]",
+        self, request: pb.GetHoldsRequest, caller: Caller, context: RawContext
     ) -> pb.GetHoldsResponse:
-        """Rows of holds."""
+        """Rows of holds; as `get_accounts`."""
         await self._check_ids(request.ids, context)
         await self._settle(request.options, context)
+        reader = caller.reader()
+        access.require_account_reader(reader)
         before = self._reads.next_sequence
-        return pb.GetHoldsResponse(rows=self._kernel.holds(request.ids), next_sequence=before)
+        rows, count = self._kernel.holds(request.ids), len(request.ids) // ID_BYTES
+        accounts = self._kernel.accounts(access.accounts_of_holds(rows, count))
+        return pb.GetHoldsResponse(
+            rows=access.visible_holds(reader, rows, count, accounts), next_sequence=before
+        )
 
     async def get_envelope(
-        self,
-        request: pb.GetEnvelopeRequest,
-        context: "aio.ServicerContext[pb.GetEnvelopeRequest, pb.GetEnvelopeResponse]",
+        self, request: pb.GetEnvelopeRequest, caller: Caller, context: RawContext
     ) -> pb.GetEnvelopeResponse:
         """An envelope by number or id, or what can be said of its absence."""
         by = request.WhichOneof("by")
@@ -159,6 +170,8 @@ class LedgerService:
         if by == "key" and (len(key.envelope_id) != ID_BYTES or len(key.principal) != ID_BYTES):
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids have 16 bytes")
         await self._settle(request.options, context)
+        reader = caller.reader()
+        access.require_envelope_reader(reader, key.principal if by == "key" else None)
         before = self._reads.next_sequence
         # Taken before the look-up: what it decides about absence is then on the safe side.
         log_time_ns = self._reads.log_time_ns
@@ -167,7 +180,7 @@ class LedgerService:
             if by == "sequence"
             else self._reads.find_by_id(key.principal, key.envelope_id)
         )
-        if found is not None:
+        if found is not None and access.may_read_envelope(reader, self._principal_of(found)):
             return _found(found, before)
         presence = pb.GetEnvelopeResponse.NOT_YET
         if by == "key" and not request.options.stale:
@@ -177,16 +190,22 @@ class LedgerService:
                 presence = pb.GetEnvelopeResponse.NEVER
         return pb.GetEnvelopeResponse(presence=presence, next_sequence=before)
 
+    def _principal_of(self, found: FoundEnvelope) -> bytes | None:
+        """Whose key signed it; a key belongs to one principal for ever."""
+        row = self._kernel.key(found.envelope[_SIGNER])
+        return None if row is None else row[_KEY_PRINCIPAL]
+
     async def get_status(
-        self,
-        request: pb.GetStatusRequest,
-        context: "aio.ServicerContext[pb.GetStatusRequest, pb.GetStatusResponse]",
+        self, request: pb.GetStatusRequest, caller: Caller, context: RawContext
     ) -> pb.GetStatusResponse:
         """What this node knows of itself and its group."""
+        if request.with_state_digest:
+            caller.prove()
         if request.linearizable:
             await self._settle(pb.ReadOptions(), context)
         if not request.with_state_digest:
             return self._status()
+        caller.reader()
         # The digest is a pass over all state: off the loop, and the status is of the same moment.
         return await asyncio.get_running_loop().run_in_executor(None, self._status_with_digest)
 
@@ -202,9 +221,7 @@ class LedgerService:
 
     # -- shared ----------------------------------------------------------------------------------
 
-    async def _settle(
-        self, options: pb.ReadOptions, context: "aio.ServicerContext[Request, Response]"
-    ) -> None:
+    async def _settle(self, options: pb.ReadOptions, context: RawContext) -> None:
         try:
             await self._reads.settle(
                 stale=options.stale,
@@ -219,7 +236,7 @@ class LedgerService:
             await _abort(context, grpc.StatusCode.INTERNAL, str(error))
 
     @staticmethod
-    async def _check_ids(ids: bytes, context: "aio.ServicerContext[Request, Response]") -> None:
+    async def _check_ids(ids: bytes, context: RawContext) -> None:
         if len(ids) % ID_BYTES or not ids:
             await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids are 16 bytes each")
         if len(ids) > MAX_READ_IDS * ID_BYTES:
@@ -243,24 +260,14 @@ class LedgerService:
                 response_serializer=wire.encode_submit_response,
             ),
         }
+        read, path = self._gate.unary, f"/{wire.SERVICE}/"
         handlers |= {
-            "GetAccounts": _unary(self.get_accounts, pb.GetAccountsRequest, pb.GetAccountsResponse),
-            "GetHolds": _unary(self.get_holds, pb.GetHoldsRequest, pb.GetHoldsResponse),
-            "GetEnvelope": _unary(self.get_envelope, pb.GetEnvelopeRequest, pb.GetEnvelopeResponse),
-            "GetStatus": _unary(self.get_status, pb.GetStatusRequest, pb.GetStatusResponse),
+            "GetAccounts": read(path + "GetAccounts", pb.GetAccountsRequest, self.get_accounts),
+            "GetHolds": read(path + "GetHolds", pb.GetHoldsRequest, self.get_holds),
+            "GetEnvelope": read(path + "GetEnvelope", pb.GetEnvelopeRequest, self.get_envelope),
+            "GetStatus": read(path + "GetStatus", pb.GetStatusRequest, self.get_status),
         }
         return grpc.method_handlers_generic_handler(wire.SERVICE, handlers)
-
-
-def _unary(
-    method: Callable[..., Awaitable[Message]], request: type[Message], response: type[Message]
-) -> "grpc.RpcMethodHandler[Any, Any]":
-    """A handler whose messages are the generated ones."""
-    return grpc.unary_unary_rpc_method_handler(
-        method,
-        request_deserializer=request.FromString,
-        response_serializer=response.SerializeToString,
-    )
 
 
 def _found(found: FoundEnvelope, next_sequence: int) -> pb.GetEnvelopeResponse:
