@@ -111,7 +111,7 @@ def codes(answer: wire.SubmitResponse) -> list[int]:
     return [row[0] for row in OUTCOME.iter_unpack(answer.outcomes)]
 
 
-def status_of(error: grpc.RpcError) -> grpc.StatusCode:
+def status_of(error: BaseException) -> grpc.StatusCode:
     """The status that a call ended with."""
     assert isinstance(error, grpc.Call)
     return error.code()
