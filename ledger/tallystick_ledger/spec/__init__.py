@@ -12,7 +12,9 @@ A reader starts at `apply`, goes on to `envelopes`, then to the function named l
 | `dispatch`, `signer`, `refusal` | section 3: the stages that all kinds share |
 | `registry` | PRINCIPAL, KEY, NAME, ACCOUNT |
 | `units`, `money` | UNIT, ISSUE; TRANSFER |
-| `metering`, `system` | RESERVE, CAPTURE, RELEASE, sweeps; TICK |
+| `metering` | RESERVE, EXTEND, CAPTURE, RELEASE, the sweep of holds |
+| `channels` | CHANNEL, TOP_UP, VOUCHER, CHANNEL_CLOSE, the sweep of channels |
+| `system` | TICK |
 | `accounts`, `amounts` | what the rules ask of accounts; amounts that stay in range |
 | `state`, `tables`, `digest` | the state, how it is undone, what covers it |
 

@@ -1,10 +1,13 @@
-"""What the rules ask of accounts: ownership, state, funds, and the cap on their number.
+"""What the rules ask of accounts, and how holds and channels pin, pay and free their money.
 
 Source: docs/semantics.md section 3.
 """
 
+from dataclasses import replace
+
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import AccountId, Amount, PrincipalId
+from tallystick_ledger.spec import amounts
 from tallystick_ledger.spec.refusal import found, require
 from tallystick_ledger.spec.state import State
 from tallystick_ledger.state_rows import AccountFlags, AccountRow
@@ -24,7 +27,7 @@ def own_account(
 
 
 def check_movable(account: AccountRow) -> None:
-    """Checks that TRANSFER and RESERVE may touch the account.
+    """Checks that TRANSFER, RESERVE and CHANNEL may touch the account.
 
     Raises:
         Refused: ACCOUNT_CLOSED, ACCOUNT_FROZEN or ISSUANCE_ACCOUNT, in this order.
@@ -61,3 +64,49 @@ def check_account_cap(state: State, owner: PrincipalId) -> None:
         Refused: CAP_EXCEEDED.
     """
     require(state.accounts.count(owner) < state.genesis.caps.accounts, Code.CAP_EXCEEDED)
+
+
+def check_pinned_cap(state: State, payer: PrincipalId) -> None:
+    """Checks that the principal may pay one hold or channel more.
+
+    Raises:
+        Refused: CAP_EXCEEDED.
+    """
+    count = state.holds.count(payer) + state.channels.count(payer)
+    require(count < state.genesis.caps.open_holds, Code.CAP_EXCEEDED)
+
+
+def check_can_pin(payer: AccountRow, payee: AccountRow, amount: Amount) -> None:
+    """Checks what `pin` needs.
+
+    Raises:
+        Refused: INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
+    """
+    check_funds(payer, amount)
+    require(amounts.fits(payee.credits_pending + amount), Code.AMOUNT_OVERFLOW)
+
+
+def pin(state: State, payer_account: AccountId, payee_account: AccountId, amount: Amount) -> None:
+    """Adds to both pending columns."""
+    payer = state.accounts[payer_account]
+    state.put_account(replace(payer, debits_pending=amounts.add(payer.debits_pending, amount)))
+    payee = state.accounts[payee_account]
+    state.put_account(replace(payee, credits_pending=amounts.add(payee.credits_pending, amount)))
+
+
+def free(state: State, payer_account: AccountId, payee_account: AccountId, amount: Amount) -> None:
+    """Takes out of both pending columns."""
+    payer = state.accounts[payer_account]
+    state.put_account(replace(payer, debits_pending=amounts.subtract(payer.debits_pending, amount)))
+    payee = state.accounts[payee_account]
+    left = amounts.subtract(payee.credits_pending, amount)
+    state.put_account(replace(payee, credits_pending=left))
+
+
+def pay(state: State, payer_account: AccountId, payee_account: AccountId, amount: Amount) -> None:
+    """Moves from pending to posted on both accounts."""
+    free(state, payer_account, payee_account, amount)
+    payer = state.accounts[payer_account]
+    state.put_account(replace(payer, debits_posted=amounts.add(payer.debits_posted, amount)))
+    payee = state.accounts[payee_account]
+    state.put_account(replace(payee, credits_posted=amounts.add(payee.credits_posted, amount)))

@@ -18,6 +18,7 @@ def rows(state: State) -> Iterator[Row]:
     yield from state.holds
     yield from state.live_ids
     yield from state.references
+    yield from state.channels
 
 
 def digest(state: State) -> bytes:

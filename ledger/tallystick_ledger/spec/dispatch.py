@@ -10,6 +10,9 @@ from tallystick_ledger.errors import RecordError
 from tallystick_ledger.records import (
     Account,
     Capture,
+    Channel,
+    ChannelClose,
+    Extend,
     Issue,
     Key,
     Name,
@@ -19,12 +22,14 @@ from tallystick_ledger.records import (
     Release,
     Reserve,
     Tick,
+    TopUp,
     Transfer,
     Unit,
+    Voucher,
 )
 from tallystick_ledger.records.base import BytesLike
 from tallystick_ledger.results import Effect
-from tallystick_ledger.spec import metering, money, registry, system, units
+from tallystick_ledger.spec import channels, metering, money, registry, system, units
 from tallystick_ledger.spec.refusal import Refused
 from tallystick_ledger.spec.signer import Place
 from tallystick_ledger.spec.state import State
@@ -51,17 +56,29 @@ def execute(state: State, place: Place, data: BytesLike) -> list[Effect]:
     return _apply(state, place, record)
 
 
-def _apply(state: State, place: Place, record: Record | Raw) -> list[Effect]:  # noqa: C901, PLR0911
+def _apply(  # noqa: C901, PLR0911, PLR0912
+    state: State, place: Place, record: Record | Raw
+) -> list[Effect]:
     """Calls the function named like the kind; one line each, hence so many."""
     match record:
         case Transfer():
             return money.transfer(state, place, record)
         case Reserve():
             return metering.reserve(state, place, record)
+        case Extend():
+            return metering.extend(state, place, record)
         case Capture():
             return metering.capture(state, place, record)
         case Release():
             return metering.release(state, place, record)
+        case Channel():
+            return channels.channel(state, place, record)
+        case TopUp():
+            return channels.top_up(state, place, record)
+        case Voucher():
+            return channels.voucher(state, place, record)
+        case ChannelClose():
+            return channels.channel_close(state, place, record)
         case Principal():
             return registry.principal(state, place, record)
         case Key():

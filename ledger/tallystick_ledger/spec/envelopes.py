@@ -10,7 +10,7 @@ from tallystick_ledger.envelope import Envelope
 from tallystick_ledger.ids import PrincipalId, SequenceNumber, TimestampNs
 from tallystick_ledger.limits import MAX_SWEPT
 from tallystick_ledger.results import Effect, Result
-from tallystick_ledger.spec import metering
+from tallystick_ledger.spec import channels, metering
 from tallystick_ledger.spec.dispatch import execute
 from tallystick_ledger.spec.refusal import Refused
 from tallystick_ledger.spec.signer import Place
@@ -27,10 +27,12 @@ class Sweeper:
     left: int = MAX_SWEPT
 
     def sweep(self, state: State, timestamp_ns: TimestampNs, index: int) -> list[Effect]:
-        """Expires what is due; see `metering.sweep`."""
-        effects = metering.sweep(state, timestamp_ns, index, self.left)
-        self.left -= len(effects)
-        return effects
+        """Ends what is due: see `metering.sweep`, then `channels.sweep`."""
+        holds = metering.sweep(state, timestamp_ns, index, self.left)
+        self.left -= len(holds)
+        closed = channels.sweep(state, timestamp_ns, index, self.left)
+        self.left -= len(closed)
+        return holds + closed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""RESERVE pins money, CAPTURE pays out of it cumulatively, RELEASE frees it; sweeps free the due.
+"""RESERVE pins money, EXTEND adds to it, CAPTURE pays, RELEASE frees it; sweeps free the due.
 
 A hold is open until its one end: captured (CAPTURE with FINAL), released or expired. While it is
 open, its rest (maximum - captured) stands in debits_pending of the payer's account and in
-credits_pending of the payee's. Source: docs/semantics.md sections 1 and 3.
+credits_pending of the payee's. Captures are cumulative. Source: docs/semantics.md 1 and 3.
 """
 
 from dataclasses import replace
@@ -11,14 +11,19 @@ from typing import Final
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import Amount, HoldId, TimestampNs
 from tallystick_ledger.limits import MIN_HOLD_NS
-from tallystick_ledger.records import Capture, Group, Release, Reserve, Scope
+from tallystick_ledger.records import Capture, Extend, Group, Release, Reserve, Scope
 from tallystick_ledger.results import Cause, Effect
 from tallystick_ledger.spec import amounts
 from tallystick_ledger.spec.accounts import (
+    check_can_pin,
     check_funds,
     check_movable,
     check_open,
+    check_pinned_cap,
+    free,
     own_account,
+    pay,
+    pin,
 )
 from tallystick_ledger.spec.refusal import found, require
 from tallystick_ledger.spec.signer import (
@@ -44,7 +49,7 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND, ID_CONFLICT; for the payer's, then for the payee's account:
             ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH; EXPIRY_INVALID;
-            CAP_EXCEEDED, open holds or references; INSUFFICIENT_FUNDS or FUNDS_HELD;
+            CAP_EXCEEDED, open holds and channels or references; INSUFFICIENT_FUNDS or FUNDS_HELD;
             AMOUNT_OVERFLOW.
     """
     maximum = Amount(record.maximum)
@@ -60,15 +65,12 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
     earliest_ns = place.timestamp_ns + MIN_HOLD_NS
     latest_ns = place.timestamp_ns + state.genesis.hold_max_lifetime_ns
     require(earliest_ns <= record.expires_at_ns <= latest_ns, Code.EXPIRY_INVALID)
-    open_count = state.holds.count(place.principal)
-    require(open_count < state.genesis.caps.open_holds, Code.CAP_EXCEEDED)
+    check_pinned_cap(state, place.principal)
     check_reference_cap(state, place, unique=record.unique)
-    check_funds(payer, maximum)
-    require(amounts.fits(payee.credits_pending + maximum), Code.AMOUNT_OVERFLOW)
+    check_can_pin(payer, payee, maximum)
 
     remember_reference(state, place, Group.METERING, record.reference, unique=record.unique)
-    state.put_account(replace(payer, debits_pending=amounts.add(payer.debits_pending, maximum)))
-    state.put_account(replace(payee, credits_pending=amounts.add(payee.credits_pending, maximum)))
+    pin(state, record.payer_account, record.payee_account, maximum)
     state.put_hold(
         HoldRow(
             hold=hold_id,
@@ -79,8 +81,44 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
             expires_at_ns=record.expires_at_ns,
             status=HoldStatus.OPEN,
             ended_at_ns=TimestampNs(0),
+            created_at_ns=place.timestamp_ns,
         )
     )
+    return []
+
+
+def extend(state: State, place: Place, record: Extend) -> list[Effect]:
+    """Raises a hold's maximum, puts its expiry off, or both.
+
+    Returns:
+        No effects: the record says it all.
+
+    Raises:
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; HOLD_NOT_FOUND, NOT_PAYER; HOLD_ENDED,
+            HOLD_EXPIRED; for the payer's, then for the payee's account: ACCOUNT_CLOSED,
+            ACCOUNT_FROZEN; EXPIRY_INVALID; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW, of
+            the maximum or of the payee's account.
+    """
+    additional = Amount(record.additional)
+    check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
+    hold = _hold_of_payer(state, place, record.hold)
+    _check_open_and_not_due(hold, place.timestamp_ns)
+    payer = state.accounts[hold.payer_account]
+    payee = state.accounts[hold.payee_account]
+    check_open(payer)
+    check_open(payee)
+    if record.expires_at_ns:
+        earliest_ns = max(hold.expires_at_ns, place.timestamp_ns + MIN_HOLD_NS)
+        latest_ns = hold.created_at_ns + state.genesis.hold_max_lifetime_ns
+        require(earliest_ns <= record.expires_at_ns <= latest_ns, Code.EXPIRY_INVALID)
+    check_funds(payer, additional)
+    require(amounts.fits(hold.maximum + additional), Code.AMOUNT_OVERFLOW)
+    require(amounts.fits(payee.credits_pending + additional), Code.AMOUNT_OVERFLOW)
+
+    pin(state, hold.payer_account, hold.payee_account, additional)
+    maximum = amounts.add(hold.maximum, additional)
+    expires_at_ns = record.expires_at_ns or hold.expires_at_ns
+    state.put_hold(replace(hold, maximum=maximum, expires_at_ns=expires_at_ns))
     return []
 
 
@@ -158,11 +196,23 @@ def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> li
 
 def _hold_of_payee(state: State, place: Place, hold_id: HoldId) -> HoldRow:
     """Stage 4 of CAPTURE and RELEASE: HOLD_NOT_FOUND to strangers, NOT_PAYEE to the payer."""
+    hold = _hold_of_party(state, place, hold_id)
+    require(state.accounts[hold.payee_account].owner == place.principal, Code.NOT_PAYEE)
+    return hold
+
+
+def _hold_of_payer(state: State, place: Place, hold_id: HoldId) -> HoldRow:
+    """Stage 4 of EXTEND: HOLD_NOT_FOUND to strangers, NOT_PAYER to the payee."""
+    hold = _hold_of_party(state, place, hold_id)
+    require(state.accounts[hold.payer_account].owner == place.principal, Code.NOT_PAYER)
+    return hold
+
+
+def _hold_of_party(state: State, place: Place, hold_id: HoldId) -> HoldRow:
     hold = found(state.holds.get(hold_id), Code.HOLD_NOT_FOUND)
-    payer_owner = state.accounts[hold.payer_account].owner
-    payee_owner = state.accounts[hold.payee_account].owner
-    require(place.principal in (payer_owner, payee_owner), Code.HOLD_NOT_FOUND)
-    require(place.principal == payee_owner, Code.NOT_PAYEE)
+    parties = (hold.payer_account, hold.payee_account)
+    owners = [state.accounts[account].owner for account in parties]
+    require(place.principal in owners, Code.HOLD_NOT_FOUND)
     return hold
 
 
@@ -175,22 +225,7 @@ def _check_open_and_not_due(hold: HoldRow, timestamp_ns: TimestampNs) -> None:
 
 def _pay(state: State, hold: HoldRow, difference: Amount) -> HoldRow:
     """Moves `difference` from pending to posted on both accounts; returns the new row."""
-    payer = state.accounts[hold.payer_account]
-    state.put_account(
-        replace(
-            payer,
-            debits_pending=amounts.subtract(payer.debits_pending, difference),
-            debits_posted=amounts.add(payer.debits_posted, difference),
-        )
-    )
-    payee = state.accounts[hold.payee_account]
-    state.put_account(
-        replace(
-            payee,
-            credits_pending=amounts.subtract(payee.credits_pending, difference),
-            credits_posted=amounts.add(payee.credits_posted, difference),
-        )
-    )
+    pay(state, hold.payer_account, hold.payee_account, difference)
     paid = replace(hold, captured=amounts.add(hold.captured, difference))
     state.put_hold(paid)
     return paid
@@ -204,10 +239,7 @@ def _end_by_payee(state: State, place: Place, hold: HoldRow, status: HoldStatus)
 def _end(state: State, hold: HoldRow, status: HoldStatus, timestamp_ns: TimestampNs) -> Amount:
     """Ends a hold, takes its rest out of both pending columns and returns it."""
     rest = amounts.subtract(hold.maximum, hold.captured)
-    payer = state.accounts[hold.payer_account]
-    state.put_account(replace(payer, debits_pending=amounts.subtract(payer.debits_pending, rest)))
-    payee = state.accounts[hold.payee_account]
-    state.put_account(replace(payee, credits_pending=amounts.subtract(payee.credits_pending, rest)))
+    free(state, hold.payer_account, hold.payee_account, rest)
     state.put_hold(replace(hold, status=status, ended_at_ns=timestamp_ns))
     return rest
 

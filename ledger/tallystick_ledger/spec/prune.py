@@ -12,10 +12,11 @@ from tallystick_ledger.spec.state import State
 
 
 def prune(state: State, block_timestamp_ns: TimestampNs) -> None:
-    """Forgets at most 10,000 rows each of live ids, references and ended holds."""
+    """Forgets at most 10,000 rows each of live ids, references, ended holds, closed channels."""
     _prune_live_ids(state, block_timestamp_ns)
     _prune_references(state, block_timestamp_ns)
     _prune_ended_holds(state, block_timestamp_ns)
+    _prune_closed_channels(state, block_timestamp_ns)
 
 
 def _prune_live_ids(state: State, now_ns: TimestampNs) -> None:
@@ -38,3 +39,11 @@ def _prune_ended_holds(state: State, now_ns: TimestampNs) -> None:
         if hold is None or hold.ended_at_ns + state.genesis.hold_retention_ns >= now_ns:
             break
         state.holds.remove(hold.hold)
+
+
+def _prune_closed_channels(state: State, now_ns: TimestampNs) -> None:
+    for _ in range(MAX_PRUNED_ROWS):
+        channel = state.next_channel_to_forget()
+        if channel is None or channel.ended_at_ns + state.genesis.hold_retention_ns >= now_ns:
+            break
+        state.channels.remove(channel.channel)

@@ -14,9 +14,11 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | holds | owner of the payer's account, while open | |
 | live_ids | | principal, envelope id |
 | references | principal | principal, group, reference |
+| channels | owner of the payer's account, until closed | |
 
-Holds are also taken in the order in which they expire, and in which they ended. Two heaps give
-that order; an entry that its hold's row no longer bears out is skipped.
+Holds are also taken in the order in which they expire, and in which they ended; channels in the
+order in which they close by themselves, and in which they were closed. Heaps give these orders; an
+entry that its row no longer bears out is skipped.
 """
 
 from heapq import heappop, heappush
@@ -25,6 +27,7 @@ from typing import Self
 from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import (
     AccountId,
+    ChannelId,
     HoldId,
     NameId,
     PrincipalId,
@@ -40,6 +43,8 @@ from tallystick_ledger.records import PrincipalType, Scope
 from tallystick_ledger.spec.tables import Journal, Table
 from tallystick_ledger.state_rows import (
     AccountRow,
+    ChannelRow,
+    ChannelStatus,
     HoldRow,
     KeyRow,
     KeyStatus,
@@ -94,8 +99,13 @@ class State:
             member_of=lambda row: row.principal,
             alias_of=lambda row: (row.principal, row.group, row.reference),
         )
+        self.channels: Table[ChannelId, ChannelRow] = Table(
+            self.journal, member_of=self._payer_while_open
+        )
         self._expiring: list[tuple[TimestampNs, HoldId]] = []
         self._ended: list[tuple[TimestampNs, TimestampNs, HoldId]] = []
+        self._closing: list[tuple[TimestampNs, ChannelId]] = []
+        self._closed: list[tuple[TimestampNs, ChannelId]] = []
 
     @classmethod
     def from_genesis(cls, genesis: Genesis) -> Self:
@@ -115,9 +125,9 @@ class State:
 
     def put_hold(self, row: HoldRow) -> None:
         """Writes the row of a hold and enters it into the order that its status asks for."""
-        is_new = row.hold not in self.holds
+        before = self.holds.get(row.hold)
         self.holds.put(row.hold, row)
-        if is_new:
+        if before is None or before.expires_at_ns != row.expires_at_ns:
             heappush(self._expiring, (row.expires_at_ns, row.hold))
         if not row.is_open:
             heappush(self._ended, (row.ended_at_ns, row.expires_at_ns, row.hold))
@@ -125,8 +135,9 @@ class State:
     def next_to_expire(self) -> HoldRow | None:
         """Returns the open hold with the smallest (expires_at_ns, id), due or not."""
         while self._expiring:
-            row = self.holds.get(self._expiring[0][1])
-            if row is not None and row.is_open:
+            expires_at_ns, hold = self._expiring[0]
+            row = self.holds.get(hold)
+            if row is not None and row.is_open and row.expires_at_ns == expires_at_ns:
                 return row
             heappop(self._expiring)
         return None
@@ -141,7 +152,35 @@ class State:
             heappop(self._ended)
         return None
 
-    def _payer_while_open(self, row: HoldRow) -> PrincipalId | None:
+    def put_channel(self, row: ChannelRow) -> None:
+        """Writes the row of a channel and enters it into the order that its status asks for."""
+        self.channels.put(row.channel, row)
+        if row.status is ChannelStatus.CLOSING:
+            heappush(self._closing, (row.closes_at_ns, row.channel))
+        elif row.status is ChannelStatus.CLOSED:
+            heappush(self._closed, (row.ended_at_ns, row.channel))
+
+    def next_to_close(self) -> ChannelRow | None:
+        """Returns the closing channel with the smallest (closes_at_ns, id), due or not."""
+        while self._closing:
+            closes_at_ns, channel = self._closing[0]
+            row = self.channels.get(channel)
+            if row is not None and row.closes_at_ns == closes_at_ns:
+                return row
+            heappop(self._closing)
+        return None
+
+    def next_channel_to_forget(self) -> ChannelRow | None:
+        """Returns the closed channel with the smallest (ended_at_ns, id)."""
+        while self._closed:
+            ended_at_ns, channel = self._closed[0]
+            row = self.channels.get(channel)
+            if row is not None and row.ended_at_ns == ended_at_ns:
+                return row
+            heappop(self._closed)
+        return None
+
+    def _payer_while_open(self, row: HoldRow | ChannelRow) -> PrincipalId | None:
         if not row.is_open:
             return None
         return self.accounts[row.payer_account].owner

@@ -120,6 +120,7 @@ class HoldRow(Row):
         expires_at_ns: When the rest goes back by itself.
         status: Open, or how it ended.
         ended_at_ns: When; 0 while open.
+        created_at_ns: Time of its RESERVE, from which its longest life counts.
     """
 
     TABLE: ClassVar[Table] = Table.HOLD
@@ -133,6 +134,7 @@ class HoldRow(Row):
     expires_at_ns: TimestampNs
     status: HoldStatus
     ended_at_ns: TimestampNs
+    created_at_ns: TimestampNs = TimestampNs(0)  # noqa: RUF009 - a number
 
     @property
     def is_open(self) -> bool:
