@@ -81,11 +81,15 @@ class KernelHistory:
     def take(self) -> HistoryChunk | None:
         """Hands out what was gathered since the last time; None if no record was applied."""
 
-    def pack(self, chunk: HistoryChunk) -> list[tuple[bytes, bytes]]:
-        """(key, page) for each page of a chunk of this kernel, ascending."""
+    def pack(self, chunk: HistoryChunk) -> list[tuple[bytes, bytes, int]]:
+        """(key, page, postings on it) for each page of a chunk of this kernel, ascending."""
 
     def search(self, search: HistorySearch) -> int:
-        """Searches what is in the kernel. Returns `first_sequence` of that very moment."""
+        """Searches what is in the kernel. Returns `first_sequence` of that very moment.
+
+        A search for the oldest finds nothing here while its `low` is below that: what lies between
+        was handed out meanwhile, and comes first.
+        """
 
     def search_chunk(self, chunk: HistoryChunk, search: HistorySearch) -> None:
         """Searches a chunk that was handed out."""
@@ -186,10 +190,10 @@ class HistoryMerge:
             IndexError: There is no such input.
         """
 
-    def take_pages(self) -> list[tuple[bytes, bytes]]:
-        """(key, page) for each page that is done, once."""
+    def take_pages(self) -> list[tuple[bytes, bytes, int]]:
+        """(key, page, postings on it) for each page that is done, once."""
 
-    def finish(self) -> list[tuple[bytes, bytes]]:
+    def finish(self) -> list[tuple[bytes, bytes, int]]:
         """The last pages; nothing can be done with the merge afterwards."""
 
 def cut_records(block: bytes, sequences: bytes) -> bytes:

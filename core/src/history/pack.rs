@@ -15,6 +15,8 @@ const PAGE_BYTES: usize = 32 * 1024;
 pub struct Page {
     pub account: Id16,
     pub sequence: u64,
+    /// Postings on it.
+    pub count: u64,
     pub bytes: Vec<u8>,
 }
 
@@ -33,6 +35,7 @@ pub struct Packer {
     bodies: Vec<u8>,
     /// What the page under way begins with.
     begins: Option<(Id16, u64)>,
+    page_count: u64,
     pages: Vec<Page>,
 }
 
@@ -51,6 +54,7 @@ impl Packer {
             directory: Vec::new(),
             bodies: Vec::new(),
             begins: None,
+            page_count: 0,
             pages: Vec::new(),
         }
     }
@@ -75,6 +79,7 @@ impl Packer {
         self.tags.push(tag);
         self.last = sequence;
         self.count += 1;
+        self.page_count += 1;
         let directory = self.directory.len() + ENTRY_BYTES;
         if directory + self.bodies.len() + self.steps.len() >= PAGE_BYTES {
             self.end_page();
@@ -127,6 +132,7 @@ impl Packer {
         self.pages.push(Page {
             account,
             sequence,
+            count: std::mem::take(&mut self.page_count),
             bytes,
         });
     }

@@ -21,14 +21,15 @@ impl From<PageError> for PyErr {
     }
 }
 
-/// `(account ‖ u64 BE sequence number, page)` for each page.
-pub type KeyedPages<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
+/// `(account ‖ u64 BE sequence number, page, postings on it)` for each page.
+pub type KeyedPages<'py> = Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, u64)>;
 
 /// Pages for Python.
 pub fn keyed_pages<'py>(py: Python<'py>, pages: &[Page]) -> KeyedPages<'py> {
     let keyed = pages.iter().map(|page| {
         let key = [&page.account[..], &page.sequence.to_be_bytes()].concat();
-        (PyBytes::new(py, &key), PyBytes::new(py, &page.bytes))
+        let bytes = PyBytes::new(py, &page.bytes);
+        (PyBytes::new(py, &key), bytes, page.count)
     });
     keyed.collect()
 }

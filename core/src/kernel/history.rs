@@ -66,11 +66,15 @@ impl Kernel {
     }
 
     /// Searches what is gathered. Returns its first sequence number.
+    ///
+    /// A search for the oldest finds nothing here while it still misses records before those.
     pub fn search_history(&self, search: &mut Search) -> u64 {
-        if let Some(slot) = self.account_slot(*search.account()) {
+        let first = self.history_first();
+        let misses_some = !search.is_newest_first() && search.low() < first;
+        if let (Some(slot), false) = (self.account_slot(*search.account()), misses_some) {
             self.state.gather.search(slot, search);
         }
-        self.history_first()
+        first
     }
 
     /// Up to `limit` accounts of a principal, ascending.

@@ -146,7 +146,11 @@ impl State {
             ),
             (self.expiries.next_ns() == next, "the next expiry is wrong"),
             (
-                self.ended.iter().is_sorted_by_key(ended),
+                self.ended.iter().is_sorted_by_key(ended)
+                    && self
+                        .ended
+                        .back()
+                        .is_none_or(|slot| self.is_past(ended(slot).0)),
                 "ended holds are not in the order in which they ended",
             ),
             (
@@ -174,16 +178,22 @@ impl State {
         problems.extend(broken.map(|(_, problem)| (*problem).to_owned()));
     }
 
-    /// Whether these sequence numbers ascend below the next one, and their timestamps do not fall.
+    /// Whether these sequence numbers ascend, their timestamps do not fall, and both stay below
+    /// those of the next record.
     fn are_in_log_order(&self, rows: impl Iterator<Item = (u64, u64)>) -> bool {
         let (mut last_sequence, mut last_timestamp) = (0, 0);
         for (sequence, timestamp) in rows {
-            if sequence <= last_sequence || timestamp < last_timestamp {
+            if sequence <= last_sequence || timestamp < last_timestamp || !self.is_past(timestamp) {
                 return false;
             }
             (last_sequence, last_timestamp) = (sequence, timestamp);
         }
         last_sequence < self.next_sequence
+    }
+
+    /// Whether log time has passed this moment: the next record cannot have it.
+    fn is_past(&self, moment_ns: u64) -> bool {
+        moment_ns < self.min_next_timestamp_ns
     }
 }
 

@@ -22,6 +22,15 @@ fn gathering() -> Ledger {
 
 fn history(ledger: &Ledger, account: &Id16) -> Vec<(u64, u8)> {
     let mut search = Search::new(*account, (0, u64::MAX), false, 1_000, Accept::all());
+    assert_eq!(
+        ledger.kernel.search_history(&mut search),
+        ledger.kernel.history_first()
+    );
+    assert!(
+        search.sequences.is_empty(),
+        "there may be older ones elsewhere"
+    );
+    search.narrow(ledger.kernel.history_first(), u64::MAX);
     ledger.kernel.search_history(&mut search);
     search.sequences.iter().copied().zip(search.tags).collect()
 }
