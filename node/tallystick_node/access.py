@@ -87,10 +87,8 @@ RULES: Final[dict[str, Rule]] = {
 }
 """By the full name of the RPC as in the call's path. The words are those of docs/security.md."""
 
-# Scopes by their numbers (docs/format.md section 6).
-_OWNER, _SPEND, _METER, _NODE, _OPERATE, _READ, _AUDIT = 1, 2, 3, 4, 5, 7, 8
-_OF_ACCOUNTS: Final = frozenset({_OWNER, _SPEND, _METER, _READ, _AUDIT})
-_OF_ENVELOPES: Final = _OF_ACCOUNTS | {_NODE, _OPERATE}
+_OF_ACCOUNTS: Final = frozenset({Scope.OWNER, Scope.SPEND, Scope.METER, Scope.READ, Scope.AUDIT})
+_OF_ENVELOPES: Final = _OF_ACCOUNTS | {Scope.NODE, Scope.OPERATE}
 
 # Parts of state rows (docs/format.md section 10).
 _KEY_ROW: Final = struct.Struct("<32s16sHHIQQQ")
@@ -117,7 +115,7 @@ class Reader:
     @property
     def is_auditor(self) -> bool:
         """Whether it may see everything."""
-        return self.scope == _AUDIT
+        return self.scope == Scope.AUDIT
 
 
 def reader_of(key: PublicKey, row: bytes | None, now_ns: int) -> Reader:
@@ -216,8 +214,10 @@ def visible_accounts(reader: Reader, rows: bytes) -> bytes:
 def accounts_of_holds(rows: bytes, count: int) -> bytes:
     """Ids of the accounts that holds name: payer and payee of each, 16 bytes each.
 
+    Also for channels, whose rows name both in the same place.
+
     Args:
-        rows: Rows of state table 7 or all zero.
+        rows: Rows of state table 7 (or 10) or all zero.
         count: How many.
     """
     size = len(rows) // count
@@ -227,11 +227,11 @@ def accounts_of_holds(rows: bytes, count: int) -> bytes:
 
 
 def visible_holds(reader: Reader, rows: bytes, count: int, accounts: bytes) -> bytes:
-    """Blanks the holds that a reader past `require_account_reader` may not see.
+    """Blanks the holds (or channels) that a reader past `require_account_reader` may not see.
 
     Args:
         reader: Who asks.
-        rows: Rows of state table 7 or all zero.
+        rows: Rows of state table 7 (or 10) or all zero.
         count: How many.
         accounts: Rows of state table 6 of `accounts_of_holds`.
 

@@ -29,6 +29,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
 
+from tallystick_node.access import RULES
 from tallystick_node.fairness import ConnectionBook
 from tallystick_node.limits import (
     ANSWER_WRITE_TIMEOUT_S,
@@ -89,9 +90,14 @@ class Turnstile(aio.ServerInterceptor):
         continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]",
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "Handler | None":
-        """Called by gRPC for every call; a method that is not there stays UNIMPLEMENTED."""
+        """Called by gRPC for every call; a method that is not there stays UNIMPLEMENTED.
+
+        So does one of which nobody has said who may call it.
+        """
         handler = await continuation(handler_call_details)
-        return None if handler is None else self._wrapped(handler)
+        if handler is None or handler_call_details.method not in RULES:
+            return None
+        return self._wrapped(handler)
 
     def _wrapped(self, handler: Handler) -> Handler:
         reading, writing = handler.request_streaming, handler.response_streaming
