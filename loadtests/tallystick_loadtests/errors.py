@@ -4,6 +4,7 @@ BenchError
 ├── UnsuitableDiskError    the directory is in memory; fsync would mean nothing there
 ├── SetupFailedError       accounts and money could not be set up
 ├── NodeSilentError        a node that should run does not answer
+├── NotCaughtUpError       a node does not get what was acknowledged; losses cannot be told
 ├── InvalidRunError        what was measured does not count (too many refusals)
 └── LoadNotPreparedError   a locust process finds no directory that tells it whom to load
 """
@@ -23,6 +24,10 @@ class SetupFailedError(BenchError):
 
 class NodeSilentError(BenchError):
     """A node that should run does not answer."""
+
+
+class NotCaughtUpError(BenchError):
+    """A node does not get what was acknowledged."""
 
 
 class InvalidRunError(BenchError):

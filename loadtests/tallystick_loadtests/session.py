@@ -7,7 +7,7 @@
 
 Making it: a fresh cluster on a real disk, mutual TLS between its nodes, accounts and money for the
 profile. A step signs its messages first; only then the clock starts. What was acknowledged in any
-step is looked for in the end in the store of one stopped node.
+step is looked for in the end in the store of one stopped node, once all nodes have applied it.
 """
 
 import asyncio
@@ -23,9 +23,10 @@ from typing import Final, Self
 from tallystick_core import Kernel
 
 from tallystick_cluster.layout import ClusterLayout, create_cluster
-from tallystick_cluster.manage import node_states, start_node, stop_nodes, wait_ready
+from tallystick_cluster.manage import start_node, stop_nodes, wait_ready
 from tallystick_ledger.genesis import Genesis
 from tallystick_loadtests import phases
+from tallystick_loadtests.catch_up import wait_for_all
 from tallystick_loadtests.connection import Target
 from tallystick_loadtests.drivers import Driver
 from tallystick_loadtests.drivers.callers import CallerDriver
@@ -42,10 +43,8 @@ from tallystick_loadtests.setup import apply_plan, leader_first, submit_plan
 from tallystick_loadtests.signing import Signers
 from tallystick_loadtests.usage import Usage
 
-# The node whose store is read in the end, and how long it may take to catch up before that.
+# The node whose store is read in the end; all have the same by then.
 READ_NODE: Final = 1
-CATCH_UP_TIMEOUT_S: Final = 30.0
-POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,17 +213,14 @@ class Session:
     # -- the end ---------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Stops all nodes, after the one that is read in the end has caught up."""
-        deadline_s = time.monotonic() + CATCH_UP_TIMEOUT_S
-        while time.monotonic() < deadline_s and not self._caught_up():
-            time.sleep(POLL_S)
-        stop_nodes(self.layout)
+        """Stops all nodes as soon as each has applied all that was acknowledged.
 
-    def _caught_up(self) -> bool:
-        statuses = {state.raft_id: state.status for state in node_states(self.layout)}
-        mine = statuses[READ_NODE]
-        commits = [status.commit_index for status in statuses.values() if status is not None]
-        return mine is not None and mine.applied_index >= max(commits)
+        Raises:
+            NotCaughtUpError: A node stays silent or behind.
+        """
+        with self._screen.phase("catching up"):
+            wait_for_all(self.layout)
+        stop_nodes(self.layout)
 
     def lost(self) -> int:
         """How many acknowledged envelopes of all steps are not in the stopped node's store."""
