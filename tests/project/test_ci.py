@@ -1,7 +1,9 @@
 """The merge check does not take a suite for passed that did not run."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,27 @@ def test_the_merge_check_is_valid_bash(repository_root: Path) -> None:
     script = repository_root / ".ci/run"
     subprocess.run(["bash", "-n", str(script)], check=True)
     assert script.stat().st_mode & 0o100
+
+
+def test_what_make_test_leaves_out_is_a_suite_of_the_merge_check(repository_root: Path) -> None:
+    settings = tomllib.loads((repository_root / "pyproject.toml").read_text())
+    options = settings["tool"]["pytest"]["ini_options"]
+    (expression,) = [each for each in options["addopts"] if each.startswith("-m=")]
+    assert re.fullmatch(r"-m=not \w+( and not \w+)*", expression)
+    left_out = set(re.findall(r"not (\w+)", expression))
+    script = (repository_root / ".ci/run").read_text()
+    assert left_out == set(re.findall(r"^suite (\w+) \d+$", script, re.MULTILINE))
+    assert left_out <= {marker.partition(":")[0] for marker in options["markers"]}
+
+
+def test_no_test_of_the_project_can_be_skipped(repository_root: Path) -> None:
+    """A test that skips where something is missing looks like one that passed."""
+    skipping = re.compile(
+        r"^[^\"'#]*\b(mark\.skip|skipif|pytest\.skip|importorskip|xfail)\b", re.MULTILINE
+    )
+    found = [
+        path.relative_to(repository_root)
+        for path in (repository_root / "tests").rglob("*.py")
+        if skipping.search(path.read_text())
+    ]
+    assert found == []

@@ -1,11 +1,10 @@
-"""A disk that fails under a node, by libfiu's preload library: nothing is acknowledged after.
+"""Syncs and writes fail under a store, and under two followers: nothing is acknowledged after.
 
-`kill -9` keeps the page cache, so kills prove nothing about syncs; these tests do.
+Nearer to the store than test_failing_calls.py: no client, no service, one process or three.
 """
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -19,10 +18,7 @@ from tests.node.test_node_process import write_settings
 from tallystick_node.failure import ExitCode
 from tallystick_node.launch import launch_environment
 
-pytestmark = [
-    pytest.mark.faults,
-    pytest.mark.skipif(shutil.which("fiu-run") is None, reason="fiu-utils is not installed"),
-]
+pytestmark = pytest.mark.faults
 
 SYNC_FAILS = "enable name=posix/io/sync/fdatasync,failinfo=5"
 WRITE_FAILS = "enable name=posix/io/rw/write,failinfo=28"
