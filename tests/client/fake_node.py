@@ -341,7 +341,11 @@ class FakeNode:
             clock_ns=self.cluster.clock,
         )
 
-        async def counted(message: Any, caller: Caller, context: Context) -> Message:  # noqa: ANN401
+        async def counted(
+            message: Any,  # noqa: ANN401
+            caller: Caller,
+            context: Context,
+        ) -> Message:
             await self._before_read(context)
             return await work(message, caller)
 
