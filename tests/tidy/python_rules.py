@@ -31,7 +31,7 @@ ALLOWED_IMPORTS: Final[dict[tuple[str, str], str]] = {
 }
 
 # Amounts, prices, shares and everything they are computed from.
-MONEY_PATHS: Final = ("ledger/tallystick_ledger/*",)
+MONEY_PATHS: Final = ("ledger/tallystick_ledger/*", "client/tallystick/prices/*")
 # Floats, or decimals that round by a context set elsewhere.
 FLOAT_MODULES: Final = frozenset({"cmath", "decimal", "numpy", "statistics"})
 FLOAT_MATH: Final = frozenset({"comb", "factorial", "gcd", "isqrt", "lcm", "perm", "prod"})
