@@ -13,7 +13,9 @@ from tallystick.prices import (
     Book,
     BookUnreadable,
     Bundled,
+    Card,
     ImportPolicy,
+    ImportReport,
     Meter,
     Reason,
     Served,
@@ -193,6 +195,14 @@ def test_a_refused_price_is_not_replaced_by_its_parents() -> None:
     assert price_of(book, "cache_write=1") == 10**9  # has none in the file: same as input
 
 
+def test_no_meter_is_the_same_as_one_that_was_refused() -> None:
+    entry = {"input_cost_per_token": 1e-6, "cache_read_input_token_cost": 1.0000000000000001e-07}
+    book = litellm_of(entry, ImportPolicy(same_as_parents=True))
+    added = {item.what for item in book.report.items if item.action is Action.ADDED}
+    assert "cache_write" in added
+    assert not added & {"cache_read", "cache_read_explicit", "cache_read_audio"}
+
+
 def test_ranges_become_bands() -> None:
     tiers = [
         {"input_cost_per_token": 1e-6, "range": [0, 32e3]},
@@ -274,6 +284,21 @@ def test_start_dates_make_versions_of_a_card() -> None:
     assert before.digest != after.digest
     with pytest.raises(UnknownModel):
         book.card("p", -1)
+
+
+def test_the_first_alternative_holds_where_none_does() -> None:
+    prices = [
+        {"constraint": {"start_date": "2026-09-01"}, "prices": {"input_mtok": 3}},
+        {"constraint": {"start_date": "2026-10-01"}, "prices": {"input_mtok": 2}},
+    ]
+    assert price_of(genai_of(prices)) == 3 * 10**9
+
+
+def test_cards_of_a_book_need_no_order() -> None:
+    cards = [Card("p", "USD", (), effective_from_ns=date) for date in (5, 9, 0)]
+    book = Book("own", tuple(cards), ImportReport("own"))
+    found = [book.card("p", at).effective_from_ns for at in (0, 4, 5, 8, 9, 99)]
+    assert found == [0, 0, 5, 5, 9, 9]
 
 
 def test_a_price_that_ends_ends() -> None:
