@@ -27,6 +27,8 @@ MATURIN_FLAGS := $(if $(MAKE_TERMOUT),,--quiet)
 PYTEST_FLAGS ?=
 BENCH ?= --nodes 3 --profile bulk --seconds 20
 LOCUST ?=
+FUZZ_SECONDS ?= 15
+FUZZ ?=
 
 .PHONY: help
 help:
@@ -38,7 +40,8 @@ help:
 	@echo "make bench   the benchmark; BENCH='--nodes 3 --profile packed --seconds 20'"
 	@echo "make proto   the generated code of proto/tallystick/v1"
 	@echo "make fmt     format everything, Python and Rust"
-	@echo "make locust  the locust users; LOCUST='--headless -u 50'"
+	@echo "make locust  locust users load three nodes; LOCUST='--users 50 --seconds 30'"
+	@echo "make fuzz    the fuzzers; FUZZ_SECONDS=600 for each, FUZZ='--target frame'"
 	@echo "make clean   remove all that these made"
 
 .PHONY: build
@@ -97,7 +100,15 @@ bench: build
 
 .PHONY: locust
 locust: build
-	@$(BIN)/locust -f loadtests/locustfile.py $(LOCUST)
+	@$(BIN)/python -m tallystick_loadtests.swarm run $(LOCUST)
+
+# Only this needs atheris, which not every machine can install; docs/fuzzing.md.
+.PHONY: fuzz
+fuzz: build
+	@$(if $(findstring --native,$(FUZZ)),true,$(BIN)/python -c 'import atheris' 2>/dev/null || \
+		$(BIN)/pip install --quiet 'atheris>=3,<4' || { \
+		echo "atheris cannot be installed; without it: make fuzz FUZZ=--native" >&2; exit 1; })
+	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ)
 
 # The virtual path makes the generated modules import each other as `tallystick_proto.v1`.
 .PHONY: proto

@@ -1,7 +1,10 @@
 """Locust users of a Tallystick ledger.
 
     make locust                                     a cluster of its own, 30 s, headless
-    locust -f loadtests/locustfile.py --headless …  against a ledger prepared in TALLYSTICK_LOAD_DIR
+    locust -f loadtests/locustfile.py --headless …  the same, with locust's own options
+
+With `TALLYSTICK_LOAD_DIR`, the ledger that was prepared there is loaded instead; several processes
+need that.
 
 `TransferUser` submits envelopes of one transfer, each as soon as the one before is answered, or at
 `--user-rate`. `BulkUser` submits envelopes of 8,190 transfers, one a second. Keys are read and
@@ -12,8 +15,11 @@ All users of a process share one channel, as the tasks of one program would. gRP
 gevent; asyncio must not be mixed in.
 """
 
+import os
+import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gevent
@@ -23,9 +29,15 @@ grpc_gevent.init_gevent()
 
 from locust import LoadTestShape, User, constant_throughput, events, task  # noqa: E402
 
+from tallystick_loadtests.errors import BenchError  # noqa: E402
 from tallystick_loadtests.outcome import header_digests  # noqa: E402
 from tallystick_loadtests.swarm.client import NotAcceptedError, SwarmClient  # noqa: E402
-from tallystick_loadtests.swarm.directory import LoadDirectory, Told  # noqa: E402
+from tallystick_loadtests.swarm.directory import (  # noqa: E402
+    DIRECTORY_VARIABLE,
+    LoadDirectory,
+    Told,
+)
+from tallystick_loadtests.swarm.own import OwnCluster  # noqa: E402
 from tallystick_loadtests.swarm.pool import Pool, bulk_pool, single_pool  # noqa: E402
 
 BULKS_PER_USER_PER_S = 1.0
@@ -146,15 +158,20 @@ class Steps(LoadTestShape):
     """The users of `--steps`, one number after another; without it, `--users` all the time."""
 
     use_common_options = True
+    _first_user_s: float | None = None
 
     def tick(self) -> tuple[int, float] | None:
         """How many users there should be now; None at the end."""
         if self.runner is None or self.runner.environment.parsed_options is None:
             return None
         options = self.runner.environment.parsed_options
+        now_s = 0.0
         if self.runner.user_count == 0:
-            self.start_time = time.perf_counter()  # processes still sign
-        now_s = time.perf_counter() - self.start_time
+            self._first_user_s = None  # processes still sign
+        elif self._first_user_s is None:
+            self._first_user_s = time.perf_counter()
+        else:
+            now_s = time.perf_counter() - self._first_user_s
         if options.steps:
             steps = [int(users) for users in options.steps.split(",")]
             position = int(now_s // options.step_s)
@@ -181,11 +198,34 @@ def count_bulk_users(environment: Any, **_: object) -> None:  # noqa: ANN401 - l
     BulkUser.fixed_count = environment.parsed_options.bulk_users
 
 
+def find_load(environment: Any, **_: object) -> None:  # noqa: ANN401 - locust's own
+    """Takes the prepared load, or makes a cluster for a process that works alone."""
+    options = environment.parsed_options
+    if options.master:
+        return
+    try:
+        if os.environ.get(DIRECTORY_VARIABLE) or options.worker:
+            environment.load_directory = LoadDirectory.from_environment()
+        else:
+            own = OwnCluster.start()
+            environment.load_directory = own.load
+            environment.events.quit.add_listener(partial(leave, own))
+    except BenchError as error:
+        sys.stderr.write(f"locust: {error}\n")
+        sys.exit(1)
+
+
+def leave(own: OwnCluster, **_: object) -> None:
+    """Reads back what was acknowledged, and puts the cluster away."""
+    if code := own.finish():
+        sys.exit(code)
+
+
 def start_load(environment: Any, **_: object) -> None:  # noqa: ANN401 - locust's own
     """Signs, in each process that has users, before they start."""
     options = environment.parsed_options
     if not options.master:
-        environment.load = Load(LoadDirectory.from_environment())
+        environment.load = Load(environment.load_directory)
         environment.load.start(options.singles, options.bulks)
 
 
@@ -197,5 +237,6 @@ def stop_load(environment: Any, **_: object) -> None:  # noqa: ANN401 - locust's
 
 events.init_command_line_parser.add_listener(add_options)
 events.init.add_listener(count_bulk_users)
+events.init.add_listener(find_load)
 events.test_start.add_listener(start_load)
 events.test_stop.add_listener(stop_load)

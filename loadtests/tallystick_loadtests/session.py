@@ -47,6 +47,29 @@ from tallystick_loadtests.usage import Usage
 READ_NODE: Final = 1
 
 
+def start_cluster(directory: Path, *, nodes: int) -> ClusterLayout:
+    """Makes a cluster on a real disk and starts it.
+
+    Args:
+        directory: Where; it must hold no cluster yet.
+        nodes: How many.
+
+    Raises:
+        UnsuitableDiskError: The directory is in memory.
+        ClusterError: The cluster could not be made or started.
+    """
+    require_disk(directory)
+    layout = create_cluster(directory, node_count=nodes, now_ns=time.time_ns())
+    try:
+        for node in layout.nodes:
+            start_node(layout, node.raft_id)
+        wait_ready(layout)
+    except BaseException:
+        stop_nodes(layout)
+        raise
+    return layout
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One timed part.
@@ -110,12 +133,8 @@ class Session:
             BenchError: The disk is none, or accounts and money were refused.
             ClusterError: The cluster could not be made or started.
         """
-        require_disk(directory)
-        layout = create_cluster(directory, node_count=nodes, now_ns=time.time_ns())
+        layout = start_cluster(directory, nodes=nodes)
         try:
-            for node in layout.nodes:
-                start_node(layout, node.raft_id)
-            wait_ready(layout)
             shape = SHAPES[profile]
             with screen.phase("accounts and money"):
                 plan = plan_population(

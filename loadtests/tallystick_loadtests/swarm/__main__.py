@@ -5,7 +5,8 @@
 
 `run` makes a cluster, lets locust load it, and ends with exit code 1 if a request failed or an
 acknowledged envelope is not on disk. `prepare` only writes what locust needs to load a cluster that
-runs already; docs/benchmarks.md has the distributed run.
+runs already; docs/benchmarks.md has the distributed run. `up` and `check` are what a locust that
+was started by hand does before and after (own.py).
 """
 
 import json
@@ -23,16 +24,20 @@ from tallystick_cluster.errors import ClusterError
 from tallystick_cluster.layout import ClusterLayout
 from tallystick_loadtests.errors import BenchError
 from tallystick_loadtests.screen import Screen
+from tallystick_loadtests.session import READ_NODE, start_cluster
 from tallystick_loadtests.swarm.directory import DIRECTORY_VARIABLE
 from tallystick_loadtests.swarm.figures import SwarmReport
-from tallystick_loadtests.swarm.run import SwarmSettings, prepare, run_swarm
+from tallystick_loadtests.swarm.own import LOAD
+from tallystick_loadtests.swarm.run import SwarmSettings, prepare, read_back, run_swarm
+
+DEFAULT_NODES = 3
 
 app = typer.Typer(help="Load a ledger with locust users.", no_args_is_help=True)
 
 
 @app.command()
 def run(
-    nodes: Annotated[int, typer.Option(min=1, max=9, help="Nodes of the cluster.")] = 3,
+    nodes: Annotated[int, typer.Option(min=1, max=9, help="Nodes of the cluster.")] = DEFAULT_NODES,
     users: Annotated[int, typer.Option(min=1, help="Users at once.")] = 64,
     bulk_users: Annotated[int, typer.Option(min=0, help="Of these, send bulk.")] = 1,
     seconds: Annotated[float, typer.Option(min=1, help="Length of the run.")] = 30.0,
@@ -58,7 +63,7 @@ def run(
     try:
         report, code = run_swarm(settings, chosen, screen)
         if code and not as_json:
-            typer.echo((chosen / "load" / "locust.log").read_text(), err=True)
+            typer.echo((chosen / LOAD / "locust.log").read_text(), err=True)
     except (BenchError, ClusterError) as error:
         typer.echo(f"locust: {error}", err=True)
         raise typer.Exit(1) from error
@@ -85,6 +90,38 @@ def prepare_load(
         typer.echo(f"locust: {error}", err=True)
         raise typer.Exit(1) from error
     typer.echo(f"{DIRECTORY_VARIABLE}={out}")
+
+
+_OwnDirectory = Annotated[Path, typer.Option("--dir", help="The cluster's directory.")]
+
+
+@app.command("up", hidden=True)
+def up(directory: _OwnDirectory) -> None:
+    """Make and start a cluster, and prepare a load of it."""
+    try:
+        layout = start_cluster(directory, nodes=DEFAULT_NODES)
+        prepare(layout, directory / LOAD)
+    except (BenchError, ClusterError) as error:
+        typer.echo(f"locust: {error}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"locust: {DEFAULT_NODES} nodes run in {directory}", err=True)
+
+
+@app.command("check", hidden=True)
+def check(directory: _OwnDirectory) -> None:
+    """Stop a cluster that `up` made, and look for all that was acknowledged."""
+    try:
+        acknowledged, lost = read_back(ClusterLayout.open(directory), directory / LOAD)
+    except (BenchError, ClusterError) as error:
+        typer.echo(f"locust: {error}", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(
+        f"locust: {lost} of {acknowledged:,} acknowledged envelopes are lost, by the disk of node "
+        f"{READ_NODE}",
+        err=True,
+    )
+    if lost:
+        raise typer.Exit(1)
 
 
 def _print(report: SwarmReport) -> None:

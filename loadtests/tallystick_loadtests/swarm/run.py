@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Final
 
 from tallystick_cluster.layout import ClusterLayout
+from tallystick_cluster.manage import stop_nodes
 from tallystick_ledger.genesis import Genesis
+from tallystick_loadtests.catch_up import wait_for_all
 from tallystick_loadtests.connection import Target
 from tallystick_loadtests.machine import git_commit
 from tallystick_loadtests.population import plan_population
 from tallystick_loadtests.profiles import SHAPES, Profile
+from tallystick_loadtests.readback import Acknowledged, read_stored
 from tallystick_loadtests.screen import Screen
-from tallystick_loadtests.session import Session
+from tallystick_loadtests.session import READ_NODE, Session
 from tallystick_loadtests.setup import leader_first, submit_plan
 from tallystick_loadtests.swarm.directory import DIRECTORY_VARIABLE, LoadDirectory
 from tallystick_loadtests.swarm.figures import (
@@ -34,6 +37,7 @@ from tallystick_loadtests.swarm.figures import (
     requests_of,
     transfers_per_s,
 )
+from tallystick_loadtests.swarm.own import LOAD
 from tallystick_loadtests.usage import Usage, cpu_growth
 
 LOCUSTFILE: Final = Path(__file__).parents[2] / "locustfile.py"
@@ -119,6 +123,29 @@ def prepare(layout: ClusterLayout, directory: Path) -> LoadDirectory:
     return LoadDirectory.write(directory, target, plan.population)
 
 
+def read_back(layout: ClusterLayout, load: Path) -> tuple[int, int]:
+    """Stops a cluster when all nodes have all of it, and looks for what was acknowledged.
+
+    Args:
+        layout: A running cluster that nobody submits to any more.
+        load: The directory that locust processes left their acknowledgements in.
+
+    Returns:
+        How many envelopes were acknowledged, and how many of them are not on disk.
+
+    Raises:
+        NotCaughtUpError: A node stays silent or behind.
+    """
+    try:
+        wait_for_all(layout)
+    finally:
+        stop_nodes(layout)
+    acknowledged = Acknowledged()
+    acknowledged.add_digests(LoadDirectory.open(load).acknowledged())
+    stored = read_stored(layout.node_directory(READ_NODE))
+    return len(acknowledged.digests), stored.lost(acknowledged)
+
+
 def run_swarm(settings: SwarmSettings, directory: Path, screen: Screen) -> tuple[SwarmReport, int]:
     """Makes a run.
 
@@ -141,7 +168,7 @@ def run_swarm(settings: SwarmSettings, directory: Path, screen: Screen) -> tuple
         target = Target(
             tuple(leader_first(session.layout)), session.layout.ca_pem, session.layout.genesis
         )
-        load = LoadDirectory.write(directory / "load", target, session.population)
+        load = LoadDirectory.write(directory / LOAD, target, session.population)
         before = Usage.of(session.layout)
         with screen.phase("locust, with its signing"):
             code = _locust(settings, load.path)
