@@ -94,7 +94,7 @@ class KeyFile:
             return cls(SigningKey(bytes.fromhex(text.strip())))
         try:
             fields = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ConfigurationError(f"{where} is not TOML: {error}.") from error
         if fields.get("format") != FORMAT:
             raise ConfigurationError(f"{where} is no Tallystick key file (format {FORMAT}).")

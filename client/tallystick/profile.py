@@ -249,7 +249,7 @@ def _lines(file: Path) -> dict[str, object]:
             "genesis": "genesis.bin",
             "key": "keys/operator.key",
         }
-    except (KeyError, TypeError, ValueError) as error:  # also: not UTF-8
+    except (KeyError, TypeError, ValueError, RecursionError) as error:  # also: not UTF-8
         raise ConfigurationError(f"{file} is not usable: {error}.") from error
 
 

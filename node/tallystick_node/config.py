@@ -21,6 +21,8 @@ from tallystick_node.errors import ConfigError
 from tallystick_node.limits import CHECKPOINT_EVERY_BYTES
 
 CONFIG_FILE: Final = "node.toml"
+# How tomllib refuses: no syntax of TOML, not UTF-8, brackets nested without end.
+_NO_TOML: Final = (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Section(BaseModel):
@@ -129,7 +131,7 @@ class NodeConfig(BaseSettings):
             raise ConfigError(f"{path} is missing: `tallystick node init` writes it")
         try:
             config = _reader(path)(directory=directory)  # type: ignore[call-arg] # from the file
-        except (ValidationError, SettingsError, tomllib.TOMLDecodeError) as error:
+        except (ValidationError, SettingsError, *_NO_TOML) as error:
             raise ConfigError(f"{path}: {_first_line(error)}") from error
         if config.raft_id not in config.nodes:
             raise ConfigError(f"{path}: nodes has no entry for this node, {config.raft_id}")

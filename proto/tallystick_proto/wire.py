@@ -39,6 +39,8 @@ _U32_MASK: Final = 2**32 - 1
 MAX_FIELDS: Final = 64
 # A varint carries 7 bits a byte, 64 bits at most.
 _VARINT_MAX_BYTES: Final = 10
+# A tag is a u32, and no longer encoding of it is a tag.
+_TAG_MAX_BYTES: Final = 5
 
 
 class WireError(ValueError):
@@ -172,10 +174,7 @@ def _fields(message: bytes) -> list[tuple[int, int | bytes]]:
         count += 1
         if count > MAX_FIELDS:
             raise WireError(f"more than {MAX_FIELDS} fields")
-        tag, offset = _read_varint(message, offset)
-        number, wire_type = tag >> 3, tag & 7
-        if number == 0:
-            raise WireError("field number 0")
+        number, wire_type, offset = _read_tag(message, offset)
         if wire_type == _VARINT:
             value, offset = _read_varint(message, offset)
             fields.append((number, value))
@@ -196,9 +195,20 @@ def _fields(message: bytes) -> list[tuple[int, int | bytes]]:
     return fields
 
 
-def _read_varint(message: bytes, offset: int) -> tuple[int, int]:
+def _read_tag(message: bytes, offset: int) -> tuple[int, int, int]:
+    """Returns field number, wire type and where the value begins."""
+    tag, offset = _read_varint(message, offset, _TAG_MAX_BYTES)
+    number, wire_type = tag >> 3, tag & 7
+    if number == 0 or tag > _U32_MASK:
+        raise WireError(f"field number {number}")
+    return number, wire_type, offset
+
+
+def _read_varint(
+    message: bytes, offset: int, max_bytes: int = _VARINT_MAX_BYTES
+) -> tuple[int, int]:
     value = shift = 0
-    for position in range(offset, min(offset + _VARINT_MAX_BYTES, len(message))):
+    for position in range(offset, min(offset + max_bytes, len(message))):
         byte = message[position]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:

@@ -74,6 +74,7 @@ def test_a_bare_seed_is_a_key_without_principal() -> None:
         (SEED.hex(), "xy" * 32),
         ('seed = "', "seed = "),
         (PRINCIPAL.hex(), PRINCIPAL.hex() + "22"),
+        ('seed = "', "a = " + "[" * 5_000),
     ],
 )
 def test_a_damaged_key_file_is_noticed(old: str, new: str) -> None:
@@ -164,6 +165,7 @@ def test_the_environment_wins_and_is_enough(
         ('endpoints = ["a:1"]\nca = "c"\nledger_id = "zz"\n', "ledger_id"),
         ('endpoints = ["a:1"]\nca = "c"\ngenesis = "g"\ncolour = "red"\n', "colour"),
         ("endpoints = [", "not usable"),
+        ("endpoints = " + "[" * 5_000, "not usable"),
     ],
 )
 def test_a_wrong_profile_says_which_line(tmp_path: Path, line: str, complaint: str) -> None:

@@ -83,6 +83,8 @@ def test_unknown_fields_are_skipped() -> None:
         b"\x0b",  # a group
         b"\x02\x01a",  # field number 0
         b"\xff" * 11,  # endless varint
+        b"\x98\x80\x80\x80\x80\x00\x00",  # field 3, its tag in six bytes
+        b"\x98\x80\x80\x80\x10\x00",  # a tag of 33 bits
     ],
 )
 def test_broken_messages_are_refused(message: bytes) -> None:

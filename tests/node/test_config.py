@@ -58,11 +58,19 @@ def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         (MINIMAL + "\n[raft]\ntick_ms = 'often'\n", "raft.tick_ms"),
         (MINIMAL + "\n[raft]\nticks = 1\n", "raft.ticks"),
         ("raft_id = ", "node.toml"),
+        ("raft_id = " + "[" * 5_000, "node.toml"),
     ],
 )
 def test_a_bad_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         NodeConfig.load(write(tmp_path, text))
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    directory = write(tmp_path, MINIMAL)
+    (directory / "node.toml").write_bytes(b"raft_id = '\x9d'")
+    with pytest.raises(ConfigError, match=r"node\.toml"):
+        NodeConfig.load(directory)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
