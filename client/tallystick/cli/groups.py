@@ -51,6 +51,7 @@ ENTRIES: Final[dict[str, Entry]] = {
     "reserve": Entry("tallystick.cli.hold:reserve_app", "Pin money for a payee."),
     "capture": Entry("tallystick.cli.hold:capture_app", "Bill a hold."),
     "release": Entry("tallystick.cli.hold:release_app", "Free the rest of a hold."),
+    "prices": Entry("tallystick.cli.prices:app", "Read price books; price a usage. Offline."),
     "show": Entry("tallystick.cli.show:app", "Show an envelope and what became of it."),
     "status": Entry("tallystick.cli.status:app", "Ask all nodes how they are."),
     "demo": Entry(

@@ -1,6 +1,7 @@
 """docs/prices.md: its example runs, its figures are those of the code."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,16 @@ def test_the_example_runs(document: str) -> None:
     assert len(examples) == 1
     assert examples[0].count("assert") == 3
     subprocess.run([sys.executable, "-c", examples[0]], check=True)
+
+
+def test_the_command_says_what_the_document_says(document: str) -> None:
+    (line,) = re.findall(r"^\$ tallystick (.*)$", document, re.MULTILINE)
+    program = "from tallystick.cli import main; main()"
+    command = [sys.executable, "-c", program, *shlex.split(line)]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    says = re.search(r"^says `(.*?)`", document, re.MULTILINE)
+    assert says is not None
+    assert ran.stdout.splitlines()[-1] == says[1]
 
 
 def test_the_table_of_imports_is_true(document: str, litellm: Book, genai: Book) -> None:
@@ -55,7 +66,7 @@ def test_the_named_errors_and_policies_exist(document: str) -> None:
     named = re.findall(r"`([A-Z][A-Za-z]+)`", document)
     assert {"Unpriced", "ImportPolicy", "UsageRefused"} <= set(named)
     unknown = {name for name in named if not hasattr(package, name)}
-    assert unknown == {"UsageReason"}  # of tallystick.prices.errors
+    assert unknown == {"UsageReason", "BOOK"}  # of `errors`; an argument of the command
     assert set(re.findall(r"^\| `(\w+)` \|", document, re.MULTILINE)) == set(
         package.ImportPolicy.__dataclass_fields__
     )
