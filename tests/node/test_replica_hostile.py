@@ -18,7 +18,7 @@ from tallystick_node import replica as replica_module
 from tallystick_node.errors import NotInitialisedError, RefusedByPeerError, WrongStoreError
 from tallystick_node.failure import ExitCode
 from tallystick_node.identity import NodeIdentity, initialise
-from tallystick_node.peer_wire import REFUSAL_KEY, Hello
+from tallystick_node.peer_wire import BULK, CONTROL, REFUSAL_KEY, SERVICE, Hello
 from tallystick_node.replica import Role
 
 SIGNATURE_AT = 64 + 192
@@ -220,10 +220,11 @@ async def _send(
     *,
     credentials: pki.NodeCredentials | None,
     hello: Hello | None,
+    lane: str = BULK,
 ) -> aio.AioRpcError:
     """Open a stream with these credentials, send frames, return how it ended."""
     async with _channel(target, credentials, target.cluster.ca.certificate_pem) as channel:
-        call: aio.StreamUnaryCall[bytes, bytes] = channel.stream_unary("/tallystick.v1.Peer/Bulk")(
+        call: aio.StreamUnaryCall[bytes, bytes] = channel.stream_unary(f"/{SERVICE}/{lane}")(
             metadata=hello.metadata() if hello else ()
         )
         try:
@@ -270,6 +271,25 @@ async def test_a_frame_in_anothers_name_is_refused(cluster: Cluster) -> None:
     assert target.refused("forged") == 1
     assert target.running.term == term
     await cluster.commit(1)
+
+
+async def test_a_node_whose_stream_was_taken_over_dials_again(cluster: Cluster) -> None:
+    """Somebody else with its key ends its streams, and would leave it writing to nobody."""
+    await cluster.start()
+    blocks = await cluster.commit(1)
+    leader = await cluster.leader()
+    for target in cluster.followers():
+        for lane in (BULK, CONTROL):
+            error = await _send(
+                target,
+                [b"noise"],
+                credentials=_credentials(cluster, leader.raft_id),
+                hello=_hello(cluster, leader.raft_id),
+                lane=lane,
+            )
+            assert _refusal(error) == "bad_frame"
+    blocks += await cluster.commit(2)
+    await cluster.until_all_have(blocks)
 
 
 async def test_random_bytes_from_an_authenticated_peer_change_nothing(cluster: Cluster) -> None:
