@@ -111,6 +111,10 @@ MAX_CONNECTION_STREAMS: Final = 100
 HANDSHAKE_TIMEOUT_MS: Final = 10_000
 # A connection without a call for that long is closed.
 IDLE_CONNECTION_MS: Final = 15 * 60 * 1000
+# No connection is older: it is told to go, and closed with what is still open on it after the
+# grace. That ends what nothing else can: a call whose client takes no answer and stays.
+MAX_CONNECTION_AGE_MS: Final = 60 * 60 * 1000
+CONNECTION_GRACE_MS: Final = 60_000
 # A silent connection is asked whether it is still there, and closed without an answer.
 CLIENT_KEEPALIVE_MS: Final = 60_000
 CLIENT_KEEPALIVE_TIMEOUT_MS: Final = 20_000
@@ -132,6 +136,8 @@ CLIENT_SERVER_OPTIONS: Final = (
     ("grpc.max_concurrent_streams", MAX_CONNECTION_STREAMS),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
     ("grpc.max_connection_idle_ms", IDLE_CONNECTION_MS),
+    ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
+    ("grpc.max_connection_age_grace_ms", CONNECTION_GRACE_MS),
     ("grpc.keepalive_time_ms", CLIENT_KEEPALIVE_MS),
     ("grpc.keepalive_timeout_ms", CLIENT_KEEPALIVE_TIMEOUT_MS),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -192,5 +198,5 @@ MAX_TRACKED_CONNECTIONS: Final = 65_536
 MAX_OPEN_CALLS: Final = 2_048
 # The same, of gRPC itself, with room for those that are about to be refused.
 MAX_CONCURRENT_CALLS: Final = 8_192
-# A client that takes no answer for that long is cut off.
+# A client that took an answer of a stream later than that is cut off.
 ANSWER_WRITE_TIMEOUT_S: Final = 20.0

@@ -34,6 +34,7 @@ from tallystick_node.services.gate import Caller, Gate, RawContext
 from tallystick_node.services.turnstile import write
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2 as pb
+from tallystick_proto.wire import WireError
 
 ID_BYTES: Final = 16
 # Where a header names its signer, and a key's row its principal (docs/format.md 5 and 10).
@@ -76,7 +77,9 @@ class LedgerService:
     async def submit_stream(self, messages: AsyncIterator[bytes], context: SubmitContext) -> None:
         """Streaming Submit: answers in the order of the requests, at most a window in flight.
 
-        Reading stops while the window is full, so HTTP/2 flow control holds the client back.
+        Reading stops while the window is full, so HTTP/2 flow control holds the client back. What
+        was read is answered before the call ends, also where it is refused: a status cannot
+        overtake an answer that is under way.
         """
         del messages
         connection = context.peer()
@@ -84,15 +87,28 @@ class LedgerService:
             STREAM_WINDOW
         )
         writer = asyncio.create_task(self._write_answers(window, context))
+        no_message: WireError | None = None
         try:
-            while (message := await self._next_message(context)) is not None:
-                await self._refuse_barred(connection, context)
-                answer = asyncio.create_task(self._pipeline.submit(message, connection))
-                await self._until(writer, window.put(answer))
+            try:
+                while (message := await self._next_message(context)) is not None:
+                    if self._pipeline.is_barred(connection):
+                        break
+                    answer = asyncio.create_task(self._pipeline.submit(message, connection))
+                    await self._until(writer, window.put(answer))
+            except WireError as error:
+                message, no_message = None, error
             await self._until(writer, window.put(None))
             await writer
         finally:
             writer.cancel()
+        if no_message is not None:
+            raise no_message
+        if message is not None:
+            await _abort(
+                context,
+                grpc.StatusCode.PERMISSION_DENIED,
+                "this connection delivered too many bad signatures; it is not served",
+            )
 
     @staticmethod
     async def _next_message(context: SubmitContext) -> bytes | None:
@@ -121,14 +137,6 @@ class LedgerService:
             await writer
             return
         await task
-
-    async def _refuse_barred(self, connection: str, context: SubmitContext) -> None:
-        if self._pipeline.is_barred(connection):
-            await _abort(
-                context,
-                grpc.StatusCode.PERMISSION_DENIED,
-                "this connection delivered too many bad signatures; it is not served",
-            )
 
     # -- reads -----------------------------------------------------------------------------------
 
