@@ -16,6 +16,7 @@ from tests.differential.engines import Engine, Outcome
 from tallystick_ledger.codes import Code
 from tallystick_ledger.genesis import Caps, Genesis, GenesisNode
 from tallystick_ledger.ids import (
+    ChannelId,
     EnvelopeId,
     PrincipalId,
     PublicKey,
@@ -26,7 +27,8 @@ from tallystick_ledger.ids import (
 )
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.results import Effect, Result, decode_effects
-from tallystick_ledger.state_rows import AccountRow, HoldRow
+from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
+from tallystick_ledger.vouchers import sign_voucher
 
 SECOND_NS: Final = 1_000_000_000
 START_NS: Final = 1_790_000_000 * SECOND_NS
@@ -153,6 +155,10 @@ class Book:
         self._principals[key] = person.principal
         return key
 
+    def audit_key(self) -> bytes:
+        """A key with scope AUDIT, added by the operator."""
+        return self.add_key(self.operator, raw.AUDIT)
+
     def rotate_key(self, key: bytes, until_ns: int = 0) -> bytes:
         new, principal = self.fresh_key(), self._principals[key]
         self.ok(key, raw.key(raw.ROTATE, new, principal, until_ns=until_ns))
@@ -169,6 +175,40 @@ class Book:
         record = raw.reserve(payer.account, payee.account, maximum, expires_at_ns)
         return self.ok(payer.key, record).ids[0]
 
+    def channel_key(self, person: Person, until_ns: int = 0) -> SigningKey:
+        """A key of the person with scope CHANNEL, which can really sign."""
+        key = SigningKey(self.fresh_key())
+        record = raw.key(
+            raw.ADD,
+            key.public_key,
+            person.principal,
+            scope=raw.CHANNEL_SCOPE,
+            until_ns=until_ns,
+        )
+        self.ok(person.key, record)
+        self._principals[key.public_key] = person.principal
+        return key
+
+    def channel(
+        self,
+        payer: Person,
+        payee: Person,
+        deposit: int,
+        key: SigningKey,
+        challenge_ns: int = 10 * SECOND_NS,
+    ) -> bytes:
+        record = raw.channel(payer.account, payee.account, deposit, key.public_key, challenge_ns)
+        return self.ok(payer.key, record).ids[0]
+
+    def voucher(
+        self, key: SigningKey, channel: bytes, cumulative: int, commitment: bytes = b"c" * 24
+    ) -> bytes:
+        """A VOUCHER with a good signature."""
+        signature = sign_voucher(
+            key, self.genesis.ledger_id, ChannelId(channel), cumulative, commitment
+        )
+        return raw.voucher(channel, cumulative, commitment, signature)
+
     # What a test looks at.
 
     def row(self, account: bytes) -> AccountRow:
@@ -178,6 +218,11 @@ class Book:
 
     def hold(self, hold: bytes) -> HoldRow:
         row = self.engine.hold(hold)
+        assert row is not None
+        return row
+
+    def channel_row(self, channel: bytes) -> ChannelRow:
+        row = self.engine.channel(channel)
         assert row is not None
         return row
 

@@ -103,6 +103,7 @@ class Case:
         scope: Of a good signing key.
         denied_key: Signs where the scope is to be wrong; else a METER key of the signer does.
         debit, credit: The accounts of a record that moves money.
+        used_ids: Ids that the records derived which used up references.
         plan: What else the record's builder asks for, by name.
     """
 
@@ -125,6 +126,7 @@ class Case:
     is_unique: bool = False
     is_reference_used: bool = False
     is_reference_cap_reached: bool = False
+    used_ids: list[bytes] = field(default_factory=list)
     plan: dict[str, int] = field(default_factory=dict)
     wait_ns: int = 0
     key: bytes = b""
@@ -163,7 +165,7 @@ class Case:
         if self.is_reference_cap_reached:
             used += range(1, 1 + CAPS.references - len(used))
         for reference in used:
-            self.book.ok(self.signer.key, use(reference))
+            self.used_ids += self.book.ok(self.signer.key, use(reference)).ids
         unique_zero = self.is_unique and self.get("zero_reference")
         return (0 if unique_zero else self.reference), (raw.UNIQUE if self.is_unique else 0)
 

@@ -87,6 +87,8 @@ KEY_ADD: Final = KindCases(
         planned("operation", Code.BAD_FIELD, "operation", operation=4),
         planned("no scope", Code.BAD_FIELD, "scope_field", scope=0),
         planned("scope of nodes", Code.BAD_FIELD, "scope_field", scope=raw.NODE),
+        planned("scope of operators", Code.BAD_FIELD, "scope_field", scope=raw.OPERATE),
+        planned("no such scope", Code.BAD_FIELD, "scope_field", scope=9),
         *SIGNER,
         MISMATCH,
         KEY_EXISTS,
@@ -99,6 +101,20 @@ KEY_ADD: Final = KindCases(
         ),
         KEY_CAP,
     ),
+)
+
+
+KEY_ADD_AUDIT: Final = KindCases(
+    "KEY ADD AUDIT",
+    lambda book: Case(
+        book,
+        _key_add,
+        book.operator,
+        scope=raw.OPERATE,
+        denied_key=book.alice.key,
+        plan={"scope": raw.AUDIT},
+    ),
+    (*SIGNER, MISMATCH, KEY_EXISTS),
 )
 
 
@@ -137,6 +153,31 @@ KEY_REVOKE: Final = KindCases(
         planned("key of another", Code.KEY_NOT_FOUND, "victim", of_bob=1),
         planned("revoked already", Code.KEY_STATE, "victim", is_stated=1),
         planned("last owner", Code.LAST_OWNER_KEY, "victim revoked expired scope", last_owner=1),
+    ),
+)
+
+
+def _revoke_audit(case: Case, _: bytes) -> bytes:
+    book, operator = case.book, case.book.operator
+    victim = book.audit_key()
+    if case.get("is_stated"):
+        book.revoke_key(operator, victim)
+    if case.get("of_alice"):
+        victim = book.add_key(book.alice, raw.READ)
+    principal_id = STRANGE_ID if case.get("mismatch") else book.principal_of(case.key)
+    return raw.key(raw.REVOKE, victim, principal_id)
+
+
+KEY_REVOKE_AUDIT: Final = KindCases(
+    "KEY REVOKE AUDIT",
+    lambda book: Case(
+        book, _revoke_audit, book.operator, scope=raw.OPERATE, denied_key=book.node.key
+    ),
+    (
+        *SIGNER,
+        MISMATCH,
+        planned("key of a customer", Code.KEY_NOT_FOUND, "victim", of_alice=1),
+        planned("revoked already", Code.KEY_STATE, "victim revoked expired", is_stated=1),
     ),
 )
 
@@ -341,7 +382,9 @@ UNIT: Final = KindCases(
 REGISTRY_KINDS: Final = (
     PRINCIPAL,
     KEY_ADD,
+    KEY_ADD_AUDIT,
     KEY_REVOKE,
+    KEY_REVOKE_AUDIT,
     KEY_ROTATE,
     NAME,
     ACCOUNT_OPEN,

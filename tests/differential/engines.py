@@ -10,9 +10,9 @@ from typing import Final, Protocol, Self
 from tallystick_core import Applied, Kernel
 
 from tallystick_ledger.genesis import Genesis
-from tallystick_ledger.ids import AccountId, HoldId, PublicKey
+from tallystick_ledger.ids import AccountId, ChannelId, HoldId, PublicKey
 from tallystick_ledger.spec import State, apply_block, digest
-from tallystick_ledger.state_rows import AccountRow, HoldRow, KeyRow
+from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow, KeyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,9 @@ class Engine(Protocol):
     def hold(self, hold_id: bytes) -> HoldRow | None:
         """A row of table 7."""
 
+    def channel(self, channel_id: bytes) -> ChannelRow | None:
+        """A row of table 10."""
+
     def key(self, public_key: bytes) -> KeyRow | None:
         """A row of table 3."""
 
@@ -97,6 +100,9 @@ class SpecEngine:
 
     def hold(self, hold_id: bytes) -> HoldRow | None:
         return self.state.holds.get(HoldId(hold_id))
+
+    def channel(self, channel_id: bytes) -> ChannelRow | None:
+        return self.state.channels.get(ChannelId(channel_id))
 
     def key(self, public_key: bytes) -> KeyRow | None:
         return self.state.keys.get(PublicKey(public_key))
@@ -143,6 +149,10 @@ class KernelEngine:
     def hold(self, hold_id: bytes) -> HoldRow | None:
         row = self.kernel.holds(hold_id)
         return HoldRow.decode(row) if any(row) else None
+
+    def channel(self, channel_id: bytes) -> ChannelRow | None:
+        row = self.kernel.channels(channel_id)
+        return ChannelRow.decode(row) if any(row) else None
 
     def key(self, public_key: bytes) -> KeyRow | None:
         row = self.kernel.key(public_key)

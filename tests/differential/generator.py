@@ -7,8 +7,9 @@ one before or after, at which a hold or a key expires, or at which something is 
 from typing import Final
 
 from tests.differential import raw
+from tests.differential.draft import Draft
 from tests.differential.population import SECOND_NS, World
-from tests.differential.records import Draft, random_record
+from tests.differential.records import random_record
 
 from tallystick_ledger.ids import EnvelopeId, id_time_ns
 from tallystick_ledger.limits import MAX_ID_AHEAD_NS
@@ -19,11 +20,14 @@ MIN_RECORDS: Final = 20
 MAX_SENT: Final = 40
 
 SCOPE_WEIGHTS: Final = (
-    *[Scope.OWNER] * 11,
-    *[Scope.SPEND] * 3,
-    *[Scope.METER] * 3,
-    *[Scope.OPERATE] * 2,
-    Scope.NODE,
+    *[Scope.OWNER] * 22,
+    *[Scope.SPEND] * 6,
+    *[Scope.METER] * 6,
+    *[Scope.OPERATE] * 4,
+    *[Scope.NODE] * 2,
+    Scope.READ,
+    Scope.AUDIT,
+    Scope.CHANNEL,
 )
 
 
@@ -135,6 +139,10 @@ def _aimed_time(world: World) -> int:
     state, genesis = world.state, world.state.genesis
     offset = world.rng.randint(-1, 1) - world.pick((0, 0, world.rng.randrange(MIN_RECORDS)))
     edges: list[int] = [row.expires_at_ns for row in world.holds if row.is_open]
+    edges += [row.closes_at_ns for row in world.channels if row.closes_at_ns]
+    edges += [
+        row.ended_at_ns + genesis.hold_retention_ns for row in world.channels if row.ended_at_ns
+    ]
     edges += [row.until_ns for row in world.keys if row.until_ns > state.min_timestamp_ns]
     edges += [row.ended_at_ns + genesis.hold_retention_ns for row in world.holds if not row.is_open]
     lifetime_ns = genesis.max_lifetime_ns + MAX_ID_AHEAD_NS

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tallystick_ledger.limits import MAX_AMOUNT
 from tallystick_ledger.spec import State
-from tallystick_ledger.state_rows import AccountFlags, HoldStatus
+from tallystick_ledger.state_rows import AccountFlags, ChannelRow, HoldStatus
 
 
 class InvariantBrokenError(AssertionError):
@@ -14,13 +14,16 @@ class InvariantBrokenError(AssertionError):
 
 @dataclass(slots=True)
 class Invariants:
-    """Checks a state after each block; remembers how holds ended."""
+    """Checks a state after each block; remembers how holds and channels ended."""
 
     _ends: dict[bytes, tuple[HoldStatus, int, int]] = field(default_factory=dict)
+    _closed: dict[bytes, ChannelRow] = field(default_factory=dict)
 
     def check(self, state: State) -> None:
         self._check_accounts(state)
         self._check_holds(state)
+        self._check_channels(state)
+        self._check_pending(state)
 
     def _check_accounts(self, state: State) -> None:
         sums: Counter[tuple[bytes, str]] = Counter()
@@ -43,18 +46,33 @@ class Invariants:
                 _require(debits == credits_, f"{unit.symbol} {kind}: {debits} != {credits_}")
 
     def _check_holds(self, state: State) -> None:
-        debits: Counter[bytes] = Counter()
-        credits_: Counter[bytes] = Counter()
         for row in state.holds:
             _require(0 <= row.captured <= row.maximum, f"{row.hold.hex()} captured {row.captured}")
             if row.is_open:
-                debits[row.payer_account] += row.rest
-                credits_[row.payee_account] += row.rest
                 _require(row.hold not in self._ends, f"{row.hold.hex()} is open again")
             else:
                 end = (row.status, row.ended_at_ns, row.captured)
                 before = self._ends.setdefault(row.hold, end)
                 _require(before == end, f"{row.hold.hex()} ended twice")
+
+    def _check_channels(self, state: State) -> None:
+        for row in state.channels:
+            name = row.channel.hex()
+            _require(0 <= row.paid <= row.deposit, f"{name} paid {row.paid} of {row.deposit}")
+            _require(row.paid <= row.highest, f"{name} paid {row.paid} for {row.highest}")
+            if row.is_open:
+                _require(row.channel not in self._closed, f"{name} is open again")
+            else:
+                before = self._closed.setdefault(row.channel, row)
+                _require(before == row, f"{name} changed after its close")
+
+    def _check_pending(self, state: State) -> None:
+        debits: Counter[bytes] = Counter()
+        credits_: Counter[bytes] = Counter()
+        for row in (*state.holds, *state.channels):
+            if row.is_open:
+                debits[row.payer_account] += row.rest
+                credits_[row.payee_account] += row.rest
         for account in state.accounts:
             pending = (account.debits_pending, account.credits_pending)
             rests = (debits[account.account], credits_[account.account])

@@ -22,7 +22,7 @@ from tallystick_ledger.ids import (
 )
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.spec import State
-from tallystick_ledger.state_rows import AccountRow, HoldRow, KeyRow
+from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow, KeyRow
 
 SECOND_NS: Final = 1_000_000_000
 START_NS: Final = 1_780_000_000 * SECOND_NS
@@ -70,6 +70,8 @@ class World:
         sent: Envelopes of earlier blocks, to be sent again.
         fresh_accounts: (id, unit) made by records of the block being written, perhaps refused.
         fresh_holds: Ids of holds, likewise.
+        fresh_channels: (id, payee account, key), likewise.
+        signing_keys: All that were ever made, by public key: vouchers need real signatures.
     """
 
     rng: Random
@@ -78,9 +80,12 @@ class World:
     sent: list[raw.Envelope] = field(default_factory=list)
     fresh_accounts: list[tuple[bytes, bytes]] = field(default_factory=list)
     fresh_holds: list[bytes] = field(default_factory=list)
+    fresh_channels: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)
+    signing_keys: dict[bytes, SigningKey] = field(default_factory=dict)
     accounts: list[AccountRow] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
     holds: list[HoldRow] = field(default_factory=list)
+    channels: list[ChannelRow] = field(default_factory=list)
     by_owner: dict[bytes, list[AccountRow]] = field(default_factory=dict)
     rich: set[bytes] = field(default_factory=set)
 
@@ -93,12 +98,14 @@ class World:
         self.accounts = list(self.state.accounts)
         self.keys = list(self.state.keys)
         self.holds = list(self.state.holds)
+        self.channels = list(self.state.channels)
         self.by_owner = {}
         for row in self.accounts:
             self.by_owner.setdefault(row.owner, []).append(row)
         self.rich = {row.owner for row in self.accounts if row.available > 0 and not row.flags}
         self.fresh_accounts.clear()
         self.fresh_holds.clear()
+        self.fresh_channels.clear()
 
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
@@ -112,6 +119,12 @@ class World:
 
     def new_id(self) -> bytes:
         return self.rng.randbytes(16)
+
+    def new_key(self) -> bytes:
+        """The public half of a key that can sign."""
+        key = SigningKey(self.rng.randbytes(32))
+        self.signing_keys[key.public_key] = key
+        return key.public_key
 
     def new_envelope_id(self, now_ns: int) -> EnvelopeId:
         return new_envelope_id(now_ns // 1_000_000, self.rng.randbytes(10))
@@ -129,7 +142,7 @@ def first_block(world: World) -> raw.Block:
     operator = operator_principal(ledger_id, 0)
     setup_id = world.new_envelope_id(now_ns)
     owners = [
-        (world.derived(operator, setup_id, index), rng.randbytes(32))
+        (world.derived(operator, setup_id, index), world.new_key())
         for index in range(rng.randint(3, 5))
     ]
     records = [raw.principal(principal, key) for principal, key in owners]
@@ -149,6 +162,10 @@ def first_block(world: World) -> raw.Block:
         envelopes.append(
             raw.Envelope(key, envelope_id, valid_until_ns, tuple(map(raw.open_account, opened)))
         )
+    for principal, key in owners:
+        record = raw.key(raw.ADD, world.new_key(), principal, scope=raw.CHANNEL_SCOPE)
+        envelope_id = world.new_envelope_id(now_ns)
+        envelopes.append(raw.Envelope(key, envelope_id, valid_until_ns, (record,)))
     for _, key in owners:
         amount = world.pick((1_000, 10**9, MAX_U128 // 16, MAX_U128 - 5))
         issues = [raw.issue(unit, account, amount) for account, unit in accounts]

@@ -27,14 +27,20 @@ UNIT: Final = 0x0201
 ISSUE: Final = 0x0202
 TRANSFER: Final = 0x0301
 RESERVE: Final = 0x0401
+EXTEND: Final = 0x0402
 CAPTURE: Final = 0x0403
 RELEASE: Final = 0x0404
+CHANNEL: Final = 0x0501
+TOP_UP: Final = 0x0502
+VOUCHER: Final = 0x0503
+CHANNEL_CLOSE: Final = 0x0504
 TICK: Final = 0x0A01
 CONT: Final = 0xFFFF
 
 ADD, REVOKE, ROTATE = 1, 2, 3
 OPEN, FREEZE, UNFREEZE, CLOSE = 1, 2, 3, 4
 OWNER, SPEND, METER, NODE, OPERATE = 1, 2, 3, 4, 5
+READ, AUDIT, CHANNEL_SCOPE = 7, 8, 10
 
 _ENVELOPE: Final = struct.Struct("<4sHHHHI32s32s16sQ32s56x")
 _BLOCK: Final = struct.Struct("<4sHHQQIII28x")
@@ -144,6 +150,43 @@ def capture(
 
 def release(hold: bytes) -> bytes:
     return head(RELEASE, 0, {8: hold})
+
+
+def extend(hold: bytes, additional: int = 0, expires_at_ns: int = 0) -> bytes:
+    return head(EXTEND, 0, {8: hold, 24: u128(additional), 72: u64(expires_at_ns)})
+
+
+def channel(
+    payer: bytes,
+    payee: bytes,
+    deposit: int,
+    key_bytes: bytes,
+    challenge_ns: int,
+    reference: int = 0,
+    *,
+    flags: int = 0,
+) -> bytes:
+    parts = {
+        8: payer,
+        24: payee,
+        40: u128(deposit),
+        56: u128(reference),
+        72: u64(challenge_ns),
+        80: key_bytes,
+    }
+    return head(CHANNEL, flags, parts)
+
+
+def top_up(channel_id: bytes, amount: int) -> bytes:
+    return head(TOP_UP, 0, {8: channel_id, 24: u128(amount)})
+
+
+def voucher(channel_id: bytes, cumulative: int, commitment: bytes, signature: bytes) -> bytes:
+    return head(VOUCHER, 0, {8: channel_id, 24: u128(cumulative), 40: commitment, 64: signature})
+
+
+def channel_close(channel_id: bytes) -> bytes:
+    return head(CHANNEL_CLOSE, 0, {8: channel_id})
 
 
 def tick() -> bytes:

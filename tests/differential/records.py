@@ -5,14 +5,34 @@ about when. Wrong ids, amounts at their limits and times at their edges are all 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from tests.differential import raw
-from tests.differential.population import MAX_U128, SECOND_NS, SYMBOLS, World
+from tests.differential.draft import (
+    Draft,
+    id_of,
+    other_account,
+    own_account,
+    some_amount,
+    some_hold,
+    some_reference,
+)
+from tests.differential.population import MAX_U128, SECOND_NS, SYMBOLS
+from tests.differential.records_channels import (
+    IDENTITY,
+    channel,
+    channel_close,
+    extend,
+    has_channel_as_payee,
+    has_channel_as_payer,
+    has_channel_key,
+    has_hold_as_payer,
+    top_up,
+    voucher,
+)
 
 from tallystick_ledger.records import Scope
-from tallystick_ledger.state_rows import AccountFlags, AccountRow, HoldRow, KeyRow, KeyStatus
+from tallystick_ledger.state_rows import AccountFlags, AccountRow, KeyStatus
 
 MAX_U64: Final = (1 << 64) - 1
 
@@ -43,27 +63,12 @@ BAD_TEXTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What is known about the record that is to be written."""
-
-    world: World
-    signer: KeyRow
-    envelope_id: bytes
-    index: int
-    about_ns: int
-
-    @property
-    def own_id(self) -> bytes:
-        return self.world.derived(self.signer.principal, self.envelope_id, self.index)
-
-
 def transfer(draft: Draft) -> bytes:
-    debit = _own_account(draft)
-    reference, flags = _reference(draft)
-    credit = _other_account(draft, debit)
-    amount = _amount(draft, debit)
-    return raw.transfer(_id(draft, debit), credit, amount, reference, flags=flags)
+    debit = own_account(draft)
+    reference, flags = some_reference(draft)
+    credit = other_account(draft, debit)
+    amount = some_amount(draft, debit)
+    return raw.transfer(id_of(draft, debit), credit, amount, reference, flags=flags)
 
 
 def issue(draft: Draft) -> bytes:
@@ -83,14 +88,14 @@ def issue(draft: Draft) -> bytes:
     amount = world.rng.randint(1, 10**6)
     if world.odd(0.2):
         amount = world.pick((0, MAX_U128, MAX_U128 // 2))
-    reference, flags = _reference(draft)
+    reference, flags = some_reference(draft)
     return raw.issue(unit, credit, amount, reference, flags=flags)
 
 
 def reserve(draft: Draft) -> bytes:
     world = draft.world
-    payer = _own_account(draft)
-    reference, flags = _reference(draft)
+    payer = own_account(draft)
+    reference, flags = some_reference(draft)
     longest_ns = world.state.genesis.hold_max_lifetime_ns
     lifetime_ns = world.rng.randint(SECOND_NS, min(longest_ns, 10 * SECOND_NS))
     if world.odd(0.4):
@@ -106,9 +111,9 @@ def reserve(draft: Draft) -> bytes:
     expires_at_ns = world.pick((0, MAX_U64)) if world.odd(0.01) else draft.about_ns + lifetime_ns
     world.fresh_holds.append(draft.own_id)
     return raw.reserve(
-        _id(draft, payer),
-        _other_account(draft, payer),
-        _amount(draft, payer),
+        id_of(draft, payer),
+        other_account(draft, payer),
+        some_amount(draft, payer),
         expires_at_ns,
         reference,
         flags=flags,
@@ -118,13 +123,13 @@ def reserve(draft: Draft) -> bytes:
 
 def capture(draft: Draft) -> bytes:
     world = draft.world
-    hold, row = _hold(draft)
+    hold, row = some_hold(draft)
     amount = world.pick((1, 2, 3))
     if row is not None:
         amount = max(1, world.rng.randint(row.captured, row.maximum))
         if world.odd(0.5):
             above = row.maximum + 1
-            edges = (row.captured, max(0, row.captured - 1), row.maximum, above, above, 0)
+            edges = (row.captured, max(0, row.captured - 1), row.maximum, above, above, above, 0)
             amount = min(MAX_U128, world.pick(edges))
     return raw.capture(
         hold,
@@ -136,12 +141,12 @@ def capture(draft: Draft) -> bytes:
 
 
 def release(draft: Draft) -> bytes:
-    return raw.release(_hold(draft)[0])
+    return raw.release(some_hold(draft)[0])
 
 
 def principal(draft: Draft) -> bytes:
     world = draft.world
-    key = world.pick(world.keys).key if world.odd(0.15) else world.rng.randbytes(32)
+    key = world.pick(world.keys).key if world.odd(0.15) else world.new_key()
     principal_id = world.new_id() if world.odd(0.15) else draft.own_id
     principal_type = world.pick((0, 4, 101)) if world.odd(0.15) else world.pick((1, 2, 3))
     return raw.principal(principal_id, key, principal_type)
@@ -150,7 +155,9 @@ def principal(draft: Draft) -> bytes:
 def key(draft: Draft) -> bytes:
     world, signer = draft.world, draft.signer
     operation = world.pick((raw.ADD, raw.ADD, raw.REVOKE, raw.ROTATE, raw.ROTATE))
-    new = world.pick(world.keys).key if world.odd(0.15) else world.rng.randbytes(32)
+    new = world.pick(world.keys).key if world.odd(0.15) else world.new_key()
+    if world.odd(0.05):  # no honest client can register these
+        new = world.pick((IDENTITY, world.rng.randbytes(32)))
     principal_id: bytes = signer.principal
     if world.odd(0.08):
         principal_id = world.pick(world.keys).principal
@@ -159,8 +166,10 @@ def key(draft: Draft) -> bytes:
         until_ns = world.pick((1, draft.about_ns + world.rng.randint(-2, 2)))
     scope = 0
     if operation == raw.ADD:
-        scope = world.pick((raw.OWNER, raw.SPEND, raw.METER))
-        scope = world.pick((0, 4, 5, 9)) if world.odd(0.15) else scope
+        usual = (raw.OWNER, raw.SPEND, raw.METER, raw.READ, raw.CHANNEL_SCOPE, raw.CHANNEL_SCOPE)
+        by_operator = signer.scope is Scope.OPERATE
+        scope = raw.AUDIT if by_operator and not world.odd(0.1) else world.pick(usual)
+        scope = world.pick((0, 4, 5, 6, 8, 9, 11)) if world.odd(0.15) else scope
     elif world.odd(0.03):
         scope = 1
     if operation == raw.REVOKE:
@@ -191,7 +200,7 @@ def account(draft: Draft) -> bytes:
         world.fresh_accounts.append((draft.own_id, unit))
         account_id = world.new_id() if world.odd(0.03) else raw.ZERO_ID
         return raw.account(raw.OPEN, unit=unit, account_id=account_id)
-    row = _own_account(draft)
+    row = own_account(draft)
     frozen = [row for row in world.accounts if row.flags == AccountFlags.FROZEN]
     thaw = [row for row in frozen if row.owner == draft.signer.principal]
     operation = world.pick((raw.FREEZE, raw.CLOSE, raw.CLOSE))
@@ -204,7 +213,7 @@ def account(draft: Draft) -> bytes:
     if operation == raw.CLOSE and world.chance(0.7):
         row = _empty_account(draft) or row
     unit = world.new_id() if world.odd(0.03) else raw.ZERO_ID
-    return raw.account(operation, unit=unit, account_id=_id(draft, row))
+    return raw.account(operation, unit=unit, account_id=id_of(draft, row))
 
 
 def unit(draft: Draft) -> bytes:
@@ -231,13 +240,16 @@ def spoiled(draft: Draft, record: bytes) -> bytes:
     world = draft.world
     match world.rng.randrange(6):
         case 0:
+            if not any(record[112:128]):  # of a VOUCHER: the new kind has a nonce there
+                record = raw.patched(record, 112, raw.NONCE)
             return raw.patched(record, 0, raw.u16(world.pick((0, 0x0302, 0x0104, 0xFFFE))))
         case 1:
             return raw.patched(record, 2, raw.u16(world.pick((1, 2, 3, 4, 0x8000))))
         case 2 if len(record) == raw.RECORD_BYTES:
             return raw.with_conts(record, [b"extra"] * world.rng.randint(1, 3))
         case 3:
-            return raw.patched(record, world.rng.randrange(6, 80), b"\x01")
+            offset = 7 if world.chance(0.3) else world.rng.randrange(6, 80)
+            return raw.patched(record, offset, b"\x01")
         case 4 if len(record) == raw.RECORD_BYTES:
             return raw.patched(record, world.rng.randrange(72, 128), b"\x01")
         case _:
@@ -252,24 +264,45 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
     Scope.OWNER: (
         *[transfer] * 7,
         *[reserve] * 6,
-        *[capture] * 7,
+        *[capture] * 10,
         *[release] * 3,
         *[issue] * 3,
-        *[account] * 4,
+        *[account] * 5,
         *[name] * 2,
         *[key] * 2,
+        *[extend] * 4,
+        *[channel] * 4,
+        *[top_up] * 3,
+        *[voucher] * 8,
+        *[channel_close] * 2,
     ),
-    Scope.SPEND: (*[transfer] * 8, *[reserve] * 8, key),
-    Scope.METER: (*[capture] * 10, *[release] * 4, key),
+    Scope.SPEND: (
+        *[transfer] * 8,
+        *[reserve] * 8,
+        *[extend] * 4,
+        *[channel] * 3,
+        *[top_up] * 3,
+        channel_close,
+        key,
+    ),
+    Scope.METER: (*[capture] * 10, *[release] * 4, *[voucher] * 8, channel_close, key),
     Scope.NODE: (tick,),
-    Scope.OPERATE: (principal, unit),
+    Scope.OPERATE: (*[principal] * 2, *[unit] * 2, key),
+    Scope.READ: (key, transfer),
+    Scope.AUDIT: (key,),
+    Scope.CHANNEL: (*[key] * 4, channel, voucher),
 }
 ALL_WRITERS: Final = (
     transfer,
     issue,
     reserve,
+    extend,
     capture,
     release,
+    channel,
+    top_up,
+    voucher,
+    channel_close,
     principal,
     key,
     name,
@@ -282,7 +315,7 @@ ALL_WRITERS: Final = (
 def random_record(draft: Draft) -> bytes:
     """A head with its CONTs."""
     world = draft.world
-    writers = ALL_WRITERS if world.odd(0.05) else WRITERS[draft.signer.scope]
+    writers = ALL_WRITERS if world.odd(0.08) else WRITERS[draft.signer.scope]
     writer = world.pick(writers)
     for _ in range(6):
         if _is_possible(draft, writer) or world.odd(0.4):
@@ -304,7 +337,7 @@ def _empty_account(draft: Draft) -> AccountRow | None:
     return world.pick(empty) if empty else None
 
 
-def _is_possible(draft: Draft, writer: Writer) -> bool:
+def _is_possible(draft: Draft, writer: Writer) -> bool:  # noqa: PLR0911 - one a kind
     """Whether the signer has what the kind works on."""
     world = draft.world
     own = world.by_owner.get(draft.signer.principal, [])
@@ -313,94 +346,18 @@ def _is_possible(draft: Draft, writer: Writer) -> bool:
         return any(row.is_open and row.payee_account in accounts for row in world.holds)
     if writer is issue:
         return any(row.flags & AccountFlags.ISSUANCE for row in own)
-    if writer in (transfer, reserve):
+    if writer is extend:
+        return has_hold_as_payer(draft)
+    if writer is top_up:
+        return has_channel_as_payer(draft)
+    if writer is voucher:
+        return has_channel_as_payee(draft)
+    if writer is channel_close:
+        return has_channel_as_payee(draft) or has_channel_as_payer(draft)
+    if writer is channel and not has_channel_key(draft):
+        return False
+    if writer in (transfer, reserve, channel):
         return any(row.available > 0 and not row.flags for row in own)
     if writer is account:
         return len(own) < world.state.genesis.caps.accounts or world.chance(0.3)
     return True
-
-
-def _own_account(draft: Draft) -> AccountRow | None:
-    """An account of the signer, mostly one with money; sometimes a stranger's, or none."""
-    world = draft.world
-    own = world.by_owner.get(draft.signer.principal, [])
-    if world.odd(0.06) or not own:
-        return world.pick(world.accounts) if world.accounts and world.chance(0.7) else None
-    ordinary = [row for row in own if not row.flags & AccountFlags.ISSUANCE]
-    funded = [row for row in ordinary if row.available > 0 and not row.flags]
-    if funded and world.chance(0.7):
-        return world.pick(funded)
-    return world.pick(ordinary) if ordinary and world.chance(0.8) else world.pick(own)
-
-
-def _other_account(draft: Draft, first: AccountRow | None) -> bytes:
-    """An account of the same unit, mostly; sometimes the same account, another unit's, or none."""
-    world = draft.world
-    if world.fresh_accounts and world.chance(0.05):
-        return world.pick(world.fresh_accounts)[0]
-    if first is None or world.odd(0.08) or not world.accounts:
-        return world.pick(world.accounts).account if world.accounts else world.new_id()
-    if world.odd(0.03):
-        return first.account
-    if world.odd(0.03):
-        return world.new_id()
-    same = [
-        row.account
-        for row in world.accounts
-        if row.unit == first.unit
-        and row.account != first.account
-        and (not row.flags or world.odd(0.5))
-    ]
-    return world.pick(same) if same else world.new_id()
-
-
-def _id(draft: Draft, row: AccountRow | None) -> bytes:
-    world = draft.world
-    if row is None and world.fresh_accounts and world.chance(0.5):
-        return world.pick(world.fresh_accounts)[0]
-    return world.new_id() if row is None else row.account
-
-
-def _amount(draft: Draft, row: AccountRow | None) -> int:
-    world = draft.world
-    small = world.rng.randint(1, 100)
-    if row is None or not world.odd(0.6):
-        if world.odd(0.15):
-            return world.pick((0, MAX_U128))
-        return small if row is None else max(1, min(small, row.available // 2))
-    available = max(0, row.available)
-    edges = (
-        available,
-        available // 2,
-        available // 3,
-        available + 1,
-        available + row.debits_pending,
-        available + row.debits_pending + 1,
-    )
-    return min(MAX_U128, world.pick(edges))
-
-
-def _reference(draft: Draft) -> tuple[int, int]:
-    """(reference, flags): few different ones, so that they come again."""
-    world = draft.world
-    if world.chance(0.3):
-        reference = 0 if world.odd(0.1) else world.rng.randint(1, 30)
-        return reference, raw.UNIQUE
-    return world.pick((0, 1, MAX_U128)), 0
-
-
-def _hold(draft: Draft) -> tuple[bytes, HoldRow | None]:
-    """A hold that the signer may capture, mostly; sometimes an ended one, a stranger's, or none."""
-    world = draft.world
-    if world.fresh_holds and world.chance(0.15):
-        return world.pick(world.fresh_holds), None
-    if world.odd(0.03) or not world.holds:
-        return world.new_id(), None
-    own = {row.account for row in world.by_owner.get(draft.signer.principal, [])}
-    payable = [row for row in world.holds if row.payee_account in own]
-    if payable and world.chance(0.88):
-        open_ = [row for row in payable if row.is_open]
-        row = world.pick(open_) if open_ and world.chance(0.75) else world.pick(payable)
-    else:
-        row = world.pick(world.holds)
-    return row.hold, row

@@ -7,12 +7,13 @@ gives the code of the earlier one: not only of neighbours.
 import pytest
 from tests.differential.book import MakeEngine
 from tests.differential.cases import Case, KindCases, Violation, new_case
+from tests.differential.cases_channels import CHANNEL_KINDS
 from tests.differential.cases_money import MONEY_KINDS
 from tests.differential.cases_registry import REGISTRY_KINDS
 
 from tallystick_ledger.codes import Code
 
-KINDS = (*MONEY_KINDS, *REGISTRY_KINDS)
+KINDS = (*MONEY_KINDS, *CHANNEL_KINDS, *REGISTRY_KINDS)
 RULES = [
     pytest.param(kind, place, id=f"{kind.name}-{rule.name}".replace(" ", "_"))
     for kind in KINDS
@@ -58,4 +59,4 @@ def test_neighbouring_rules_can_be_broken_together_or_exclude_each_other() -> No
         for at, first in enumerate(kind.violations)
         for second in kind.violations[at + 1 :]
     )
-    assert tried > 900
+    assert tried > 1_900

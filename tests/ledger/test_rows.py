@@ -56,6 +56,7 @@ HOLD: Final = state_rows.HoldRow(
     TimestampNs(77),
     HoldStatus.RELEASED,
     TimestampNs(66),
+    TimestampNs(55),
 )
 CHANNEL: Final = state_rows.ChannelRow(
     ChannelId(b"c" * 16),
@@ -94,7 +95,7 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     ),
     (state_rows.UnitRow(UnitId(b"u" * 16), P, "USD", 9), 56, [49, 55]),
     (ACCOUNT, 136, [50, 55]),
-    (HOLD, 104, [90, 95]),
+    (HOLD, 112, [90, 95]),
     (
         state_rows.LiveIdRow(
             SequenceNumber(2**40), P, EnvelopeId(b"e" * 16), b"d" * 32, TimestampNs(7), 8190

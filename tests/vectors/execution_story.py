@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.differential import raw
+from tests.vectors import execution_channels
 from tests.vectors.fixed import Json, digest, key
 
 from tallystick_ledger import block
@@ -415,7 +416,16 @@ def envelopes(story: Story, cast: Cast) -> None:
     )
 
 
-CHAPTERS: Final[tuple[Callable[[Story, Cast], None], ...]] = (money, holds, registry, envelopes)
+CHAPTERS: Final[tuple[Callable[[Story, Cast], None], ...]] = (
+    money,
+    holds,
+    registry,
+    envelopes,
+    execution_channels.extensions,
+    execution_channels.scopes,
+    execution_channels.channels,
+    execution_channels.signatures,
+)
 
 
 def render() -> Json:

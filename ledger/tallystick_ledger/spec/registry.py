@@ -5,6 +5,7 @@ Source: docs/semantics.md section 3.
 
 import hashlib
 from dataclasses import replace
+from typing import Final
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import AccountId, NameId, SequenceNumber, TimestampNs
@@ -33,6 +34,8 @@ from tallystick_ledger.state_rows import (
 
 _NEVER = TimestampNs(0)
 _NOT_REVOKED = SequenceNumber(0)
+# Keys that may revoke or rotate themselves; those of the genesis are there for good.
+_OWN_KEY_SCOPES: Final = frozenset(Scope) - {Scope.NODE, Scope.OPERATE}
 
 
 def principal(state: State, place: Place, record: Principal) -> list[Effect]:
@@ -88,7 +91,8 @@ def key_add(state: State, place: Place, record: Key) -> None:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_MISMATCH, KEY_EXISTS;
             EXPIRY_INVALID, its time is over already; CAP_EXCEEDED.
     """
-    check_key_and_scope(state, place, Scope.OWNER)
+    adder = Scope.OPERATE if record.scope is Scope.AUDIT else Scope.OWNER
+    check_key_and_scope(state, place, adder)
     require(record.principal == place.principal, Code.PRINCIPAL_MISMATCH)
     require(record.key not in state.keys, Code.KEY_EXISTS)
     in_time = record.until_ns == 0 or record.until_ns > place.timestamp_ns
@@ -103,16 +107,19 @@ def key_revoke(state: State, place: Place, record: Key) -> None:
     """Revokes a key, from the next record on.
 
     Raises:
-        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_MISMATCH, KEY_NOT_FOUND;
-            KEY_STATE, LAST_OWNER_KEY.
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_MISMATCH, KEY_NOT_FOUND,
+            SCOPE_DENIED (see below); KEY_STATE, LAST_OWNER_KEY.
     """
     if record.key == place.signing_key:
-        check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND, Scope.METER)
+        check_key_and_scope(state, place, *_OWN_KEY_SCOPES)
     else:
-        check_key_and_scope(state, place, Scope.OWNER)
+        check_key_and_scope(state, place, Scope.OWNER, Scope.OPERATE)
     require(record.principal == place.principal, Code.PRINCIPAL_MISMATCH)
     revoked = found(state.keys.get(record.key), Code.KEY_NOT_FOUND)
     require(revoked.principal == place.principal, Code.KEY_NOT_FOUND)
+    # Cannot fail: an operator's principal has AUDIT keys only beside the one of the genesis.
+    by_operator = state.keys[place.signing_key].scope is Scope.OPERATE
+    require(not by_operator or revoked.scope is Scope.AUDIT, Code.SCOPE_DENIED)
     require(revoked.status is KeyStatus.ACTIVE, Code.KEY_STATE)
     owner_keys_left = any(
         other.scope is Scope.OWNER
@@ -133,7 +140,7 @@ def key_rotate(state: State, place: Place, record: Key) -> None:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_MISMATCH, KEY_EXISTS;
             EXPIRY_INVALID, the overlap ends in the past; CAP_EXCEEDED.
     """
-    check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND, Scope.METER)
+    check_key_and_scope(state, place, *_OWN_KEY_SCOPES)
     require(record.principal == place.principal, Code.PRINCIPAL_MISMATCH)
     require(record.key not in state.keys, Code.KEY_EXISTS)
     in_time = record.until_ns == 0 or record.until_ns >= place.timestamp_ns

@@ -11,7 +11,7 @@ from tallystick_ledger.records.base import u128, u128_bytes
 from tallystick_ledger.state_rows.base import Row, Table
 
 _ACCOUNT: Final = struct.Struct("<16s16s16sH6x16s16s16s16s16s")
-_HOLD: Final = struct.Struct("<16s16s16s16s16sQH6xQ")
+_HOLD: Final = struct.Struct("<16s16s16s16s16sQH6xQQ")
 
 
 class AccountFlags(IntFlag):
@@ -134,7 +134,7 @@ class HoldRow(Row):
     expires_at_ns: TimestampNs
     status: HoldStatus
     ended_at_ns: TimestampNs
-    created_at_ns: TimestampNs = TimestampNs(0)  # noqa: RUF009 - a number
+    created_at_ns: TimestampNs
 
     @property
     def is_open(self) -> bool:
@@ -161,11 +161,13 @@ class HoldRow(Row):
             self.expires_at_ns,
             self.status,
             self.ended_at_ns,
+            self.created_at_ns,
         )
 
     @classmethod
     def _read(cls, data: bytes) -> Self:
-        hold, payer, payee, maximum, captured, expires_at, status, ended_at = _HOLD.unpack(data)
+        hold, payer, payee, maximum, captured, *rest = _HOLD.unpack(data)
+        expires_at, status, ended_at, created_at = rest
         return cls(
             HoldId(hold),
             AccountId(payer),
@@ -175,4 +177,5 @@ class HoldRow(Row):
             TimestampNs(expires_at),
             HoldStatus(status),
             TimestampNs(ended_at),
+            TimestampNs(created_at),
         )
