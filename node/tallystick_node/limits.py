@@ -194,8 +194,10 @@ STRIKES_FORGOTTEN_S: Final = 60.0
 # Connections of which is known what they have shown; beyond, the oldest are forgotten.
 MAX_TRACKED_CONNECTIONS: Final = 65_536
 # Calls in progress on the client port, shared by its connections: each may hold a message that has
-# partly arrived. Above, and above the share, the status is RESOURCE_EXHAUSTED.
+# partly arrived. Above, and above the share, calls are turned away: see there.
 MAX_OPEN_CALLS: Final = 2_048
+# So many of them are read first, to be answered in full: at most as many MiB.
+MAX_TURNED_AWAY: Final = 64
 # The same, of gRPC itself, with room for those that are about to be refused.
 MAX_CONCURRENT_CALLS: Final = 8_192
 # A client that took an answer of a stream later than that is cut off.

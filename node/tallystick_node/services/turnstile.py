@@ -7,8 +7,10 @@ when it is whole. A client that opens calls and sends nothing, or a byte a secon
 for ever; so would one that takes no answers. `Turnstile` wraps the handlers of every service on the
 port (ours, health, whatever is added), without knowing them:
 
-1. a call counts against its connection's share of `MAX_OPEN_CALLS` (fairness.py); above it the
-   status is RESOURCE_EXHAUSTED, with a delay in `grpc-retry-pushback-ms`;
+1. a call counts against its connection's share of `MAX_OPEN_CALLS` (fairness.py). Above it a Submit
+   is answered OVERLOADED: nothing of it was ordered, and a client that is told so in the answer
+   need not ask. Since that takes its message, `MAX_TURNED_AWAY` do so at a time; all others get the
+   status RESOURCE_EXHAUSTED unread, with a delay in `grpc-retry-pushback-ms`;
 2. calls of a barred connection wait `BARRED_DELAY_S` and get PERMISSION_DENIED: refusing at once
    would let it ask as fast as it can;
 3. a single request has `REQUEST_TIMEOUT_S` to arrive: it is read here, not by gRPC, for which on
@@ -31,7 +33,9 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
 
+from tallystick_ledger.codes import Code
 from tallystick_node.access import RULES
+from tallystick_node.answers import refuse_whole
 from tallystick_node.fairness import ConnectionBook
 from tallystick_node.limits import (
     ANSWER_WRITE_TIMEOUT_S,
@@ -39,11 +43,12 @@ from tallystick_node.limits import (
     CLIENT_SERVER_OPTIONS,
     MAX_CONCURRENT_CALLS,
     MAX_CONNECTIONS,
+    MAX_TURNED_AWAY,
     OWN_FILES,
     REQUEST_TIMEOUT_S,
     RETRY_AFTER_MS,
 )
-from tallystick_proto.wire import WireError
+from tallystick_proto.wire import SUBMIT_METHOD, SubmitResponse, WireError
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "aio.ServicerContext[Any, Any]"
@@ -86,6 +91,7 @@ class Turnstile(aio.ServerInterceptor):
 
     def __init__(self, connections: ConnectionBook) -> None:
         self._connections = connections
+        self._turned_away = 0
 
     async def intercept_service(
         self,
@@ -99,9 +105,9 @@ class Turnstile(aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or handler_call_details.method not in RULES:
             return None
-        return self._wrapped(handler)
+        return self._wrapped(handler, answers=handler_call_details.method == SUBMIT_METHOD)
 
-    def _wrapped(self, handler: Handler) -> Handler:
+    def _wrapped(self, handler: Handler, *, answers: bool) -> Handler:
         reading, writing = handler.request_streaming, handler.response_streaming
         kinds = (
             handler.unary_unary,
@@ -115,7 +121,7 @@ class Turnstile(aio.ServerInterceptor):
         async def run(requests: object, context: Context) -> Any:  # noqa: ANN401 - the handler's
             connection = context.peer()
             if not self._connections.enter(connection):
-                await _refuse(context, "this connection has too many calls open")
+                return await self._turn_away(context, decode if answers else None)
             try:
                 await self._hold_up(connection, context)
                 request = requests if decode is None else decode(await _read(context))
@@ -139,6 +145,26 @@ class Turnstile(aio.ServerInterceptor):
             request_deserializer=handler.request_deserializer if reading else None,
             response_serializer=handler.response_serializer,
         )
+
+    async def _turn_away(
+        self, context: Context, decode: Callable[[bytes], bytes] | None
+    ) -> SubmitResponse:
+        """Refuses a call above its connection's share.
+
+        Args:
+            context: Of the call.
+            decode: Makes the message of its request, where it is a Submit.
+        """
+        if decode is None or self._turned_away >= MAX_TURNED_AWAY:
+            await _refuse(context, "this connection has too many calls open")
+        self._turned_away += 1
+        try:
+            return refuse_whole(decode(await _read(context)), Code.OVERLOADED)
+        except WireError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no request: {error}")
+            raise RuntimeError("abort returned") from error
+        finally:
+            self._turned_away -= 1
 
     async def _hold_up(self, connection: str, context: Context) -> None:
         if self._connections.is_barred(connection):
