@@ -12,7 +12,7 @@ from grpc import aio
 
 from tallystick import AsyncClient, Signer, SigningKey
 from tallystick_cluster.layout import ClusterLayout, create_cluster
-from tallystick_ledger.ids import AccountId, HoldId, LedgerId, TimestampNs
+from tallystick_ledger.ids import AccountId, HoldId, LedgerId, PrincipalId, TimestampNs
 from tallystick_ledger.read_token import METADATA_KEY, sign
 from tallystick_ledger.records import Scope
 from tallystick_node.app import Node
@@ -46,8 +46,8 @@ class Party:
     keys: dict[Scope, SigningKey] = field(default_factory=dict)
 
     @property
-    def principal(self) -> bytes:
-        return self.owner.principal
+    def principal(self) -> PrincipalId:
+        return PrincipalId(self.owner.principal)
 
 
 @dataclass
@@ -61,6 +61,7 @@ class World:
     alice: Party
     bob: Party
     stranger: Party  # has nothing to do with the two
+    auditor: SigningKey  # of the operator's principal
     hold: HoldId  # alice's, for bob
     payment: bytes  # alice's envelope, which paid bob
     payment_sequence: int
@@ -181,11 +182,13 @@ async def _populated(
     for owner in owners:
         party = Party(owner, (await client.open_account(unit, signer=owner)).id)
         party.keys[Scope.OWNER] = owner.key
-        for scope in (Scope.SPEND, Scope.METER):
+        for scope in (Scope.SPEND, Scope.METER, Scope.READ, Scope.CHANNEL):
             party.keys[scope] = new_key()
             await client.add_key(party.keys[scope], scope, signer=owner)
         parties.append(party)
     alice, bob, stranger = parties
+    auditor = new_key()
+    await client.add_key(auditor, Scope.AUDIT)
     await client.issue(unit, alice.account, FUNDS, signer=alice.owner)
     receipt = await client.transfer(alice.account, bob.account, PAID, signer=alice.owner)
     hold = await client.reserve(alice.account, bob.account, 7, signer=alice.owner)
@@ -198,6 +201,7 @@ async def _populated(
         alice,
         bob,
         stranger,
+        auditor,
         hold.id,
         found.envelope,
         receipt.sequence,

@@ -9,8 +9,9 @@ import pytest
 import pytest_asyncio
 from tests.node.access_tools import NOBODY, PAID, Refused, World, world_in
 
-from tallystick import Presence, Signer, SigningKey
-from tallystick_ledger.ids import TimestampNs, node_principal
+from tallystick import Presence, RecordRefused, Signer, SigningKey
+from tallystick_ledger.codes import Code
+from tallystick_ledger.ids import TimestampNs, node_principal, operator_principal
 from tallystick_ledger.records import Scope, Transfer
 from tallystick_ledger.state_rows import AccountRow
 from tallystick_proto import wire
@@ -23,7 +24,7 @@ DENIED: Final = grpc.StatusCode.PERMISSION_DENIED
 NOT_YET: Final = pb.GetEnvelopeResponse.NOT_YET
 NEVER: Final = pb.GetEnvelopeResponse.NEVER
 FOUND: Final = pb.GetEnvelopeResponse.FOUND
-OWN_SCOPES: Final = (Scope.OWNER, Scope.SPEND, Scope.METER)
+OWN_SCOPES: Final = (Scope.OWNER, Scope.SPEND, Scope.METER, Scope.READ)
 # An envelope id made in 1970: log time is past any `valid_until` that it may carry.
 OLD_ID: Final = b"\x07" * 10 + bytes(6)
 
@@ -76,14 +77,25 @@ async def test_the_issuance_account_is_the_issuers(world: World) -> None:
     assert await world.accounts(world.bob.owner.key, unit) == [b""]
 
 
-async def test_operators_and_nodes_read_no_accounts(world: World) -> None:
+async def test_operators_nodes_and_channels_read_no_accounts(world: World) -> None:
     """Also not by asking for ids that are not there: the scope alone decides."""
-    for key in (world.operator, world.node.identity.ledger_key):
+    channel = world.alice.keys[Scope.CHANNEL]
+    for key in (world.operator, world.node.identity.ledger_key, channel):
         for account in (world.alice.account, NOBODY):
             with pytest.raises(Refused) as caught:
                 await world.accounts(key, account)
             assert caught.value.code is DENIED
             assert "an AUDIT key reads all" in caught.value.details
+
+
+async def test_an_auditor_reads_all_accounts_and_holds(world: World) -> None:
+    accounts = [each.account for each in (world.alice, world.bob, world.stranger)]
+    rows = await world.accounts(world.auditor, NOBODY, *accounts)
+    assert rows[0] == b""
+    owners = [AccountRow.decode(row).owner for row in rows[1:]]
+    assert owners == [each.principal for each in (world.alice, world.bob, world.stranger)]
+    (hold,) = await world.holds(world.auditor, world.hold)
+    assert hold[:16] == world.hold
 
 
 @pytest.mark.parametrize("scope", OWN_SCOPES)
@@ -161,6 +173,27 @@ async def test_operators_and_nodes_see_what_they_signed(world: World) -> None:
     assert (await world.envelope_at(world.operator, world.payment_sequence)).presence == NOT_YET
 
 
+async def test_an_auditor_sees_everybodys_envelopes(world: World) -> None:
+    found = await world.envelope_at(world.auditor, world.payment_sequence)
+    assert (found.presence, found.envelope) == (FOUND, world.payment)
+    alice = world.alice.principal
+    by_id = await world.envelope_by_id(world.auditor, alice, world.payment[80:96])
+    assert by_id.envelope == world.payment
+    assert (await world.envelope_by_id(world.auditor, alice, OLD_ID)).presence == NEVER
+    assert (await world.envelope_at(world.auditor, 1 << 40)).presence == NOT_YET
+
+
+async def test_a_channel_key_sees_no_envelopes(world: World) -> None:
+    key, alice = world.alice.keys[Scope.CHANNEL], world.alice.principal
+    for ask in (
+        world.envelope_at(key, world.payment_sequence),
+        world.envelope_by_id(key, alice, world.payment[80:96]),
+    ):
+        with pytest.raises(Refused, match="scope CHANNEL reads no envelopes") as caught:
+            await ask
+        assert caught.value.code is DENIED
+
+
 # --- status --------------------------------------------------------------------------------------
 
 
@@ -221,6 +254,29 @@ async def test_a_key_reads_until_its_time_is_over(world: World) -> None:
     finally:
         world.node.gate._clock_ns = now_ns
     assert caught.value.code is UNAUTHENTICATED
+
+
+async def test_only_operators_make_auditors(world: World) -> None:
+    key = SigningKey(b"\xfb" * 32)
+    with pytest.raises(RecordRefused) as caught:
+        await world.client.add_key(key, Scope.AUDIT, signer=world.alice.owner)
+    assert caught.value.refusal is Code.SCOPE_DENIED
+    with pytest.raises(Refused, match="is not registered"):
+        await world.accounts(key, world.alice.account)
+
+
+@pytest.mark.parametrize("name", ["auditor", "reader"])
+async def test_a_key_that_only_reads_pays_nobody(world: World, name: str) -> None:
+    alice, bob = world.alice, world.bob
+    signer = {
+        "auditor": Signer(world.auditor, operator_principal(world.ledger_id, 0)),
+        "reader": Signer(alice.keys[Scope.READ], alice.principal),
+    }[name]
+    before = await world.accounts(world.auditor, alice.account)
+    with pytest.raises(RecordRefused) as caught:
+        await world.client.transfer(alice.account, bob.account, 1, signer=signer)
+    assert caught.value.refusal is Code.SCOPE_DENIED
+    assert await world.accounts(world.auditor, alice.account) == before
 
 
 # --- writes --------------------------------------------------------------------------------------
