@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import grpc
 import pytest
 from grpc import aio
-from tests.hostile.http2 import HEADERS, RawConnection, grpc_message
+from tests.hostile.http2 import GOAWAY, HEADERS, RawConnection, grpc_message
 
 from tallystick_node.access import RULES
 from tallystick_node.fairness import ConnectionBook
@@ -94,3 +95,19 @@ async def test_who_takes_none_goes_with_its_connection(monkeypatch: pytest.Monke
     async with echoing(monkeypatch, *age) as (address, book):
         with await asyncio.to_thread(_deaf, address):
             await asyncio.wait_for(book.emptied.wait(), 20)
+
+
+async def test_a_connection_without_calls_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with echoing(monkeypatch, ("grpc.max_connection_idle_ms", 300)) as (address, _):
+        with await asyncio.to_thread(RawConnection, address, None) as connection:
+            assert await asyncio.to_thread(_is_told_to_go, connection)
+        with await asyncio.to_thread(_deaf, address) as busy:
+            # One with a call is not idle, however little it does.
+            assert not await asyncio.to_thread(_is_told_to_go, busy, patience_s=1.5)
+
+
+def _is_told_to_go(connection: RawConnection, *, patience_s: float = 20) -> bool:
+    until_s = time.monotonic() + patience_s
+    while time.monotonic() < until_s and connection.pump(0.05):
+        pass
+    return any(kind == GOAWAY for kind, *_ in connection.seen)
