@@ -71,9 +71,9 @@ def probe(directory: Path, kernel: Kernel, message: bytes, now_ns: int) -> Machi
         now_ns: The clock against which it would.
     """
     return Machine(
-        verify_per_s=_verify_per_s(kernel, message, now_ns),
-        fdatasync_per_s=_fdatasync_per_s(directory),
-        sha256_mib_per_s=_sha256_mib_per_s(),
+        verify_per_s=round(_verify_per_s(kernel, message, now_ns), 1),
+        fdatasync_per_s=round(_fdatasync_per_s(directory), 1),
+        sha256_mib_per_s=round(_sha256_mib_per_s(), 1),
     )
 
 
