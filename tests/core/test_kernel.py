@@ -139,7 +139,7 @@ def test_rows_are_read_by_id(kernel: Kernel) -> None:
     assert int.from_bytes(live[:8], "little") == 1
     assert kernel.live_id(NODE_PRINCIPAL, world.envelope_id("b")) is None
     assert kernel.accounts(bytes(32)) == bytes(2 * 136)
-    assert kernel.holds(bytes(16)) == bytes(104)
+    assert kernel.holds(bytes(16)) == bytes(112)
     assert kernel.units() == b""
     assert (kernel.unit(member), kernel.name(member)) == (None, None)
     with pytest.raises(ValueError, match="16 bytes each"):

@@ -65,8 +65,15 @@ class Kernel:
             applied_index: Index of the log entry that was applied last; kept for the caller.
         """
 
-    def apply(self, block: bytes) -> Applied:
+    def apply(self, block: bytes, threads: int = 1) -> Applied:
         """Applies a block whose bytes `check_block` has accepted.
+
+        The signatures of its vouchers are verified first, in one batch. What becomes of the block
+        does not depend on `threads`.
+
+        Args:
+            block: The bytes.
+            threads: How many verify vouchers.
 
         Raises:
             BlockError: Header, shape, sequence number or timestamp do not fit. Nothing changed.
@@ -104,7 +111,10 @@ class Kernel:
         """
 
     def holds(self, ids: bytes) -> bytes:
-        """As `accounts`: 104 bytes for each id, rows of table 7."""
+        """As `accounts`: 112 bytes for each id, rows of table 7."""
+
+    def channels(self, ids: bytes) -> bytes:
+        """As `accounts`: 160 bytes for each id, rows of table 10."""
 
     def key(self, public_key: bytes) -> bytes | None:
         """80 bytes: the key's row of table 3.
@@ -222,12 +232,16 @@ class KernelStatus:
     @property
     def open_holds(self) -> int: ...
     @property
+    def channels(self) -> int:
+        """Open and closing ones, and closed ones that are still remembered."""
+
+    @property
     def live_ids(self) -> int: ...
     @property
     def references(self) -> int: ...
     @property
     def next_expiry_ns(self) -> int:
-        """When the next open hold expires; 0 without any."""
+        """When the next open hold expires or closing channel closes; 0 without any."""
 
 @final
 class CheckpointInfo:

@@ -65,6 +65,7 @@ codes! {
     ReferenceUsed = 83, "REFERENCE_USED";
     NotPayee = 84, "NOT_PAYEE";
     PrincipalMismatch = 85, "PRINCIPAL_MISMATCH";
+    NotPayer = 86, "NOT_PAYER";
     DebitNotFound = 90, "DEBIT_NOT_FOUND";
     CreditNotFound = 91, "CREDIT_NOT_FOUND";
     UnitNotFound = 92, "UNIT_NOT_FOUND";
@@ -72,6 +73,7 @@ codes! {
     PrincipalNotFound = 94, "PRINCIPAL_NOT_FOUND";
     KeyNotFound = 95, "KEY_NOT_FOUND";
     AccountNotFound = 96, "ACCOUNT_NOT_FOUND";
+    ChannelNotFound = 98, "CHANNEL_NOT_FOUND";
     KeyExists = 100, "KEY_EXISTS";
     NameExists = 101, "NAME_EXISTS";
     UnitExists = 102, "UNIT_EXISTS";
@@ -88,6 +90,11 @@ codes! {
     CaptureLowered = 122, "CAPTURE_LOWERED";
     CaptureExceedsHold = 123, "CAPTURE_EXCEEDS_HOLD";
     ExpiryInvalid = 124, "EXPIRY_INVALID";
+    ChannelEnded = 125, "CHANNEL_ENDED";
+    VoucherLowered = 126, "VOUCHER_LOWERED";
+    ChannelExhausted = 127, "CHANNEL_EXHAUSTED";
+    BadVoucher = 128, "BAD_VOUCHER";
+    ChannelClosing = 129, "CHANNEL_CLOSING";
     CapExceeded = 141, "CAP_EXCEEDED";
     InsufficientFunds = 150, "INSUFFICIENT_FUNDS";
     FundsHeld = 151, "FUNDS_HELD";

@@ -18,6 +18,7 @@ mod ids;
 pub mod limits;
 mod possession;
 mod record;
+mod voucher;
 
 pub use block::{write_block_header, BlockEnvelope, BlockHeader, BlockView, Envelopes};
 pub use bytes::{id16_at, u128_at, u16_at, u32_at, u64_at, Hash32, Id16, Key32, ZERO_ID};
@@ -28,6 +29,7 @@ pub use grid::{check_grid_shape, cont_hash, Heads};
 pub use ids::{node_principal_index, object_id, sha256};
 pub use possession::{Possession, POSSESSION_PREFIX};
 pub use record::{kind, RecordView, Records};
+pub use voucher::{Voucher, VOUCHER_PREFIX};
 
 use std::borrow::Cow;
 

@@ -22,10 +22,20 @@ pub mod kind {
     pub const TRANSFER: u16 = 0x0301;
     /// Opens a hold.
     pub const RESERVE: u16 = 0x0401;
+    /// Extends a hold.
+    pub const EXTEND: u16 = 0x0402;
     /// Captures from a hold, cumulatively.
     pub const CAPTURE: u16 = 0x0403;
     /// Releases a hold.
     pub const RELEASE: u16 = 0x0404;
+    /// Opens a channel.
+    pub const CHANNEL: u16 = 0x0501;
+    /// Adds to the deposit of a channel.
+    pub const TOP_UP: u16 = 0x0502;
+    /// Redeems a voucher of a channel.
+    pub const VOUCHER: u16 = 0x0503;
+    /// Closes a channel.
+    pub const CHANNEL_CLOSE: u16 = 0x0504;
     /// Moves log time.
     pub const TICK: u16 = 0x0A01;
     /// Continues the head before it.

@@ -28,9 +28,11 @@ pub fn of_kind(record_kind: u16) -> u8 {
         kind::ISSUE => 3,
         kind::ACCOUNT => 1,
         kind::UNIT => 2,
-        // 6 and 9 to 12 are set aside for EXTEND and the kinds of group 5.
-        0x0402 => 6,
-        0x0501..=0x0504 => 9 + (record_kind - 0x0501) as u8,
+        kind::EXTEND => 6,
+        kind::CHANNEL => 9,
+        kind::TOP_UP => 10,
+        kind::VOUCHER => 11,
+        kind::CHANNEL_CLOSE => 12,
         _ => OTHER,
     }
 }

@@ -45,7 +45,10 @@ impl<'a> ReadAhead<'a> {
 fn touch(state: &State, records: &[u8]) {
     let mut seen = 0;
     for record in Records::new(records).take(WINDOW) {
-        if !matches!(record.kind(), kind::TRANSFER | kind::RESERVE) {
+        if !matches!(
+            record.kind(),
+            kind::TRANSFER | kind::RESERVE | kind::CHANNEL
+        ) {
             continue;
         }
         // Debit or payer, credit or payee; both cache lines of each row, by a field in each.

@@ -5,6 +5,7 @@ use super::envelope::{Placed, Results, Run, Verdict};
 use super::leaf::{leaf_hash, LeafFields};
 use super::sweep::MAX_SWEPT;
 use super::table::Slot;
+use super::voucher::CheckedVouchers;
 use super::Kernel;
 use crate::format::limits::RESULT_BYTES;
 use crate::format::{check_grid_shape, BlockEnvelope, BlockView, Code, Hash32, Id16, ZERO_ID};
@@ -61,6 +62,23 @@ impl Kernel {
     /// # Panics
     /// When an invariant of semantics.md section 4 is broken: the state is then of no more use.
     pub fn apply(&mut self, block: &[u8]) -> Result<Applied, BlockError> {
+        let vouchers = self.collect_vouchers(block).verify(1);
+        self.apply_checked(block, &vouchers)
+    }
+
+    /// As `apply`, with the vouchers of the block that were verified already; it verifies others
+    /// itself, so what it does is the same whichever these are.
+    ///
+    /// # Errors
+    /// As `apply`.
+    ///
+    /// # Panics
+    /// As `apply`.
+    pub fn apply_checked(
+        &mut self,
+        block: &[u8],
+        vouchers: &CheckedVouchers,
+    ) -> Result<Applied, BlockError> {
         let view = self.check(block)?;
         let header = view.header();
         let (timestamp_ns, first_sequence) = (header.timestamp_ns(), header.first_sequence());
@@ -77,7 +95,7 @@ impl Kernel {
                 view,
                 &envelope,
                 &mut results,
-                &mut effects,
+                (&mut effects, vouchers),
                 &mut sweep_budget,
                 &mut plain,
             );
@@ -128,7 +146,7 @@ impl Kernel {
         block: BlockView<'_>,
         envelope: &BlockEnvelope<'_>,
         all_results: &mut [u8],
-        effects: &mut Effects,
+        (effects, vouchers): (&mut Effects, &CheckedVouchers),
         sweep_budget: &mut u32,
         plain: &mut bool,
     ) -> EnvelopeOutcome {
@@ -150,6 +168,7 @@ impl Kernel {
             genesis: &self.genesis,
             state: &mut self.state,
             effects,
+            vouchers,
             sweep_budget: *sweep_budget,
         };
         let verdict = run.envelope(&placed, &mut results);

@@ -2,13 +2,15 @@
 
 use super::effect::Effects;
 use super::input::{execute, Input, Outcome};
-use super::rows::{scope, Hold, HoldStatus, Key, Name};
+use super::rows::{scope, Channel, ChannelStatus, Hold, HoldStatus, Key, Name};
 use super::state::State;
 use super::table::Slot;
+use super::voucher::CheckedVouchers;
 use crate::format::{kind, Code, Genesis, RecordView};
 
 const ID: [u8; 16] = [5; 16];
 const KEY: [u8; 32] = [6; 32];
+const CHANNEL_KEY: [u8; 32] = [10; 32];
 
 /// The smallest genesis that a kernel runs with; no bytes make it.
 pub fn genesis() -> Genesis {
@@ -49,6 +51,15 @@ fn state(scope: u16) -> (State, Slot, Slot) {
     let account = state.insert_account([8; 16], principal, 0, 0);
     state.account_mut(account).credits_posted = 100;
     state.insert_account([9; 16], principal, 0, 0);
+    state.insert_key(Key {
+        key: CHANNEL_KEY,
+        principal,
+        scope: scope::CHANNEL,
+        revoked: false,
+        registered_at: 1,
+        until_ns: 0,
+        revoked_at: 0,
+    });
     (state, principal, account)
 }
 
@@ -69,6 +80,7 @@ fn run(scope: u16, record: [u8; 128], plant: impl Fn(&mut State, [u8; 16], Slot)
             key: state.keys.find(KEY).unwrap_or_default(),
             principal,
             envelope_id: [4; 16],
+            vouchers: &CheckedVouchers::default(),
         };
         let id = input.derived_id(&state);
         if record[0..2] == kind::PRINCIPAL.to_le_bytes() {
@@ -151,10 +163,42 @@ fn hold() {
             expires_at_ns: 9,
             status: HoldStatus::Open,
             ended_at_ns: 0,
+            created_at_ns: 5,
         });
     };
     assert_eq!(
         run(scope::OWNER, record(kind::RESERVE, &fields), plant),
+        EXPECTED
+    );
+}
+
+#[test]
+fn channel() {
+    let challenge = 2_000_000_000_u64.to_le_bytes();
+    let fields: [(usize, &[u8]); 5] = [
+        (8, &[8; 16]),
+        (24, &[9; 16]),
+        (40, &[1]),
+        (72, &challenge),
+        (80, &CHANNEL_KEY),
+    ];
+    let plant = |state: &mut State, id, account| {
+        state.insert_channel(Channel {
+            id,
+            payer: account,
+            payee: account + 1,
+            key: CHANNEL_KEY,
+            deposit: 1,
+            paid: 0,
+            highest: 0,
+            challenge_ns: 1,
+            closes_at_ns: 0,
+            status: ChannelStatus::Open,
+            ended_at_ns: 0,
+        });
+    };
+    assert_eq!(
+        run(scope::OWNER, record(kind::CHANNEL, &fields), plant),
         EXPECTED
     );
 }

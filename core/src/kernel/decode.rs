@@ -6,7 +6,8 @@
 
 use super::encode::{table, ROW_BYTES, ROW_PREFIX_BYTES};
 use super::rows::{
-    account_flag, scope, Account, Hold, HoldStatus, Key, LiveId, Name, Reference, Unit,
+    account_flag, scope, Account, Channel, ChannelStatus, Hold, HoldStatus, Key, LiveId, Name,
+    Reference, Unit,
 };
 use super::state::State;
 use super::table::Slot;
@@ -101,6 +102,7 @@ impl State {
             table::HOLD => self.decode_hold(row, ended),
             table::LIVE_ID => self.decode_live_id(row),
             table::REFERENCE => self.decode_reference(row),
+            table::CHANNEL => self.decode_channel(row),
             _ => Err(RowError("no such table".to_owned())),
         }
     }
@@ -140,10 +142,7 @@ impl State {
             until_ns: u64_at(row, 64),
             revoked_at: u64_at(row, 72),
         };
-        require(
-            (scope::OWNER..=scope::OPERATE).contains(&key.scope),
-            "unknown scope of a key",
-        )?;
+        require(scope::ALL.contains(&key.scope), "unknown scope of a key")?;
         require(matches!(status, 1 | 2), "unknown status of a key")?;
         require(
             key.revoked == (key.revoked_at != 0),
@@ -224,30 +223,24 @@ impl State {
     }
 
     fn decode_hold(&mut self, row: &[u8], ended: &mut Vec<Slot>) -> Decoded {
-        let account = |offset| {
-            self.accounts
-                .find(id16_at(row, offset))
-                .ok_or_else(|| RowError("a hold of an account that is not there".to_owned()))
-        };
         let status = HoldStatus::from_number(u16_at(row, 88))
             .ok_or_else(|| RowError("unknown status of a hold".to_owned()))?;
         let hold = Hold {
             id: id16_at(row, 0),
-            payer: account(16)?,
-            payee: account(32)?,
+            payer: self.account_at(row, 16)?,
+            payee: self.account_at(row, 32)?,
             maximum: u128_at(row, 48),
             captured: u128_at(row, 64),
             expires_at_ns: u64_at(row, 80),
             status,
             ended_at_ns: u64_at(row, 96),
+            created_at_ns: u64_at(row, 104),
         };
         require_zero(row, 90, 96)?;
-        let (payer, payee) = (self.accounts.get(hold.payer), self.accounts.get(hold.payee));
+        self.require_pinnable(hold.payer, hold.payee)?;
         require(
-            hold.payer != hold.payee
-                && payer.unit == payee.unit
-                && (payer.flags | payee.flags) & account_flag::ISSUANCE == 0,
-            "a hold between accounts that no rule lets hold",
+            hold.created_at_ns < hold.expires_at_ns,
+            "a hold expires before it is made",
         )?;
         require(
             hold.captured <= hold.maximum && hold.maximum > 0,
@@ -263,6 +256,54 @@ impl State {
         } else {
             ended.push(self.holds.insert(hold));
         }
+        Ok(())
+    }
+
+    fn account_at(&self, row: &[u8], offset: usize) -> Result<Slot, RowError> {
+        self.accounts
+            .find(id16_at(row, offset))
+            .ok_or_else(|| RowError("a row names an account that is not there".to_owned()))
+    }
+
+    /// Holds and channels are between two accounts of a unit, neither of which issues it.
+    fn require_pinnable(&self, payer: Slot, payee: Slot) -> Decoded {
+        let (a, b) = (self.accounts.get(payer), self.accounts.get(payee));
+        require(
+            payer != payee && a.unit == b.unit && (a.flags | b.flags) & account_flag::ISSUANCE == 0,
+            "a hold or channel between accounts that no rule lets have one",
+        )
+    }
+
+    fn decode_channel(&mut self, row: &[u8]) -> Decoded {
+        let status = ChannelStatus::from_number(u16_at(row, 144))
+            .ok_or_else(|| RowError("unknown status of a channel".to_owned()))?;
+        let channel = Channel {
+            id: id16_at(row, 0),
+            payer: self.account_at(row, 16)?,
+            payee: self.account_at(row, 32)?,
+            key: array(row, 48),
+            deposit: u128_at(row, 80),
+            paid: u128_at(row, 96),
+            highest: u128_at(row, 112),
+            challenge_ns: u64_at(row, 128),
+            closes_at_ns: u64_at(row, 136),
+            status,
+            ended_at_ns: u64_at(row, 152),
+        };
+        require_zero(row, 146, 152)?;
+        self.require_pinnable(channel.payer, channel.payee)?;
+        let payer = self.accounts.get(channel.payer).owner;
+        let key = self.keys.find_row(channel.key);
+        require(
+            key.is_some_and(|key| key.principal == payer && key.scope == scope::CHANNEL),
+            "a channel whose key is none of its payer",
+        )?;
+        require(
+            channel.deposit > 0 && channel.paid <= channel.deposit,
+            "a channel paid more than its deposit",
+        )?;
+        // Whether status and times fit is asked of all rows in the end.
+        self.insert_channel(channel);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Postings that the kernel computed itself (format.md section 7).
 
-use super::rows::Hold;
+use super::pending::Pin;
 use super::state::State;
 use crate::format::limits::EFFECT_BYTES;
 
@@ -11,6 +11,8 @@ pub enum Cause {
     Capture = 1,
     Release = 2,
     Expiry = 3,
+    Voucher = 4,
+    ChannelClose = 5,
 }
 
 /// The effects of a block, in order, 128 bytes each.
@@ -20,15 +22,15 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Appends a posting of a hold that belongs to record `index` of its envelope.
-    pub fn push(&mut self, state: &State, cause: Cause, index: u32, hold: &Hold, amount: u128) {
+    /// Appends a posting of a hold or channel that belongs to record `index` of its envelope.
+    pub fn push(&mut self, state: &State, cause: Cause, index: u32, pin: Pin, amount: u128) {
         let mut row = [0_u8; EFFECT_BYTES];
         row[0..2].copy_from_slice(&(cause as u16).to_le_bytes());
         row[4..8].copy_from_slice(&index.to_le_bytes());
-        row[8..24].copy_from_slice(&state.accounts.get(hold.payer).id);
-        row[24..40].copy_from_slice(&state.accounts.get(hold.payee).id);
+        row[8..24].copy_from_slice(&state.accounts.get(pin.payer).id);
+        row[24..40].copy_from_slice(&state.accounts.get(pin.payee).id);
         row[40..56].copy_from_slice(&amount.to_le_bytes());
-        row[56..72].copy_from_slice(&hold.id);
+        row[56..72].copy_from_slice(&pin.id);
         self.bytes.extend_from_slice(&row);
     }
 

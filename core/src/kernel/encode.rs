@@ -4,7 +4,10 @@
 
 use sha2::{Digest, Sha256};
 
-use super::rows::{Account, Hold, HoldStatus, Key, LiveId, Name, Principal, Reference, Unit};
+use super::rows::{
+    Account, Channel, ChannelStatus, Hold, HoldStatus, Key, LiveId, Name, Principal, Reference,
+    Unit,
+};
 use super::state::State;
 use crate::format::limits::STATE_PREFIX;
 use crate::format::Hash32;
@@ -20,15 +23,17 @@ pub mod table {
     pub const HOLD: u16 = 7;
     pub const LIVE_ID: u16 = 8;
     pub const REFERENCE: u16 = 9;
+    pub const CHANNEL: u16 = 10;
 }
 
 /// Bytes of a row's content, by table number; index 0 is no table.
-pub const ROW_BYTES: [usize; 10] = [0, 16, 32, 80, 72, 56, 136, 104, 88, 56];
+pub const ROW_BYTES: [usize; 11] = [0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
 pub const ROW_PREFIX_BYTES: usize = 8;
 
 pub const ACCOUNT_ROW_BYTES: usize = ROW_BYTES[table::ACCOUNT as usize];
 pub const HOLD_ROW_BYTES: usize = ROW_BYTES[table::HOLD as usize];
+pub const CHANNEL_ROW_BYTES: usize = ROW_BYTES[table::CHANNEL as usize];
 
 /// The content of one row, field by field; what is not written stays zero.
 pub struct RowWriter<const N: usize> {
@@ -154,6 +159,24 @@ impl State {
             .u16(row.status as u16)
             .skip(6)
             .u64(row.ended_at_ns)
+            .u64(row.created_at_ns)
+            .done()
+    }
+
+    pub fn channel_row(&self, row: &Channel) -> [u8; CHANNEL_ROW_BYTES] {
+        RowWriter::new()
+            .put(&row.id)
+            .put(&self.accounts.get(row.payer).id)
+            .put(&self.accounts.get(row.payee).id)
+            .put(&row.key)
+            .u128(row.deposit)
+            .u128(row.paid)
+            .u128(row.highest)
+            .u64(row.challenge_ns)
+            .u64(row.closes_at_ns)
+            .u16(row.status as u16)
+            .skip(6)
+            .u64(row.ended_at_ns)
             .done()
     }
 
@@ -207,6 +230,9 @@ impl State {
         for row in self.references.iter() {
             write_row(sink, table::REFERENCE, &self.reference_row(row));
         }
+        for row in self.channels.sorted() {
+            write_row(sink, table::CHANNEL, &self.channel_row(row));
+        }
     }
 
     /// Bytes that `write_rows` hands out in all.
@@ -222,6 +248,7 @@ impl State {
             self.holds.len(),
             self.live_ids.len(),
             self.references.len(),
+            self.channels.len(),
         ];
         let sizes = ROW_BYTES.iter().zip(counts);
         sizes
@@ -242,7 +269,7 @@ impl State {
 fn write_row<const N: usize>(sink: &mut impl FnMut(&[u8]), table: u16, content: &[u8; N]) {
     let mut prefix = [0; ROW_PREFIX_BYTES];
     prefix[0..2].copy_from_slice(&table.to_le_bytes());
-    // Rows are 136 bytes at most.
+    // Rows are 160 bytes at most.
     prefix[4..8].copy_from_slice(&(N as u32).to_le_bytes());
     sink(&prefix);
     sink(content);
@@ -251,6 +278,14 @@ fn write_row<const N: usize>(sink: &mut impl FnMut(&[u8]), table: u16, content: 
 impl HoldStatus {
     pub fn from_number(number: u16) -> Option<Self> {
         [Self::Open, Self::Captured, Self::Released, Self::Expired]
+            .into_iter()
+            .find(|&status| status as u16 == number)
+    }
+}
+
+impl ChannelStatus {
+    pub fn from_number(number: u16) -> Option<Self> {
+        [Self::Open, Self::Closing, Self::Closed]
             .into_iter()
             .find(|&status| status as u16 == number)
     }

@@ -9,6 +9,7 @@ use super::rows::LiveId;
 use super::state::State;
 use super::table::Slot;
 use super::touched;
+use super::voucher::CheckedVouchers;
 use crate::format::limits::RESULT_BYTES;
 use crate::format::{Code, EnvelopeView, Genesis, Heads};
 use crate::history::tag;
@@ -48,7 +49,8 @@ pub struct Run<'a> {
     pub genesis: &'a Genesis,
     pub state: &'a mut State,
     pub effects: &'a mut Effects,
-    /// Holds that may still be swept in this block.
+    pub vouchers: &'a CheckedVouchers,
+    /// Holds and channels that may still be swept in this block.
     pub sweep_budget: u32,
 }
 
@@ -138,7 +140,7 @@ impl Run<'_> {
 
     #[inline]
     fn sweep(&mut self, t: u64, index: u32) {
-        if self.state.expiries.next_ns() <= t {
+        if self.state.next_due_ns() <= t {
             self.state.gather.at_sweep(index);
             self.state
                 .sweep(t, index, &mut self.sweep_budget, self.effects);
@@ -152,7 +154,7 @@ impl Run<'_> {
         results: &mut Results<'_>,
     ) {
         let mut ahead = ReadAhead::new(self.state, placed.view);
-        for input in inputs(self.genesis, placed, signer) {
+        for input in inputs(self.genesis, self.vouchers, placed, signer) {
             ahead.reach(self.state, input.index);
             if input.index > 0 {
                 self.sweep(input.t, input.index);
@@ -182,7 +184,7 @@ impl Run<'_> {
         let (effects_before, gathered_before) = (self.effects.count(), self.state.gather.len());
         self.state.journal.begin();
         let mut ahead = ReadAhead::new(self.state, placed.view);
-        let failure = inputs(self.genesis, placed, signer).find_map(|input| {
+        let failure = inputs(self.genesis, self.vouchers, placed, signer).find_map(|input| {
             ahead.reach(self.state, input.index);
             let gathered = self.state.gather.len();
             let outcome = self.execute(&input);
@@ -211,6 +213,7 @@ impl Run<'_> {
 #[inline]
 fn inputs<'a>(
     genesis: &'a Genesis,
+    vouchers: &'a CheckedVouchers,
     placed: &Placed<'a>,
     (key, principal): (Slot, Slot),
 ) -> impl Iterator<Item = Input<'a>> {
@@ -228,5 +231,6 @@ fn inputs<'a>(
         key,
         principal,
         envelope_id: header.envelope_id(),
+        vouchers,
     })
 }

@@ -7,13 +7,14 @@ use super::effect::Effects;
 use super::rows::{account_flag, scope, Account, Reference};
 use super::state::{sum, State};
 use super::table::Slot;
+use super::voucher::CheckedVouchers;
 use crate::format::limits::CONT_PAYLOAD_BYTES;
 use crate::format::{object_id, Code, Genesis, Id16, Key32, RecordView};
 
 /// What a rule answers: done, or the code of the check that failed.
 pub type Outcome = Result<(), Code>;
 
-/// UNIQUE of ISSUE, TRANSFER and RESERVE.
+/// UNIQUE of ISSUE, TRANSFER, RESERVE and CHANNEL.
 pub const FLAG_UNIQUE: u16 = 1;
 /// FINAL of CAPTURE.
 pub const FLAG_FINAL: u16 = 2;
@@ -35,6 +36,8 @@ pub struct Input<'a> {
     /// Slot of the principal of the signing key.
     pub principal: Slot,
     pub envelope_id: Id16,
+    /// Those of its block.
+    pub vouchers: &'a CheckedVouchers,
 }
 
 /// A set of scopes.
@@ -59,10 +62,19 @@ impl Scopes {
 pub const OWNER: Scopes = Scopes::of(&[scope::OWNER]);
 pub const OWNER_SPEND: Scopes = Scopes::of(&[scope::OWNER, scope::SPEND]);
 pub const OWNER_METER: Scopes = Scopes::of(&[scope::OWNER, scope::METER]);
+pub const OWNER_SPEND_METER: Scopes = Scopes::of(&[scope::OWNER, scope::SPEND, scope::METER]);
+pub const OWNER_OPERATE: Scopes = Scopes::of(&[scope::OWNER, scope::OPERATE]);
 pub const OPERATE: Scopes = Scopes::of(&[scope::OPERATE]);
 pub const NODE: Scopes = Scopes::of(&[scope::NODE]);
 /// Those that may replace or revoke themselves.
-pub const ANY_OF_PRINCIPALS: Scopes = Scopes::of(&[scope::OWNER, scope::SPEND, scope::METER]);
+pub const ANY_BUT_NODE_AND_OPERATE: Scopes = Scopes::of(&[
+    scope::OWNER,
+    scope::SPEND,
+    scope::METER,
+    scope::READ,
+    scope::AUDIT,
+    scope::CHANNEL,
+]);
 
 /// `Err(code)` unless `holds`.
 #[inline]
@@ -88,7 +100,7 @@ impl Input<'_> {
         require(self.record.is_zero(start, end), Code::ReservedNonzero)
     }
 
-    /// Stage shape of ISSUE, TRANSFER and RESERVE: a reference that is to be unique is not zero.
+    /// Stage shape of ISSUE, TRANSFER, RESERVE and CHANNEL: a reference that is to be unique is not zero.
     #[inline]
     pub fn check_reference_shape(&self) -> Outcome {
         require(
@@ -119,6 +131,13 @@ impl Input<'_> {
         }
         let key = (self.principal, group, self.record.id16(56));
         require(state.references.find(key).is_none(), Code::ReferenceUsed)
+    }
+
+    /// Stage caps: the signer's principal may pay for one more hold or channel.
+    #[inline]
+    pub fn check_pin_cap(&self, state: &State) -> Outcome {
+        let count = state.principals.get(self.principal).pin_count;
+        require(count < self.genesis.cap_open_holds, Code::CapExceeded)
     }
 
     /// Stage caps: there is room for one more remembered reference.
@@ -179,9 +198,15 @@ impl Input<'_> {
 /// Stage state: an account that money may move through.
 #[inline]
 pub fn check_usable(account: &Account) -> Outcome {
-    require(!account.is(account_flag::CLOSED), Code::AccountClosed)?;
-    require(!account.is(account_flag::FROZEN), Code::AccountFrozen)?;
+    check_open_account(account)?;
     require(!account.is(account_flag::ISSUANCE), Code::IssuanceAccount)
+}
+
+/// Stage state: an account that is neither closed nor frozen.
+#[inline]
+pub fn check_open_account(account: &Account) -> Outcome {
+    require(!account.is(account_flag::CLOSED), Code::AccountClosed)?;
+    require(!account.is(account_flag::FROZEN), Code::AccountFrozen)
 }
 
 /// Stage funds of `amount` on an account that is no issuance account.
@@ -215,6 +240,11 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::RESERVE => super::metering::reserve(state, input),
         kind::CAPTURE => super::metering::capture(state, effects, input),
         kind::RELEASE => super::metering::release(state, effects, input),
+        kind::EXTEND => super::metering::extend(state, input),
+        kind::VOUCHER => super::channel::voucher(state, effects, input),
+        kind::CHANNEL => super::channel::channel(state, input),
+        kind::TOP_UP => super::channel::top_up(state, input),
+        kind::CHANNEL_CLOSE => super::channel::channel_close(state, effects, input),
         kind::ISSUE => super::unit::issue(state, input),
         kind::UNIT => super::unit::unit(state, input),
         kind::ACCOUNT => super::registry::account(state, input),

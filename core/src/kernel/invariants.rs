@@ -1,8 +1,8 @@
 //! What must hold after every record (semantics.md section 4), over the whole state; and that what
 //! is derived is what the rows say. For tests, auditors and restored checkpoints: it reads all.
 
-use super::expiry::NEVER;
-use super::rows::{account_flag, Account, HoldStatus, Principal};
+use super::rows::{account_flag, Account, ChannelStatus, HoldStatus, Principal};
+use super::schedule::{Schedule, NEVER};
 use super::state::State;
 use super::table::{Row, Slot, Table};
 
@@ -33,7 +33,7 @@ impl State {
         let mut problems = Vec::new();
         self.verify_units(&mut problems);
         self.verify_available(&mut problems);
-        self.verify_holds(&mut problems);
+        self.verify_pinned(&mut problems);
         self.verify_counters(&mut problems);
         self.verify_orders(&mut problems);
         problems
@@ -71,7 +71,7 @@ impl State {
         }
     }
 
-    fn verify_holds(&self, problems: &mut Vec<String>) {
+    fn verify_pinned(&self, problems: &mut Vec<String>) {
         let mut pending: Vec<[Total; 2]> = by_slot(&self.accounts);
         for hold in self.holds.rows() {
             if hold.captured > hold.maximum {
@@ -84,12 +84,28 @@ impl State {
                 problems.push("status and end of a hold contradict each other".to_owned());
             }
         }
+        for channel in self.channels.rows() {
+            let is_closed = channel.status == ChannelStatus::Closed;
+            let is_closing = channel.status == ChannelStatus::Closing;
+            if channel.paid > channel.deposit || channel.paid > channel.highest {
+                problems.push("a channel paid more than its deposit or its vouchers".to_owned());
+            } else if !is_closed {
+                pending[channel.payer as usize][0].add(channel.rest());
+                pending[channel.payee as usize][1].add(channel.rest());
+            }
+            if is_closed != (channel.ended_at_ns != 0) || is_closing != (channel.closes_at_ns != 0)
+            {
+                problems.push("status and times of a channel contradict each other".to_owned());
+            }
+        }
         for slot in self.accounts.slots() {
             let account = self.accounts.get(slot);
             let exact = |low| Total { carries: 0, low };
             let columns = [account.debits_pending, account.credits_pending].map(exact);
             if pending[slot as usize] != columns {
-                problems.push("pending columns are not the rests of the open holds".to_owned());
+                problems.push(
+                    "pending columns are not the rests of open holds and channels".to_owned(),
+                );
             }
         }
     }
@@ -102,7 +118,13 @@ impl State {
         for hold in self.holds.rows() {
             if hold.status == HoldStatus::Open {
                 let owner = self.accounts.get(hold.payer).owner;
-                counted[owner as usize].open_hold_count += 1;
+                counted[owner as usize].pin_count += 1;
+            }
+        }
+        for channel in self.channels.rows() {
+            if channel.status != ChannelStatus::Closed {
+                let owner = self.accounts.get(channel.payer).owner;
+                counted[owner as usize].pin_count += 1;
             }
         }
         for name in self.names.rows() {
@@ -138,6 +160,12 @@ impl State {
             .map(|hold| hold.expires_at_ns)
             .collect();
         let next = open.iter().copied().min().unwrap_or(NEVER);
+        let channels = |status| {
+            let rows = self.channels.rows();
+            rows.filter(move |channel| channel.status == status)
+        };
+        let closing = channels(ChannelStatus::Closing).map(|channel| channel.closes_at_ns);
+        let closed = channels(ChannelStatus::Closed).map(|channel| channel.ended_at_ns);
         let checks = [
             (
                 self.expiries.len() == open.len()
@@ -145,6 +173,20 @@ impl State {
                 "a hold is neither open nor ended",
             ),
             (self.expiries.next_ns() == next, "the next expiry is wrong"),
+            (
+                is_scheduled(&self.closings, closing) && is_scheduled(&self.closed, closed),
+                "the order of closing or closed channels is wrong",
+            ),
+            (
+                self.closed.last_ns().is_none_or(|last| self.is_past(last)),
+                "a channel was closed in the future",
+            ),
+            (
+                self.holds
+                    .rows()
+                    .all(|hold| self.is_past(hold.created_at_ns)),
+                "a hold was made in the future",
+            ),
             (
                 self.ended.iter().is_sorted_by_key(ended)
                     && self
@@ -197,13 +239,22 @@ impl State {
     }
 }
 
+/// Whether a schedule has as many rows as there are moments, and the same first and last.
+fn is_scheduled(schedule: &Schedule, moments: impl Iterator<Item = u64>) -> bool {
+    let moments: Vec<u64> = moments.collect();
+    let first = moments.iter().copied().min().unwrap_or(NEVER);
+    schedule.len() == moments.len()
+        && schedule.next_ns() == first
+        && schedule.last_ns() == moments.iter().copied().max()
+}
+
 fn same_counts(a: &Principal, b: &Principal) -> bool {
     let counts = |p: &Principal| {
         let mut keys = p.keys.clone();
         keys.sort_unstable();
         (
             p.account_count,
-            p.open_hold_count,
+            p.pin_count,
             p.name_count,
             p.reference_count,
             p.live_id_count,

@@ -5,7 +5,7 @@
 //! again before the rows they refer to, and what was appended last leaves first. Consumed ids and
 //! sweeps are not journalled: they happen before the journal is switched on.
 
-use super::rows::{Account, Hold, HoldStatus, Key};
+use super::rows::{Account, Channel, Hold, HoldStatus, Key};
 use super::state::{broken, State};
 use super::table::Slot;
 
@@ -20,6 +20,8 @@ pub enum Undo {
     AccountChanged(Slot, Account),
     HoldInserted(Slot),
     HoldChanged(Slot, Hold),
+    ChannelInserted(Slot),
+    ChannelChanged(Slot, Channel),
     ReferenceInserted,
 }
 
@@ -89,10 +91,15 @@ impl State {
             Undo::HoldInserted(slot) => {
                 let hold = *self.holds.get(slot);
                 self.expiries.remove(hold.expires_at_ns, hold.id);
-                self.payer_principal(&hold).open_hold_count -= 1;
+                self.payer_principal(hold.payer).pin_count -= 1;
                 self.holds.remove(slot);
             }
             Undo::HoldChanged(slot, old) => self.take_back_hold(slot, old),
+            Undo::ChannelInserted(slot) => {
+                self.leave_channel(slot);
+                self.channels.remove(slot);
+            }
+            Undo::ChannelChanged(slot, old) => self.rewrite_channel(slot, old),
             Undo::ReferenceInserted => match self.references.pop_back() {
                 Some(row) => self.principals.get_mut(row.principal).reference_count -= 1,
                 None => broken("no reference to take back"),
@@ -101,14 +108,16 @@ impl State {
     }
 
     fn take_back_hold(&mut self, slot: Slot, old: Hold) {
-        let was_ended = self.holds.get(slot).status != HoldStatus::Open;
+        let now = *self.holds.get(slot);
         *self.holds.get_mut(slot) = old;
-        if was_ended {
+        if now.status == HoldStatus::Open {
+            self.expiries.remove(now.expires_at_ns, now.id);
+        } else {
             if self.ended.pop_back() != Some(slot) {
                 broken("the hold that ended last is not the one to take back");
             }
-            self.expiries.insert(old.expires_at_ns, old.id, slot);
-            self.payer_principal(&old).open_hold_count += 1;
+            self.payer_principal(old.payer).pin_count += 1;
         }
+        self.expiries.insert(old.expires_at_ns, old.id, slot);
     }
 }

@@ -1,6 +1,8 @@
 //! Group 1: KEY adds, revokes and rotates the keys of the signer's own principal.
 
-use super::input::{require, Input, Outcome, ANY_OF_PRINCIPALS, OWNER};
+use super::input::{
+    require, Input, Outcome, ANY_BUT_NODE_AND_OPERATE, OPERATE, OWNER, OWNER_OPERATE,
+};
 use super::rows::{scope, Key};
 use super::state::State;
 use super::table::Slot;
@@ -58,9 +60,12 @@ fn new_key(input: &Input<'_>, scope: u16, until_ns: u64) -> Key {
 
 fn add(state: &mut State, input: &Input<'_>) -> Outcome {
     let (scope, until_ns) = (record_scope(input), record_until_ns(input));
-    let may_be_added = matches!(scope, scope::OWNER | scope::SPEND | scope::METER);
-    require(may_be_added, Code::BadField)?;
-    input.check_signer(state, &OWNER)?;
+    let signers = match scope {
+        scope::OWNER | scope::SPEND | scope::METER | scope::READ | scope::CHANNEL => &OWNER,
+        scope::AUDIT => &OPERATE,
+        _ => return Err(Code::BadField),
+    };
+    input.check_signer(state, signers)?;
     check_principal(state, input)?;
     require(
         state.keys.find(record_key(input)).is_none(),
@@ -80,15 +85,19 @@ fn revoke(state: &mut State, input: &Input<'_>) -> Outcome {
     let key = record_key(input);
     let revokes_itself = key == *input.signer;
     let scopes = if revokes_itself {
-        &ANY_OF_PRINCIPALS
+        &ANY_BUT_NODE_AND_OPERATE
     } else {
-        &OWNER
+        &OWNER_OPERATE
     };
     input.check_signer(state, scopes)?;
     check_principal(state, input)?;
     let slot = state.keys.find(key).ok_or(Code::KeyNotFound)?;
     let row = *state.keys.get(slot);
     require(row.principal == input.principal, Code::KeyNotFound)?;
+    // Cannot fail: an operator's principal has no other keys beside the signing one.
+    let is_operator = state.keys.get(input.key).scope == scope::OPERATE;
+    let may_revoke = !is_operator || row.scope == scope::AUDIT;
+    require(may_revoke, Code::ScopeDenied)?;
     require(!row.revoked, Code::KeyState)?;
     if row.scope == scope::OWNER {
         require(has_other_owner_key(state, input, slot), Code::LastOwnerKey)?;
@@ -109,7 +118,7 @@ fn has_other_owner_key(state: &State, input: &Input<'_>, revoked: Slot) -> bool 
 fn rotate(state: &mut State, input: &Input<'_>) -> Outcome {
     let until_ns = record_until_ns(input);
     require(record_scope(input) == 0, Code::BadField)?;
-    input.check_signer(state, &ANY_OF_PRINCIPALS)?;
+    input.check_signer(state, &ANY_BUT_NODE_AND_OPERATE)?;
     check_principal(state, input)?;
     require(
         state.keys.find(record_key(input)).is_none(),

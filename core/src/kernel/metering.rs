@@ -1,11 +1,11 @@
-//! Group 4: RESERVE, CAPTURE and RELEASE.
+//! Group 4: RESERVE, EXTEND, CAPTURE and RELEASE.
 
 use super::effect::{Cause, Effects};
 use super::input::{
-    check_funds, check_room, check_usable, require, Input, Outcome, FLAG_FINAL, FLAG_UNIQUE,
-    OWNER_METER, OWNER_SPEND,
+    check_funds, check_open_account, check_room, check_usable, require, Input, Outcome, FLAG_FINAL,
+    FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
 };
-use super::rows::{account_flag, Hold, HoldStatus};
+use super::rows::{Hold, HoldStatus};
 use super::state::{difference, sum, State};
 use super::table::Slot;
 use crate::format::{Code, Id16};
@@ -37,22 +37,13 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     check_usable(payer)?;
     check_usable(payee)?;
     require(payer.unit == payee.unit, Code::UnitMismatch)?;
-    check_expiry(input, expires_at_ns)?;
-    let open_holds = state.principals.get(input.principal).open_hold_count;
-    require(open_holds < input.genesis.cap_open_holds, Code::CapExceeded)?;
+    check_expiry(input, expires_at_ns, input.t)?;
+    input.check_pin_cap(state)?;
     input.check_reference_cap(state)?;
     check_funds(payer, maximum)?;
     check_room(payee.credits_pending, maximum)?;
 
-    let payer = state.account_mut(payer_slot);
-    payer.debits_pending = sum(payer.debits_pending, maximum, "debits_pending leaves u128");
-    let payee = state.account_mut(payee_slot);
-    payee.credits_pending = sum(
-        payee.credits_pending,
-        maximum,
-        "credits_pending leaves u128",
-    );
-    state.insert_hold(Hold {
+    let hold = Hold {
         id,
         payer: payer_slot,
         payee: payee_slot,
@@ -61,16 +52,18 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
         expires_at_ns,
         status: HoldStatus::Open,
         ended_at_ns: 0,
-    });
+        created_at_ns: input.t,
+    };
+    state.add_pending((&hold).into(), maximum);
+    state.insert_hold(hold);
     input.remember_reference(state, GROUP);
     Ok(())
 }
 
-/// `t + 1 s <= expires_at <= t + hold_max_lifetime`, in exact arithmetic.
-fn check_expiry(input: &Input<'_>, expires_at_ns: u64) -> Outcome {
-    let t = u128::from(input.t);
-    let soonest = t + u128::from(MIN_HOLD_LIFETIME_NS);
-    let latest = t + u128::from(input.genesis.hold_max_lifetime_ns);
+/// `t + 1 s <= expires_at <= created_at + hold_max_lifetime`, in exact arithmetic.
+fn check_expiry(input: &Input<'_>, expires_at_ns: u64, created_at_ns: u64) -> Outcome {
+    let soonest = u128::from(input.t) + u128::from(MIN_HOLD_LIFETIME_NS);
+    let latest = u128::from(created_at_ns) + u128::from(input.genesis.hold_max_lifetime_ns);
     let fits = (soonest..=latest).contains(&u128::from(expires_at_ns));
     require(fits, Code::ExpiryInvalid)
 }
@@ -79,16 +72,67 @@ fn check_expiry(input: &Input<'_>, expires_at_ns: u64) -> Outcome {
 fn payees_hold(state: &State, input: &Input<'_>, id: Id16) -> Result<Slot, Code> {
     let slot = state.holds.find(id).ok_or(Code::HoldNotFound)?;
     let hold = state.holds.get(slot);
-    let payee = state.accounts.get(hold.payee).owner;
-    if payee == input.principal {
-        return Ok(slot);
+    check_side(state, input, [hold.payee, hold.payer], Code::NotPayee)?;
+    Ok(slot)
+}
+
+/// Existence of a hold for its payer: strangers see none, the payee may not.
+fn payers_hold(state: &State, input: &Input<'_>, id: Id16) -> Result<Slot, Code> {
+    let slot = state.holds.find(id).ok_or(Code::HoldNotFound)?;
+    let hold = state.holds.get(slot);
+    check_side(state, input, [hold.payer, hold.payee], Code::NotPayer)?;
+    Ok(slot)
+}
+
+/// The signer's principal owns the first account; `wrong_side` if it owns the second alone.
+fn check_side(
+    state: &State,
+    input: &Input<'_>,
+    [right, wrong]: [Slot; 2],
+    wrong_side: Code,
+) -> Outcome {
+    let is_own = |account: Slot| state.accounts.get(account).owner == input.principal;
+    if is_own(right) {
+        return Ok(());
     }
-    let payer = state.accounts.get(hold.payer).owner;
-    Err(if payer == input.principal {
-        Code::NotPayee
+    Err(if is_own(wrong) {
+        wrong_side
     } else {
         Code::HoldNotFound
     })
+}
+
+/// Raises a hold's maximum, puts its expiry off, or both.
+pub fn extend(state: &mut State, input: &Input<'_>) -> Outcome {
+    let record = input.record;
+    let (id, additional, expires_at_ns) = (record.id16(8), record.u128(24), record.u64(72));
+    input.check_flags_and_conts(0)?;
+    input.check_reserved(6, 8)?;
+    input.check_reserved(40, 72)?;
+    input.check_reserved(80, 112)?;
+    require(additional != 0 || expires_at_ns != 0, Code::BadField)?;
+    input.check_signer(state, &OWNER_SPEND)?;
+    let slot = payers_hold(state, input, id)?;
+    let hold = *state.holds.get(slot);
+    check_open(&hold, input.t)?;
+    let payer = state.accounts.get(hold.payer);
+    let payee = state.accounts.get(hold.payee);
+    check_open_account(payer)?;
+    check_open_account(payee)?;
+    if expires_at_ns != 0 {
+        require(expires_at_ns >= hold.expires_at_ns, Code::ExpiryInvalid)?;
+        check_expiry(input, expires_at_ns, hold.created_at_ns)?;
+    }
+    check_funds(payer, additional)?;
+    check_room(hold.maximum, additional)?;
+    check_room(payee.credits_pending, additional)?;
+
+    state.add_pending((&hold).into(), additional);
+    let maximum = sum(hold.maximum, additional, "a hold's maximum leaves u128");
+    // No sooner than before, or 0 for unchanged.
+    let expires_at_ns = expires_at_ns.max(hold.expires_at_ns);
+    state.extend_hold(slot, maximum, expires_at_ns);
+    Ok(())
 }
 
 /// Posts what was used so far, cumulatively; FINAL frees the rest.
@@ -109,21 +153,16 @@ pub fn capture(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
     }
     check_open(&hold, input.t)?;
     let payee = state.accounts.get(hold.payee);
-    require(!payee.is(account_flag::CLOSED), Code::AccountClosed)?;
-    require(!payee.is(account_flag::FROZEN), Code::AccountFrozen)?;
+    check_open_account(payee)?;
     require(cumulative >= hold.captured, Code::CaptureLowered)?;
     require(cumulative <= hold.maximum, Code::CaptureExceedsHold)?;
     let step = difference(cumulative, hold.captured, "capture below captured");
     check_room(payee.credits_posted, step)?;
 
     if step > 0 {
-        state.free_pending(&hold, step);
-        let payer = state.account_mut(hold.payer);
-        payer.debits_posted = sum(payer.debits_posted, step, "debits_posted leaves u128");
-        let payee = state.account_mut(hold.payee);
-        payee.credits_posted = sum(payee.credits_posted, step, "credits_posted leaves u128");
+        state.post_pending((&hold).into(), step);
         state.set_captured(slot, cumulative);
-        effects.push(state, Cause::Capture, input.index, &hold, step);
+        effects.push(state, Cause::Capture, input.index, (&hold).into(), step);
     }
     if is_final {
         end(state, effects, input, slot, HoldStatus::Captured);
@@ -164,8 +203,8 @@ fn end(
     let hold = *state.holds.get(slot);
     let rest = hold.rest();
     if rest > 0 {
-        state.free_pending(&hold, rest);
-        effects.push(state, Cause::Release, input.index, &hold, rest);
+        state.free_pending((&hold).into(), rest);
+        effects.push(state, Cause::Release, input.index, (&hold).into(), rest);
     }
     state.end_hold(slot, status, input.t);
 }

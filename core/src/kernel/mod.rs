@@ -7,9 +7,10 @@
 //! | file | what |
 //! |---|---|
 //! | `apply`, `envelope`, `input`, `ahead` | a block, an envelope, a record with its stages |
-//! | `registry`, `key`, `unit`, `money`, `metering`, `system` | the rules, one function a kind |
+//! | `registry`, `key`, `unit`, `money`, `metering`, `channel`, `system` | the rules, one function a kind |
+//! | `pending`, `voucher` | amounts that are pinned; vouchers, verified before they are needed |
 //! | `sweep`, `effect`, `leaf` | pruning and expiry, computed postings, what the log tree gets |
-//! | `state`, `rows`, `table`, `window`, `expiry`, `journal` | the tables and their changes |
+//! | `state`, `rows`, `table`, `window`, `schedule`, `journal` | the tables and their changes |
 //! | `encode`, `decode`, `checkpoint`, `invariants` | state rows and digest, there and back |
 //! | `gather`, `touched`, `history` | which accounts a record has to do with |
 //! | `query`, `admit`, `cell`, `packed`, `python*` | what the shell asks, and how |
@@ -22,6 +23,7 @@ mod ahead;
 mod apply;
 #[cfg(any(test, feature = "python"))]
 mod cell;
+mod channel;
 mod checkpoint;
 #[cfg(test)]
 mod collisions;
@@ -29,7 +31,6 @@ mod decode;
 mod effect;
 mod encode;
 mod envelope;
-mod expiry;
 mod gather;
 mod history;
 mod input;
@@ -40,6 +41,7 @@ mod leaf;
 mod metering;
 mod money;
 mod packed;
+mod pending;
 #[cfg(feature = "python")]
 mod python;
 #[cfg(feature = "python")]
@@ -49,12 +51,14 @@ mod python_history;
 mod query;
 mod registry;
 mod rows;
+mod schedule;
 mod state;
 mod sweep;
 mod system;
 mod table;
 mod touched;
 mod unit;
+mod voucher;
 mod window;
 
 pub use apply::{Applied, BlockError, EnvelopeOutcome};
@@ -64,6 +68,7 @@ pub use history::HistoryGap;
 pub use python::register;
 pub use query::KernelStatus;
 pub use table::Slot;
+pub use voucher::{CheckedVouchers, VoucherBatch};
 
 use crate::format::Genesis;
 use crate::tree::Frontier;

@@ -109,10 +109,14 @@ impl PyKernel {
         self.bytes_of(py, |kernel| kernel.checkpoint(applied_index))
     }
 
-    fn apply(&self, py: Python<'_>, block: PyBackedBytes) -> PyResult<PyApplied> {
+    /// The vouchers are verified without a lock: others may read and admit meanwhile.
+    #[pyo3(signature = (block, threads = 1))]
+    fn apply(&self, py: Python<'_>, block: PyBackedBytes, threads: usize) -> PyResult<PyApplied> {
         let applied = py.detach(|| {
+            let batch = self.cell.read(|kernel| kernel.collect_vouchers(&block))?;
+            let vouchers = batch.verify(threads);
             self.cell
-                .change(|kernel| kernel.apply(&block))
+                .change(|kernel| kernel.apply_checked(&block, &vouchers))
                 .map(|applied| applied.map(PyApplied::new))
         })?;
         applied.map_err(|error| BlockError::new_err(error.to_string()))
@@ -159,6 +163,11 @@ impl PyKernel {
     fn holds<'py>(&self, py: Python<'py>, ids: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
         check_ids(&ids)?;
         self.bytes_of(py, |kernel| kernel.hold_rows(&ids))
+    }
+
+    fn channels<'py>(&self, py: Python<'py>, ids: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
+        check_ids(&ids)?;
+        self.bytes_of(py, |kernel| kernel.channel_rows(&ids))
     }
 
     fn key<'py>(
@@ -268,6 +277,11 @@ impl PyKernelStatus {
     #[getter]
     fn open_holds(&self) -> usize {
         self.inner.open_holds
+    }
+
+    #[getter]
+    fn channels(&self) -> usize {
+        self.inner.channels
     }
 
     #[getter]

@@ -1,6 +1,7 @@
 //! Reads of single rows, and of what the kernel says of itself.
 
-use super::encode::{ACCOUNT_ROW_BYTES, HOLD_ROW_BYTES};
+use super::encode::{ACCOUNT_ROW_BYTES, CHANNEL_ROW_BYTES, HOLD_ROW_BYTES};
+use super::schedule::NEVER;
 use super::Kernel;
 use crate::format::{id16_at, Genesis, Hash32, Id16, Key32};
 
@@ -17,9 +18,11 @@ pub struct KernelStatus {
     pub accounts: usize,
     pub holds: usize,
     pub open_holds: usize,
+    /// Open and closing ones, and closed ones that are still remembered.
+    pub channels: usize,
     pub live_ids: usize,
     pub references: usize,
-    /// When the next open hold expires; 0 without any.
+    /// When the next open hold expires or the next closing channel closes; 0 without any.
     pub next_expiry_ns: u64,
 }
 
@@ -30,7 +33,6 @@ impl Kernel {
 
     pub fn status(&self) -> KernelStatus {
         let state = &self.state;
-        let has_open = state.expiries.len() > 0;
         KernelStatus {
             next_sequence: state.next_sequence,
             min_next_timestamp_ns: state.min_next_timestamp_ns,
@@ -42,12 +44,12 @@ impl Kernel {
             accounts: state.accounts.len(),
             holds: state.holds.len(),
             open_holds: state.expiries.len(),
+            channels: state.channels.len(),
             live_ids: state.live_ids.len(),
             references: state.references.len(),
-            next_expiry_ns: if has_open {
-                state.expiries.next_ns()
-            } else {
-                0
+            next_expiry_ns: match state.next_due_ns() {
+                NEVER => 0,
+                due_ns => due_ns,
             },
         }
     }
@@ -83,6 +85,14 @@ impl Kernel {
         let holds = &self.state.holds;
         rows_of(ids, [0; HOLD_ROW_BYTES], |id| {
             holds.find_row(id).map(|row| self.state.hold_row(row))
+        })
+    }
+
+    /// Row of table 10 for each id of 16 bytes, all zero where there is none.
+    pub fn channel_rows(&self, ids: &[u8]) -> Vec<u8> {
+        let channels = &self.state.channels;
+        rows_of(ids, [0; CHANNEL_ROW_BYTES], |id| {
+            channels.find_row(id).map(|row| self.state.channel_row(row))
         })
     }
 

@@ -25,6 +25,10 @@ pub mod scope {
     pub const METER: u16 = 3;
     pub const NODE: u16 = 4;
     pub const OPERATE: u16 = 5;
+    pub const READ: u16 = 7;
+    pub const AUDIT: u16 = 8;
+    pub const CHANNEL: u16 = 10;
+    pub const ALL: [u16; 8] = [OWNER, SPEND, METER, NODE, OPERATE, READ, AUDIT, CHANNEL];
 }
 
 /// Flags of an account.
@@ -44,8 +48,8 @@ pub struct Principal {
     /// Slots of its keys, whatever their status.
     pub keys: Vec<Slot>,
     pub account_count: u32,
-    /// Open holds whose payer account is one of its own.
-    pub open_hold_count: u32,
+    /// Open holds, and channels not closed, whose payer account is one of its own.
+    pub pin_count: u32,
     pub name_count: u32,
     pub reference_count: u32,
     pub live_id_count: u32,
@@ -123,6 +127,37 @@ pub struct Hold {
     pub status: HoldStatus,
     /// 0 while open.
     pub ended_at_ns: u64,
+    /// When its RESERVE was applied.
+    pub created_at_ns: u64,
+}
+
+/// How a channel stands; the numbers are those of its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum ChannelStatus {
+    Open = 1,
+    Closing = 2,
+    Closed = 3,
+}
+
+/// Table 10.
+#[derive(Debug, Clone, Copy)]
+pub struct Channel {
+    pub id: Id16,
+    pub payer: Slot,
+    pub payee: Slot,
+    /// Signs its vouchers.
+    pub key: Key32,
+    pub deposit: u128,
+    pub paid: u128,
+    /// The highest cumulative amount redeemed.
+    pub highest: u128,
+    pub challenge_ns: u64,
+    /// 0 unless closing.
+    pub closes_at_ns: u64,
+    pub status: ChannelStatus,
+    /// 0 until closed.
+    pub ended_at_ns: u64,
 }
 
 /// Table 8.
@@ -189,6 +224,15 @@ impl Row for Account {
 }
 
 impl Row for Hold {
+    type Key = Id16;
+
+    #[inline]
+    fn key(&self) -> Id16 {
+        self.id
+    }
+}
+
+impl Row for Channel {
     type Key = Id16;
 
     #[inline]
@@ -265,6 +309,27 @@ impl Hold {
         match self.maximum.checked_sub(self.captured) {
             Some(rest) => rest,
             None => panic!("kernel invariant broken: a hold paid more than it holds"),
+        }
+    }
+}
+
+impl Channel {
+    /// What it may still pay or give back.
+    #[inline]
+    pub fn rest(&self) -> u128 {
+        match self.deposit.checked_sub(self.paid) {
+            Some(rest) => rest,
+            None => panic!("kernel invariant broken: a channel paid more than its deposit"),
+        }
+    }
+
+    /// Whether it is closed, or its challenge period has passed at `t`, swept or not.
+    #[inline]
+    pub fn is_over(&self, t: u64) -> bool {
+        match self.status {
+            ChannelStatus::Open => false,
+            ChannelStatus::Closing => self.closes_at_ns <= t,
+            ChannelStatus::Closed => true,
         }
     }
 }

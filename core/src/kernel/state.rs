@@ -9,13 +9,13 @@ use std::collections::VecDeque;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::expiry::Expiries;
 use super::gather::Gather;
 use super::journal::{Journal, Undo};
 use super::rows::{
-    account_flag, principal_type, scope, Account, Hold, HoldStatus, Key, LiveId, Name, Principal,
-    Reference, Unit,
+    account_flag, principal_type, scope, Account, Channel, ChannelStatus, Hold, HoldStatus, Key,
+    LiveId, Name, Principal, Reference, Unit,
 };
+use super::schedule::Schedule;
 use super::table::{Slot, Table};
 use super::window::Window;
 use crate::format::{Genesis, Hash32, Id16};
@@ -31,6 +31,7 @@ pub struct State {
     pub units: Table<Unit>,
     pub accounts: Table<Account>,
     pub holds: Table<Hold>,
+    pub channels: Table<Channel>,
     pub live_ids: Window<LiveId>,
     pub references: Window<Reference>,
     /// (owner, name kind, hash of the text) of every name.
@@ -38,10 +39,14 @@ pub struct State {
     /// Units by symbol.
     pub symbols: HashMap<[u8; 16], Slot>,
     /// Open holds in the order in which they expire.
-    pub expiries: Expiries,
+    pub expiries: Schedule,
     /// Ended holds in the order in which they ended, which is that of
     /// (ended_at_ns, expires_at_ns, id).
     pub ended: VecDeque<Slot>,
+    /// Closing channels in the order in which they close.
+    pub closings: Schedule,
+    /// Closed channels in the order of (ended_at_ns, id).
+    pub closed: Schedule,
     pub journal: Journal,
     /// What the history index gets to know; no part of the state.
     pub gather: Gather,
@@ -181,8 +186,19 @@ impl State {
     pub fn insert_hold(&mut self, hold: Hold) {
         let slot = self.holds.insert(hold);
         self.expiries.insert(hold.expires_at_ns, hold.id, slot);
-        self.payer_principal(&hold).open_hold_count += 1;
+        self.payer_principal(hold.payer).pin_count += 1;
         self.journal.note(|| Undo::HoldInserted(slot));
+    }
+
+    /// Raises the maximum of an open hold and sets when it expires; the columns are the caller's.
+    pub fn extend_hold(&mut self, slot: Slot, maximum: u128, expires_at_ns: u64) {
+        let hold = self.holds.get_mut(slot);
+        self.journal.note(|| Undo::HoldChanged(slot, *hold));
+        let before = *hold;
+        hold.maximum = maximum;
+        hold.expires_at_ns = expires_at_ns;
+        self.expiries.remove(before.expires_at_ns, before.id);
+        self.expiries.insert(expires_at_ns, before.id, slot);
     }
 
     /// Sets what an open hold has paid so far; the columns are the caller's.
@@ -204,7 +220,66 @@ impl State {
         let hold = *hold;
         self.expiries.remove(hold.expires_at_ns, hold.id);
         self.ended.push_back(slot);
-        self.payer_principal(&hold).open_hold_count -= 1;
+        self.payer_principal(hold.payer).pin_count -= 1;
+    }
+
+    /// Adds a channel; the pending columns are the caller's.
+    pub fn insert_channel(&mut self, channel: Channel) {
+        let slot = self.channels.insert(channel);
+        self.enter_channel(slot);
+        self.journal.note(|| Undo::ChannelInserted(slot));
+    }
+
+    /// Writes the row of a channel anew; its id and its accounts stay. The columns are the
+    /// caller's.
+    pub fn change_channel(&mut self, slot: Slot, channel: Channel) {
+        let before = *self.channels.get(slot);
+        if before.status == ChannelStatus::Closed {
+            broken("a channel is closed once");
+        }
+        self.journal.note(|| Undo::ChannelChanged(slot, before));
+        self.rewrite_channel(slot, channel);
+    }
+
+    /// As `change_channel`, in any direction and without a note.
+    pub fn rewrite_channel(&mut self, slot: Slot, channel: Channel) {
+        self.leave_channel(slot);
+        *self.channels.get_mut(slot) = channel;
+        self.enter_channel(slot);
+    }
+
+    /// Enters a channel into the order and the count that its status asks for.
+    pub fn enter_channel(&mut self, slot: Slot) {
+        let channel = *self.channels.get(slot);
+        match channel.status {
+            ChannelStatus::Open => {}
+            ChannelStatus::Closing => {
+                self.closings.insert(channel.closes_at_ns, channel.id, slot);
+            }
+            ChannelStatus::Closed => self.closed.insert(channel.ended_at_ns, channel.id, slot),
+        }
+        if channel.status != ChannelStatus::Closed {
+            self.payer_principal(channel.payer).pin_count += 1;
+        }
+    }
+
+    /// Takes back what `enter_channel` did.
+    pub fn leave_channel(&mut self, slot: Slot) {
+        let channel = *self.channels.get(slot);
+        match channel.status {
+            ChannelStatus::Open => {}
+            ChannelStatus::Closing => self.closings.remove(channel.closes_at_ns, channel.id),
+            ChannelStatus::Closed => self.closed.remove(channel.ended_at_ns, channel.id),
+        }
+        if channel.status != ChannelStatus::Closed {
+            self.payer_principal(channel.payer).pin_count -= 1;
+        }
+    }
+
+    /// When the next hold expires or the next channel closes.
+    #[inline]
+    pub fn next_due_ns(&self) -> u64 {
+        self.expiries.next_ns().min(self.closings.next_ns())
     }
 
     /// Remembers a UNIQUE reference.
@@ -220,8 +295,9 @@ impl State {
         self.principals.get_mut(live.principal).live_id_count += 1;
     }
 
-    pub fn payer_principal(&mut self, hold: &Hold) -> &mut Principal {
-        let owner = self.accounts.get(hold.payer).owner;
+    /// The principal of a payer's account.
+    pub fn payer_principal(&mut self, payer: Slot) -> &mut Principal {
+        let owner = self.accounts.get(payer).owner;
         self.principals.get_mut(owner)
     }
 }

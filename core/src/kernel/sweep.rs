@@ -1,15 +1,16 @@
-//! Forgetting what is past its window, and freeing holds that have expired (semantics.md
-//! section 1). Both go by log time alone and are bounded for each block.
+//! Forgetting what is past its window, and freeing what holds and channels pin once it is due
+//! (semantics.md section 1). Both go by log time alone and are bounded for each block.
 
 use super::effect::{Cause, Effects};
-use super::rows::{Hold, HoldStatus};
-use super::state::{difference, State};
+use super::rows::{Channel, ChannelStatus, HoldStatus};
+use super::state::State;
+use super::table::Slot;
 use crate::format::limits::ID_FUTURE_TOLERANCE_NS;
 use crate::format::Genesis;
 
 /// Rows of each table that one block may prune.
 pub const MAX_PRUNED: usize = 10_000;
-/// Holds that one block may sweep.
+/// Holds and channels that one block may sweep.
 pub const MAX_SWEPT: u32 = 10_000;
 
 /// Whether `moment + window < now`, in exact arithmetic.
@@ -23,6 +24,7 @@ impl State {
         self.prune_live_ids(genesis.max_lifetime_ns, t0);
         self.prune_references(genesis.reference_window_ns, t0);
         self.prune_holds(genesis.hold_retention_ns, t0);
+        self.prune_channels(genesis.hold_retention_ns, t0);
     }
 
     fn prune_live_ids(&mut self, lifetime_ns: u64, t0: u64) {
@@ -67,34 +69,55 @@ impl State {
         }
     }
 
-    /// Frees the holds that have expired at `t`, at most `budget` of them, which it lowers.
+    fn prune_channels(&mut self, retention_ns: u64, t0: u64) {
+        for _ in 0..MAX_PRUNED {
+            match self.closed.first() {
+                Some(slot) if is_past(self.closed.next_ns(), retention_ns, 0, t0) => {
+                    self.leave_channel(slot);
+                    self.channels.remove(slot);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Frees the holds that have expired at `t`, then closes the channels that are due; at most
+    /// `budget` of them together, which it lowers.
     pub fn sweep(&mut self, t: u64, index: u32, budget: &mut u32, effects: &mut Effects) {
         while *budget > 0 && self.expiries.next_ns() <= t {
             let Some(slot) = self.expiries.first() else {
-                return;
+                break;
             };
             *budget -= 1;
             let hold = *self.holds.get(slot);
             let rest = hold.rest();
-            self.free_pending(&hold, rest);
+            self.free_pending((&hold).into(), rest);
             self.end_hold(slot, HoldStatus::Expired, t);
-            effects.push(self, Cause::Expiry, index, &hold, rest);
+            effects.push(self, Cause::Expiry, index, (&hold).into(), rest);
+        }
+        while *budget > 0 && self.closings.next_ns() <= t {
+            let Some(slot) = self.closings.first() else {
+                return;
+            };
+            *budget -= 1;
+            let rest = self.close_channel(slot, t);
+            let pin = self.channels.get(slot).into();
+            effects.push(self, Cause::ChannelClose, index, pin, rest);
         }
     }
 
-    /// Takes `amount` out of the pending columns of a hold's accounts.
-    pub fn free_pending(&mut self, hold: &Hold, amount: u128) {
-        let payer = self.account_mut(hold.payer);
-        payer.debits_pending = difference(
-            payer.debits_pending,
-            amount,
-            "debits_pending below the rests of the open holds",
-        );
-        let payee = self.account_mut(hold.payee);
-        payee.credits_pending = difference(
-            payee.credits_pending,
-            amount,
-            "credits_pending below the rests of the open holds",
-        );
+    /// Closes a channel, gives its rest back to the payer and says how much that is.
+    pub fn close_channel(&mut self, slot: Slot, t: u64) -> u128 {
+        let channel = *self.channels.get(slot);
+        let rest = channel.rest();
+        self.free_pending((&channel).into(), rest);
+        let closed = Channel {
+            closes_at_ns: 0,
+            status: ChannelStatus::Closed,
+            ended_at_ns: t,
+            ..channel
+        };
+        self.change_channel(slot, closed);
+        rest
     }
 }

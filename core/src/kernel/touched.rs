@@ -2,18 +2,20 @@
 //!
 //! | record | is in the history of |
 //! |---|---|
-//! | executed | every account that it changed or made; if none, those of the hold that it names |
-//! | refused | the accounts that it, or the hold that it names, names, if the signer owns them |
+//! | executed | every account that it changed or made; if none, those of the hold or channel it names |
+//! | refused | the accounts that it, or the hold or channel it names, names, if the signer owns them |
 //! | DUPLICATE, UNKNOWN_KEY | nobody |
 //!
 //! A refused record thus reaches no history but its signer's: nobody can fill another's. A record
 //! that was sent again says nothing that its first copy does not say, and anybody may have sent it.
-//! An expired hold is in the history of both its accounts, at the record before which it was swept.
+//! A hold that expired and a channel that closed by itself are in the history of both their
+//! accounts, at the record before which they were swept.
 //!
-//! A new kind that names accounts or holds gets an arm in `named`.
+//! A new kind that names accounts, holds or channels gets an arm in `named`.
 
 use super::envelope::Placed;
 use super::input::{Input, Outcome};
+use super::pending::Pin;
 use super::state::State;
 use super::table::Slot;
 use crate::format::{kind, Code, Heads, RecordView};
@@ -30,12 +32,13 @@ pub fn note(state: &mut State, input: &Input<'_>, outcome: Outcome, before: usiz
     }
 }
 
-/// An executed record that changed no account: a replayed capture, the release of nothing.
+/// An executed record that changed no account: a replayed capture or voucher, the release of
+/// nothing, a later expiry, a payer's close.
 fn unchanging(state: &mut State, record: RecordView<'_>) {
-    if !state.gather.is_on() || named_hold(record).is_none() {
+    if !state.gather.is_on() {
         return;
     }
-    for slot in named(state, record).into_iter().flatten() {
+    for slot in pinned(state, record).into_iter().flatten() {
         state.gather.touch(slot);
     }
 }
@@ -66,20 +69,28 @@ pub fn refused_all(state: &mut State, placed: &Placed<'_>, principal: Slot, code
     }
 }
 
-/// Where a record names a hold.
-fn named_hold(record: RecordView<'_>) -> Option<[u8; 16]> {
-    matches!(record.kind(), kind::CAPTURE | kind::RELEASE).then(|| record.id16(8))
+/// The accounts of the hold or channel that a record names, where it exists.
+fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
+    let id = || record.id16(8);
+    let pin: Option<Pin> = match record.kind() {
+        kind::EXTEND | kind::CAPTURE | kind::RELEASE => state.holds.find_row(id()).map(Pin::from),
+        kind::TOP_UP | kind::VOUCHER | kind::CHANNEL_CLOSE => {
+            state.channels.find_row(id()).map(Pin::from)
+        }
+        _ => None,
+    };
+    pin.map(|pin| [pin.payer, pin.payee])
 }
 
-/// The accounts that a record names, directly or by a hold, where they exist.
+/// The accounts that a record names, directly or by a hold or channel, where they exist.
 fn named(state: &State, record: RecordView<'_>) -> [Option<Slot>; 2] {
     let account = |offset| state.accounts.find(record.id16(offset));
     match record.kind() {
         // An issuance account has its unit's id.
-        kind::TRANSFER | kind::RESERVE | kind::ISSUE => [account(8), account(24)],
+        kind::TRANSFER | kind::RESERVE | kind::CHANNEL | kind::ISSUE => [account(8), account(24)],
         kind::ACCOUNT => [account(24), None],
-        _ => match named_hold(record).and_then(|id| state.holds.find_row(id)) {
-            Some(hold) => [Some(hold.payer), Some(hold.payee)],
+        _ => match pinned(state, record) {
+            Some(accounts) => accounts.map(Some),
             None => [None, None],
         },
     }

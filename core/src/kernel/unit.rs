@@ -1,6 +1,8 @@
 //! Group 2: UNIT and ISSUE.
 
-use super::input::{check_room, require, Input, Outcome, FLAG_UNIQUE, OPERATE, OWNER};
+use super::input::{
+    check_open_account, check_room, require, Input, Outcome, FLAG_UNIQUE, OPERATE, OWNER,
+};
 use super::rows::account_flag;
 use super::state::{sum, State};
 use crate::format::{Code, ZERO_ID};
@@ -63,8 +65,7 @@ pub fn issue(state: &mut State, input: &Input<'_>) -> Outcome {
     require(unit.issuer == input.principal, Code::UnitNotFound)?;
     let credit_slot = state.accounts.find(credit_id).ok_or(Code::CreditNotFound)?;
     let credit = state.accounts.get(credit_slot);
-    require(!credit.is(account_flag::CLOSED), Code::AccountClosed)?;
-    require(!credit.is(account_flag::FROZEN), Code::AccountFrozen)?;
+    check_open_account(credit)?;
     require(credit.unit == unit_slot, Code::UnitMismatch)?;
     require(!credit.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
     input.check_reference_cap(state)?;

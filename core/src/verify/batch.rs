@@ -71,6 +71,8 @@ pub enum Lane {
     Headers = 0,
     /// Proofs of possession: each key comes once.
     Possessions = 1,
+    /// Vouchers: the keys of channels come again, and are remembered.
+    Vouchers = 2,
 }
 
 /// What an item needs to enter equations.
@@ -112,7 +114,7 @@ pub fn verify_strict(item: &Item<'_>) -> bool {
 
 fn verify_chunk(items: &[Item<'_>], random: &mut ChaCha20Rng, lane: Lane) -> Vec<bool> {
     let mut keys = KeyTable {
-        cached: lane == Lane::Headers,
+        cached: lane != Lane::Possessions,
         ..KeyTable::default()
     };
     let prepared: Vec<Prepared> = items

@@ -2,8 +2,8 @@
 //!
 //! Decompressing a key costs about a quarter of checking a signature of a signer who appears once
 //! in a batch. What is kept is a pure function of the key, so the cache shows in time only, never
-//! in an answer. Only encodings that are points are kept, and only keys of envelope headers come
-//! here: admission has found these registered, and a block's leader has.
+//! in an answer. Only encodings that are points are kept, and only keys of envelope headers and of
+//! channels come here: those are registered.
 
 use std::sync::LazyLock;
 

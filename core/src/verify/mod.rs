@@ -13,6 +13,7 @@ mod keycache;
 #[cfg(feature = "python")]
 mod python;
 mod single;
+mod vouchers;
 
 pub use batch::{verify_batch, verify_strict, Item, Lane, Seed};
 pub use block::{check_block, BlockContext, CheckedBlock};
@@ -21,3 +22,4 @@ pub use key::{key_is_acceptable, point_is_canonical};
 #[cfg(feature = "python")]
 pub use python::register;
 pub use single::verify_zip215;
+pub use vouchers::{verify_voucher, verify_vouchers, KeyedVoucher};

@@ -108,6 +108,10 @@ const SIGNER_CODES: &[(Code, Scenario)] = &[
         let hold = l.hold(10, 60 * SECOND_NS);
         as_alice(l, release(&hold))
     }),
+    (Code::NotPayer, |l| {
+        let hold = l.hold(10, 60 * SECOND_NS);
+        as_bob(l, extend(&hold, 1, 0))
+    }),
     (Code::PrincipalMismatch, |l| {
         as_operator(l, principal(&[9; 16], &public_key(&signing_key(20))))
     }),
@@ -132,6 +136,9 @@ const EXISTENCE_CODES: &[(Code, Scenario)] = &[
     }),
     (Code::AccountNotFound, |l| {
         as_alice(l, account(CLOSE, &l.bob.account))
+    }),
+    (Code::ChannelNotFound, |l| {
+        as_alice(l, channel_close(&[9; 16]))
     }),
     (Code::KeyExists, |l| {
         as_alice(l, key(ADD, &l.bob.key, &l.alice.principal, SPEND, 0))
@@ -211,6 +218,33 @@ const STATE_CODES: &[(Code, Scenario)] = &[
     }),
 ];
 
+const CHANNEL_CODES: &[(Code, Scenario)] = &[
+    (Code::ChannelEnded, |l| {
+        let id = l.channel(10, SECOND_NS);
+        let (bob, close) = (l.bob, channel_close(&id));
+        l.codes(&bob.key, &[close, close])
+    }),
+    (Code::ChannelClosing, |l| {
+        let id = l.channel(10, SECOND_NS);
+        let alice = l.alice;
+        l.codes(&alice.key, &[channel_close(&id), top_up(&id, 1)])
+    }),
+    (Code::VoucherLowered, |l| {
+        let id = l.channel(10, SECOND_NS);
+        let (bob, records) = (l.bob, [l.voucher(&id, 6), l.voucher(&id, 5)]);
+        l.codes(&bob.key, &records)
+    }),
+    (Code::ChannelExhausted, |l| {
+        let id = l.channel(10, SECOND_NS);
+        let (bob, records) = (l.bob, [l.voucher(&id, 10), l.voucher(&id, 11)]);
+        l.codes(&bob.key, &records)
+    }),
+    (Code::BadVoucher, |l| {
+        let id = l.channel(10, SECOND_NS);
+        as_bob(l, with(l.voucher(&id, 6), 24, 7))
+    }),
+];
+
 const FUNDS_CODES: &[(Code, Scenario)] = &[
     (Code::InsufficientFunds, |l| {
         l.hold(10, 60 * SECOND_NS);
@@ -236,6 +270,7 @@ fn every_result_code_is_given() {
         SIGNER_CODES,
         EXISTENCE_CODES,
         STATE_CODES,
+        CHANNEL_CODES,
         FUNDS_CODES,
     ];
     let mut given = BTreeSet::new();

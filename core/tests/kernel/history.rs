@@ -279,3 +279,29 @@ fn records_are_cut_out_of_a_block() {
     assert!(matches!(cut_records(b"", &[1]), Err(CutError::NoBlock(_))));
     assert_eq!(tag::of_kind(kind::TICK), tag::OTHER);
 }
+
+#[test]
+fn channels_are_in_the_history_of_both_sides() {
+    let mut ledger = gathering();
+    let (alice, bob, node) = (ledger.alice, ledger.bob, ledger.node);
+    ledger.channel_key();
+    let first = next(&ledger);
+    let hold = ledger.hold(100, 60 * SECOND_NS);
+    ledger.ok(&alice, extend(&hold, 0, ledger.now_ns + 90 * SECOND_NS));
+    let channel = ledger.channel(100, SECOND_NS);
+    ledger.ok(&bob, ledger.voucher(&channel, 40));
+    ledger.ok(&bob, ledger.voucher(&channel, 40));
+    ledger.ok(&alice, top_up(&channel, 1));
+    ledger.ok(&alice, channel_close(&channel));
+    let refused = ledger.code(&alice.key, top_up(&channel, 1));
+    assert_eq!(refused, Code::ChannelClosing);
+    ledger.wait(2 * SECOND_NS);
+    ledger.ok(&node, tick());
+    let both: Vec<(u64, u8)> = (first..).zip([5, 6, 9, 11, 11, 10, 12]).collect();
+    let swept = (first + 8, tag::SWEPT);
+    let refused = (first + 7, 10 | tag::REFUSED);
+    let of_alice = [&both[..], &[refused, swept]].concat();
+    assert_eq!(history(&ledger, &alice.account), of_alice);
+    let of_bob = [&both[..], &[swept]].concat();
+    assert_eq!(history(&ledger, &bob.account), of_bob);
+}

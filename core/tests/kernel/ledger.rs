@@ -2,11 +2,12 @@
 //! because applying a block does not look at them.
 #![allow(dead_code)]
 
+use ed25519_zebra::SigningKey;
 use tallystick_core::format::limits::{
     BLOCK_HEADER_BYTES, ENVELOPE_MAGIC, RECORDS_OFFSET, RECORD_BYTES, RESULT_BYTES,
 };
 use tallystick_core::format::{
-    kind, object_id, u16_at, write_block_header, Code, Genesis, Id16, Key32,
+    kind, object_id, u16_at, write_block_header, Code, Genesis, Id16, Key32, VOUCHER_PREFIX,
 };
 use tallystick_core::kernel::{Applied, BlockError, Kernel};
 
@@ -24,6 +25,9 @@ pub const ROTATE: u8 = 3;
 pub const OWNER: u8 = 1;
 pub const SPEND: u8 = 2;
 pub const METER: u8 = 3;
+pub const READ: u8 = 7;
+pub const AUDIT: u8 = 8;
+pub const CHANNEL: u8 = 10;
 pub const START_AMOUNT: u128 = 1_000;
 
 pub type Record = [u8; RECORD_BYTES];
@@ -84,6 +88,40 @@ pub fn last_capture(hold: &Id16, cumulative: u128) -> Record {
 
 pub fn release(hold: &Id16) -> Record {
     record(kind::RELEASE, &[(8, hold)])
+}
+
+pub fn extend(hold: &Id16, additional: u128, expires_at_ns: u64) -> Record {
+    let (additional, expires) = (additional.to_le_bytes(), expires_at_ns.to_le_bytes());
+    record(
+        kind::EXTEND,
+        &[(8, hold), (24, &additional), (72, &expires)],
+    )
+}
+
+pub fn channel(
+    payer: &Id16,
+    payee: &Id16,
+    deposit: u128,
+    challenge_ns: u64,
+    key: &Key32,
+) -> Record {
+    let (deposit, challenge) = (deposit.to_le_bytes(), challenge_ns.to_le_bytes());
+    let fields: [(usize, &[u8]); 5] = [
+        (8, payer),
+        (24, payee),
+        (40, &deposit),
+        (72, &challenge),
+        (80, key),
+    ];
+    record(kind::CHANNEL, &fields)
+}
+
+pub fn top_up(channel: &Id16, amount: u128) -> Record {
+    record(kind::TOP_UP, &[(8, channel), (24, &amount.to_le_bytes())])
+}
+
+pub fn channel_close(channel: &Id16) -> Record {
+    record(kind::CHANNEL_CLOSE, &[(8, channel)])
 }
 
 pub fn account(operation: u16, id: &Id16) -> Record {
@@ -310,6 +348,45 @@ impl Ledger {
         self.make(&alice, |_| {
             reserve(&alice.account, &bob.account, maximum, expires)
         })
+    }
+
+    /// The key that signs Alice's vouchers.
+    pub fn channel_key(&mut self) -> SigningKey {
+        let (alice, signer) = (self.alice, signing_key(50));
+        let public = public_key(&signer);
+        if self.kernel.key_row(public).is_none() {
+            self.ok(&alice, key(ADD, &public, &alice.principal, CHANNEL, 0));
+        }
+        signer
+    }
+
+    /// Alice opens a channel to Bob.
+    pub fn channel(&mut self, deposit: u128, challenge_ns: u64) -> Id16 {
+        let key = public_key(&self.channel_key());
+        let (alice, bob) = (self.alice, self.bob);
+        self.make(&alice, |_| {
+            channel(&alice.account, &bob.account, deposit, challenge_ns, &key)
+        })
+    }
+
+    /// What Bob redeems of a voucher of Alice.
+    pub fn voucher(&self, channel: &Id16, cumulative: u128) -> Record {
+        self.voucher_by(&signing_key(50), channel, cumulative)
+    }
+
+    pub fn voucher_by(&self, key: &SigningKey, channel: &Id16, cumulative: u128) -> Record {
+        let amount = cumulative.to_le_bytes();
+        let commitment = [cumulative as u8; 24];
+        let ledger_id = &self.genesis.ledger_id;
+        let message = [VOUCHER_PREFIX, ledger_id, channel, &amount, &commitment].concat();
+        let signature: [u8; 64] = key.sign(&message).into();
+        let fields: [(usize, &[u8]); 4] = [
+            (8, channel),
+            (24, &amount),
+            (40, &commitment),
+            (64, &signature),
+        ];
+        record(kind::VOUCHER, &fields)
     }
 
     pub fn wait(&mut self, duration_ns: u64) {

@@ -1,6 +1,7 @@
 //! Tests of the kernel as a whole, without Python.
 
 mod blocks;
+mod channels;
 mod checkpoint;
 mod codes;
 mod history;
