@@ -23,7 +23,8 @@ fn chunk(first_sequence: u64, steps: &[(Slot, u32, u8)]) -> (Chunk, Postings) {
     let (mut place, mut expected) = (0, Postings::new());
     let mut postings = Vec::new();
     for &(slot, step, tag) in steps {
-        place += step;
+        // A posting has 24 bits for its place.
+        place = (place + step).min((1 << 24) - 1);
         postings.push(posting(slot, place, tag));
         *expected
             .entry((id_of(slot), first_sequence + u64::from(place)))
