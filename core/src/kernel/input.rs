@@ -100,7 +100,8 @@ impl Input<'_> {
         require(self.record.is_zero(start, end), Code::ReservedNonzero)
     }
 
-    /// Stage shape of ISSUE, TRANSFER, RESERVE and CHANNEL: a reference that is to be unique is not zero.
+    /// Stage shape of ISSUE, TRANSFER, RESERVE and CHANNEL: a reference that is to be unique is not
+    /// zero.
     #[inline]
     pub fn check_reference_shape(&self) -> Outcome {
         require(

@@ -153,9 +153,8 @@ impl State {
             let hold = self.holds.get(*slot);
             (hold.ended_at_ns, hold.expires_at_ns, hold.id)
         };
-        let open: Vec<u64> = self
-            .holds
-            .rows()
+        let holds = || self.holds.rows();
+        let open: Vec<u64> = holds()
             .filter(|hold| hold.status == HoldStatus::Open)
             .map(|hold| hold.expires_at_ns)
             .collect();
@@ -182,9 +181,7 @@ impl State {
                 "a channel was closed in the future",
             ),
             (
-                self.holds
-                    .rows()
-                    .all(|hold| self.is_past(hold.created_at_ns)),
+                holds().all(|hold| self.is_past(hold.created_at_ns)),
                 "a hold was made in the future",
             ),
             (

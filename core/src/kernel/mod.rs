@@ -7,7 +7,8 @@
 //! | file | what |
 //! |---|---|
 //! | `apply`, `envelope`, `input`, `ahead` | a block, an envelope, a record with its stages |
-//! | `registry`, `key`, `unit`, `money`, `metering`, `channel`, `system` | the rules, one function a kind |
+//! | `registry`, `key`, `unit`, `money` | the rules, one function a kind |
+//! | `metering`, `channel`, `system` | more of them |
 //! | `pending`, `voucher` | amounts that are pinned; vouchers, verified before they are needed |
 //! | `sweep`, `effect`, `leaf` | pruning and expiry, computed postings, what the log tree gets |
 //! | `state`, `rows`, `table`, `window`, `schedule`, `journal` | the tables and their changes |

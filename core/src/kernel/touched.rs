@@ -2,8 +2,8 @@
 //!
 //! | record | is in the history of |
 //! |---|---|
-//! | executed | every account that it changed or made; if none, those of the hold or channel it names |
-//! | refused | the accounts that it, or the hold or channel it names, names, if the signer owns them |
+//! | executed | the accounts that it changed or made; if none, those of its hold or channel |
+//! | refused | those that it, or its hold or channel, names, if the signer owns them |
 //! | DUPLICATE, UNKNOWN_KEY | nobody |
 //!
 //! A refused record thus reaches no history but its signer's: nobody can fill another's. A record
