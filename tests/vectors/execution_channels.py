@@ -13,6 +13,8 @@ from tallystick_ledger.keys import possession_bytes
 from tallystick_ledger.vouchers import sign_voucher, voucher_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.vectors.execution_story import Cast, Story
 
 SECOND_NS: Final = 1_000_000_000
@@ -149,6 +151,18 @@ def channels(story: "Story", cast: "Cast") -> None:
         opened(1),
         opened(1),
     )
+    redeems(story, cast, (first, second), voucher)
+    closes(story, cast, (first, second), (voucher(first, 121), voucher(second, 10)))
+
+
+def redeems(
+    story: "Story",
+    cast: "Cast",
+    two: tuple[bytes, bytes],
+    voucher: "Callable[..., bytes]",
+) -> None:
+    """Vouchers of two open channels, good and bad, and a deposit that grows in between."""
+    first, second = two
     story.send(
         "vouchers are cumulative",
         cast.alice_key,
@@ -188,7 +202,6 @@ def channels(story: "Story", cast: "Cast") -> None:
         voucher(first, 130),
         atomic=True,
     )
-    closes(story, cast, (first, second), (voucher(first, 121), voucher(second, 10)))
 
 
 def closes(
