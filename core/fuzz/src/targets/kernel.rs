@@ -1,0 +1,390 @@
+//! The kernel under blocks of made-up records.
+//!
+//! Input: a program of eight bytes a step. Steps add records of every kind to the envelope in hand,
+//! on accounts, holds and units that exist, existed or never did; begin another envelope; end the
+//! block and let time pass; or look back (repeat an envelope, restart from a checkpoint).
+//!
+//! Properties: no panic; the invariants of semantics.md section 4 hold after each block; a refused
+//! block changes nothing; an ATOMIC envelope that fails leaves all lasting rows as they were; a
+//! kernel restored from a checkpoint answers every later block exactly as the one that wrote it.
+
+use tallystick_core::format::limits::{
+    ENVELOPE_MAGIC, MAX_ENVELOPE_BYTES, RECORDS_OFFSET, RECORD_BYTES, RESULT_BYTES,
+};
+use tallystick_core::format::{kind, object_id, u16_at, write_block_header, Code, Id16, Key32};
+use tallystick_core::kernel::{Applied, Kernel};
+
+use crate::ledger::{record, Record};
+use crate::source::Source;
+use crate::support::{public_key, SECOND_NS};
+use crate::world::{world, World};
+
+const MAX_STEPS: usize = 160;
+const UNIQUE_OR_FINAL: u16 = 1 | 2;
+const KINDS: [u16; 13] = [
+    kind::TRANSFER,
+    kind::RESERVE,
+    kind::CAPTURE,
+    kind::RELEASE,
+    kind::ISSUE,
+    kind::ACCOUNT,
+    kind::TRANSFER,
+    kind::RESERVE,
+    kind::UNIT,
+    kind::NAME,
+    kind::KEY,
+    kind::PRINCIPAL,
+    kind::TICK,
+];
+const WAITS_NS: [u64; 8] = [
+    0,
+    1,
+    SECOND_NS,
+    60 * SECOND_NS,
+    606 * SECOND_NS,
+    3_601 * SECOND_NS,
+    86_401 * SECOND_NS,
+    400 * 86_400 * SECOND_NS,
+];
+
+/// Key, id, ATOMIC, records of an envelope that nobody signed.
+pub type Drafted<'a> = (Key32, u128, bool, &'a [Record]);
+
+/// A block of envelopes that fits on the kernel.
+pub fn write_block(kernel: &Kernel, timestamp_ns: u64, envelopes: &[Drafted<'_>]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut count = 0;
+    for (key, id, atomic, records) in envelopes {
+        let mut head = [0; RECORDS_OFFSET];
+        head[..4].copy_from_slice(ENVELOPE_MAGIC);
+        head[4] = 1;
+        head[6] = u8::from(*atomic);
+        head[8] = 1;
+        head[12..16].copy_from_slice(&(records.len() as u32).to_le_bytes());
+        head[16..48].copy_from_slice(&kernel.genesis().ledger_id);
+        head[48..80].copy_from_slice(key);
+        head[80..96].copy_from_slice(&id.to_le_bytes());
+        let valid_until = timestamp_ns.saturating_add(60 * SECOND_NS);
+        head[96..104].copy_from_slice(&valid_until.to_le_bytes());
+        body.extend_from_slice(&head);
+        body.extend_from_slice(records.as_flattened());
+        count += records.len() as u32;
+    }
+    let header = write_block_header(
+        1,
+        timestamp_ns,
+        kernel.status().next_sequence,
+        envelopes.len() as u32,
+        count,
+        body.len() as u32,
+    );
+    [&header[..], &body].concat()
+}
+
+struct Envelope {
+    signer: usize,
+    id: u128,
+    atomic: bool,
+    records: Vec<Record>,
+}
+
+struct Machine<'w> {
+    world: &'w World,
+    kernel: Kernel,
+    /// Restored at some point; gets every block from then on.
+    twin: Option<Kernel>,
+    now_ns: u64,
+    envelopes: Vec<Envelope>,
+    accounts: Vec<Id16>,
+    holds: Vec<Id16>,
+    units: Vec<Id16>,
+    keys: Vec<Key32>,
+    principals: Vec<Id16>,
+    made: u128,
+    ids: Vec<u128>,
+}
+
+pub fn run(data: &[u8]) {
+    let world = world();
+    let mut machine = Machine {
+        world,
+        kernel: world.kernel(),
+        twin: None,
+        now_ns: world.now_ns,
+        envelopes: Vec::new(),
+        accounts: world.accounts.clone(),
+        holds: world.holds.clone(),
+        units: world.units.clone(),
+        keys: world.keys.iter().map(public_key).collect(),
+        principals: world.principals.clone(),
+        made: 1 << 60,
+        ids: Vec::new(),
+    };
+    let mut source = Source::new(data);
+    for _ in 0..MAX_STEPS {
+        if source.is_empty() {
+            break;
+        }
+        machine.step(source.array());
+    }
+    machine.end_block(0);
+}
+
+impl Machine<'_> {
+    fn step(&mut self, step: [u8; 8]) {
+        match step[0] {
+            0..=159 => self.add_record(step),
+            160..=199 => self.begin(step),
+            200..=235 => self.end_block(WAITS_NS[usize::from(step[1]) % WAITS_NS.len()]),
+            236..=243 => {
+                self.end_block(0);
+                self.twin = Some(self.restored());
+            }
+            _ => self.hostile_block(step),
+        }
+    }
+
+    fn restored(&self) -> Kernel {
+        let checkpoint = self.kernel.checkpoint(3);
+        let genesis = self.world.genesis.clone();
+        let kernel = Kernel::restore(genesis, &checkpoint).expect("a checkpoint of our own");
+        assert!(kernel.checkpoint(3) == checkpoint);
+        kernel
+    }
+
+    fn begin(&mut self, step: [u8; 8]) {
+        let repeats = step[2] % 8 == 0 && !self.ids.is_empty();
+        let id = if repeats {
+            self.ids[usize::from(step[3]) % self.ids.len()]
+        } else {
+            self.made += 1;
+            (u128::from(self.now_ns / 1_000_000) << 80) | self.made
+        };
+        self.ids.push(id);
+        self.envelopes.push(Envelope {
+            signer: usize::from(step[1]) % self.keys.len(),
+            id,
+            atomic: step[2] & 0x10 != 0,
+            records: Vec::new(),
+        });
+    }
+
+    fn add_record(&mut self, step: [u8; 8]) {
+        if self.envelopes.is_empty() {
+            self.begin([0, step[7], 1, 0, 0, 0, 0, 0]);
+        }
+        let made = self.make_record(step);
+        let Some(envelope) = self.envelopes.last_mut() else {
+            return;
+        };
+        envelope.records.push(made);
+        // What it will be called if it succeeds.
+        let principal = self.principals.get(envelope.signer);
+        let (Some(principal), index) = (principal, envelope.records.len() as u32 - 1) else {
+            return;
+        };
+        let id_bytes = envelope.id.to_le_bytes();
+        let id = object_id(&self.world.genesis.ledger_id, principal, &id_bytes, index);
+        match u16_at(&made, 0) {
+            kind::ACCOUNT => self.accounts.push(id),
+            kind::RESERVE => self.holds.push(id),
+            kind::UNIT => {
+                self.units.push(id);
+                self.accounts.push(id);
+            }
+            kind::PRINCIPAL => self.principals.push(id),
+            _ => {}
+        }
+    }
+
+    fn amount(&self, choice: u8) -> [u8; 16] {
+        let amount = match choice {
+            0..=127 => u128::from(choice),
+            128..=191 => u128::from(choice - 128) * 20,
+            192..=207 => u128::MAX - u128::from(choice - 192),
+            208..=223 => (u128::MAX / 2) + u128::from(choice - 208),
+            224..=239 => u128::from(u64::MAX) + u128::from(choice - 224),
+            _ => 1_000 + u128::from(choice - 240),
+        };
+        amount.to_le_bytes()
+    }
+
+    fn make_record(&mut self, step: [u8; 8]) -> Record {
+        let [_, which, a, b, c, d, flags, twist] = step;
+        let pick = |ids: &[Id16], choice: u8| ids[usize::from(choice) % ids.len()];
+        let kind = KINDS[usize::from(which) % KINDS.len()];
+        let (first, second) = (pick(&self.accounts, a), pick(&self.accounts, b));
+        let (hold, unit) = (pick(&self.holds, a), pick(&self.units, a));
+        let amount = self.amount(c);
+        let wait_ns = WAITS_NS[usize::from(d) % WAITS_NS.len()] + u64::from(d);
+        let expires = self.now_ns.saturating_add(wait_ns).to_le_bytes();
+        let key = self.keys[usize::from(b) % self.keys.len()];
+        let principal = pick(&self.principals, c);
+        let mut record = match kind {
+            kind::TRANSFER => record(kind, &[(8, &first), (24, &second), (40, &amount)]),
+            kind::RESERVE => record(
+                kind,
+                &[(8, &first), (24, &second), (40, &amount), (72, &expires)],
+            ),
+            kind::CAPTURE => record(kind, &[(6, &[1 + b % 3]), (8, &hold), (24, &amount)]),
+            kind::RELEASE => record(kind, &[(8, &hold)]),
+            kind::ISSUE => record(kind, &[(8, &unit), (24, &second), (40, &amount)]),
+            kind::ACCOUNT if b % 2 == 0 => record(kind, &[(6, &[1]), (8, &unit)]),
+            kind::ACCOUNT => record(kind, &[(6, &[2 + b % 3]), (24, &first)]),
+            kind::UNIT => record(
+                kind,
+                &[(6, &[c % 20]), (8, &principal), (24, &[b'A' + d % 26])],
+            ),
+            kind::NAME => record(kind, &[(6, &[1 + b % 8]), (8, &[1 + c % 4]), (16, &[d; 2])]),
+            kind::KEY => record(
+                kind,
+                &[(6, &[1 + a % 3, d % 7]), (8, &key), (104, &principal)],
+            ),
+            kind::PRINCIPAL => record(kind, &[(6, &[1 + a % 3]), (8, &key), (120, &[0; 8])]),
+            _ => record(kind, &[]),
+        };
+        if matches!(kind, kind::KEY | kind::PRINCIPAL) {
+            self.own_principal(&mut record, twist);
+        }
+        record[2..4].copy_from_slice(&(u16::from(flags) & UNIQUE_OR_FINAL).to_le_bytes());
+        record[56] |= if kind == kind::CAPTURE { 0 } else { flags >> 2 };
+        if twist >= 0xf0 {
+            record[usize::from(d) % 112] ^= twist << 1 | 1;
+            record[4..6].fill(0); // a head without its CONTs is no block at all
+        }
+        record
+    }
+
+    /// The principal id that such a record must name, more often than not.
+    fn own_principal(&self, record: &mut Record, twist: u8) {
+        let Some(envelope) = self.envelopes.last() else {
+            return;
+        };
+        let principal = self.principals.get(envelope.signer).copied();
+        let signer = principal.unwrap_or_default();
+        let index = envelope.records.len() as u32;
+        let id_bytes = envelope.id.to_le_bytes();
+        if u16_at(record, 0) == kind::PRINCIPAL {
+            let id = object_id(&self.world.genesis.ledger_id, &signer, &id_bytes, index);
+            record[104..120].copy_from_slice(&id);
+        } else if twist % 2 == 0 {
+            record[104..120].copy_from_slice(&signer);
+        }
+    }
+
+    fn end_block(&mut self, wait_ns: u64) {
+        let envelopes = std::mem::take(&mut self.envelopes);
+        let drafted: Vec<Drafted<'_>> = envelopes
+            .iter()
+            .filter(|envelope| !envelope.records.is_empty())
+            .map(|one| (self.keys[one.signer], one.id, one.atomic, &one.records[..]))
+            .collect();
+        if !drafted.is_empty() {
+            let block = write_block(&self.kernel, self.now_ns, &drafted);
+            assert!(block.len() <= MAX_ENVELOPE_BYTES);
+            self.apply(&block, drafted.len() == 1 && drafted[0].2);
+        }
+        let least = self.kernel.status().min_next_timestamp_ns;
+        self.now_ns = self.now_ns.saturating_add(wait_ns).max(least);
+    }
+
+    fn apply(&mut self, block: &[u8], is_one_atomic: bool) {
+        let before = is_one_atomic.then(|| (lasting_rows(&self.kernel), self.kernel.status()));
+        let Ok(applied) = self.kernel.apply(block) else {
+            return self.expect_unchanged(block);
+        };
+        assert_eq!(self.kernel.verify_invariants(), Vec::<String>::new());
+        if let Some(twin) = &mut self.twin {
+            assert_eq!(
+                twin.apply(block).as_ref(),
+                Ok(&applied),
+                "restored, so another"
+            );
+            assert_eq!(twin.state_digest(), self.kernel.state_digest());
+        }
+        check_answer(&applied);
+        let aborted = codes(&applied).any(|code| code == Code::AtomicAborted);
+        if let (Some((rows, status)), true) = (before, aborted) {
+            // Sweeping and pruning come before the envelope, and stay.
+            let after = self.kernel.status();
+            let is_quiet = applied.effects.is_empty()
+                && (status.holds, status.references) == (after.holds, after.references);
+            assert!(
+                !is_quiet || rows == lasting_rows(&self.kernel),
+                "aborted, but left a trace"
+            );
+        }
+    }
+
+    fn expect_unchanged(&mut self, block: &[u8]) {
+        let digest = self.kernel.state_digest();
+        assert!(self.kernel.apply(block).is_err());
+        assert_eq!(self.kernel.state_digest(), digest);
+    }
+
+    /// A block with a byte changed anywhere.
+    fn hostile_block(&mut self, step: [u8; 8]) {
+        let records = [self.make_record([0, step[1], step[2], step[3], 1, 0, 0, 0])];
+        let id = (u128::from(self.now_ns / 1_000_000) << 80) | u128::from(step[4]);
+        let drafted = [(self.keys[3], id, false, &records[..])];
+        let mut block = write_block(&self.kernel, self.now_ns, &drafted);
+        let at = usize::from(u16::from_le_bytes([step[5], step[6]])) % block.len();
+        block[at] ^= step[7];
+        let digest = self.kernel.state_digest();
+        let fits = Kernel::restore(self.world.genesis.clone(), &self.kernel.checkpoint(0))
+            .expect("a checkpoint of our own")
+            .apply(&block);
+        if fits.is_ok() {
+            self.apply(&block, false);
+            let least = self.kernel.status().min_next_timestamp_ns;
+            self.now_ns = self.now_ns.max(least);
+        } else {
+            assert!(self.kernel.apply(&block).is_err());
+            assert_eq!(
+                self.kernel.state_digest(),
+                digest,
+                "refused, but not as it was"
+            );
+        }
+    }
+}
+
+fn codes(applied: &Applied) -> impl Iterator<Item = Code> + '_ {
+    let results = applied.results.chunks_exact(RESULT_BYTES);
+    results.map(|result| Code::from_u16(u16_at(result, 0)).expect("a code of the format"))
+}
+
+fn check_answer(applied: &Applied) {
+    let records: u32 = applied.envelopes.iter().map(|one| one.record_count).sum();
+    assert_eq!(records, applied.record_count);
+    assert_eq!(applied.results.len(), records as usize * RESULT_BYTES);
+    let is_plain = applied.effects.is_empty() && codes(applied).all(|code| code == Code::Ok);
+    assert_eq!(applied.plain, is_plain);
+    for code in codes(applied) {
+        assert!(
+            code == Code::Ok || code.value() >= 64,
+            "{code:?} in the ledger"
+        );
+    }
+    let consumed = applied.envelopes.iter().filter(|one| one.consumed);
+    for envelope in consumed {
+        assert!(matches!(envelope.code, Code::Ok | Code::Expired));
+    }
+}
+
+/// All rows but that of the ledger and the live ids, which every envelope changes.
+fn lasting_rows(kernel: &Kernel) -> Vec<u8> {
+    let rows = kernel.state_rows();
+    let (mut rest, mut out) = (&rows[..], Vec::new());
+    while !rest.is_empty() {
+        let length = 8 + tallystick_core::format::u32_at(rest, 4) as usize;
+        if !matches!(u16_at(rest, 0), 1 | 8) {
+            out.extend_from_slice(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// A record's size, as the program's steps have none of their own.
+const _: () = assert!(RECORD_BYTES == std::mem::size_of::<Record>());

@@ -1,0 +1,82 @@
+//! A small ledger that the targets start from, made once.
+
+use std::sync::OnceLock;
+
+use ed25519_zebra::SigningKey;
+use tallystick_core::format::{Genesis, Id16};
+use tallystick_core::kernel::Kernel;
+
+use crate::ledger::{capture, last_capture, name, reserve, unique, Ledger};
+use crate::support::{signing_key, small_envelope, SECOND_NS};
+
+/// Numbers of the signing keys that the ledger knows: operator, node, bank, Alice, Bob.
+pub const KNOWN_KEYS: [u64; 5] = [1_000_000, 1_000_001, 1, 2, 3];
+/// And some that it does not.
+pub const OTHER_KEYS: [u64; 3] = [40, 41, 42];
+
+/// The ledger and what is in it.
+pub struct World {
+    pub genesis: Genesis,
+    pub checkpoint: Vec<u8>,
+    /// Timestamp of the next block at least.
+    pub now_ns: u64,
+    pub next_sequence: u64,
+    /// [`KNOWN_KEYS`] and [`OTHER_KEYS`] in this order.
+    pub keys: Vec<SigningKey>,
+    /// Principals of the known keys, in their order.
+    pub principals: Vec<Id16>,
+    /// Accounts: the issuance account, those of Alice and Bob, and one of a second unit.
+    pub accounts: Vec<Id16>,
+    /// Open, partly captured, captured.
+    pub holds: Vec<Id16>,
+    pub units: Vec<Id16>,
+    /// A message of somebody else, well signed.
+    pub neighbour: Vec<u8>,
+}
+
+impl World {
+    /// Its kernel, as a restart finds it.
+    pub fn kernel(&self) -> Kernel {
+        Kernel::restore(self.genesis.clone(), &self.checkpoint).expect("a checkpoint of our own")
+    }
+}
+
+/// The one world.
+pub fn world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(make)
+}
+
+fn make() -> World {
+    let mut ledger = Ledger::new();
+    let (alice, bob) = (ledger.alice, ledger.bob);
+    let euro = ledger.new_unit(b"EUR");
+    let other = ledger.new_account(&bob, &euro);
+    let open = ledger.hold(100, 60 * SECOND_NS);
+    let part = ledger.hold(200, 3_600 * SECOND_NS);
+    let ended = ledger.hold(300, 86_400 * SECOND_NS);
+    ledger.ok(&bob, capture(&part, 50));
+    ledger.ok(&bob, last_capture(&ended, 120));
+    ledger.ok(&alice, name(7, b"label"));
+    let expires = ledger.now_ns + 60 * SECOND_NS;
+    ledger.ok(
+        &alice,
+        unique(reserve(&alice.account, &bob.account, 1, expires), 9),
+    );
+    let status = ledger.kernel.status();
+    let keys = KNOWN_KEYS.iter().chain(&OTHER_KEYS);
+    World {
+        genesis: ledger.genesis.clone(),
+        checkpoint: ledger.kernel.checkpoint(17),
+        now_ns: status.min_next_timestamp_ns,
+        next_sequence: status.next_sequence,
+        keys: keys.map(|&number| signing_key(number)).collect(),
+        principals: [ledger.operator, ledger.node, ledger.bank, alice, bob]
+            .map(|person| person.principal)
+            .to_vec(),
+        accounts: vec![ledger.usd, alice.account, bob.account, other],
+        holds: vec![open, part, ended],
+        units: vec![ledger.usd, euro],
+        neighbour: small_envelope(1, 2),
+    }
+}
