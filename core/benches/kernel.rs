@@ -9,7 +9,9 @@ mod support;
 
 use std::time::Instant;
 
-use ledger::{account, issue, last_capture, reserve, transfer, Envelope, Ledger, Record, OPEN};
+use ledger::{
+    account, issue, last_capture, reserve, transfer, with, Envelope, Ledger, Record, OPEN,
+};
 use support::SECOND_NS;
 use tallystick_core::format::limits::MAX_RECORDS;
 use tallystick_core::format::Id16;
@@ -17,6 +19,7 @@ use tallystick_core::kernel::Kernel;
 
 const BULK_BLOCKS: u64 = 60;
 const SMALL_BLOCKS: u64 = 480;
+const VOUCHER_BLOCKS: u64 = 5;
 
 /// The smallest generator that is good enough here (Steele and others, SplitMix64).
 struct Numbers(u64);
@@ -96,6 +99,29 @@ impl Bench {
             envelope.records.extend(records.concat());
         }
         envelope
+    }
+
+    /// A channel of Alice that outlasts the bench.
+    fn channel(&mut self) -> Id16 {
+        let (bank, alice, usd) = (self.ledger.bank, self.ledger.alice, self.ledger.usd);
+        let deposit = u128::from(u64::MAX);
+        self.ledger.ok(&bank, issue(&usd, &alice.account, deposit));
+        self.ledger.channel(deposit, SECOND_NS)
+    }
+
+    /// Bob redeems as many vouchers as fit, each of them higher; `spoil` makes of them what comes.
+    fn vouchers(
+        &mut self,
+        channel: &Id16,
+        from: u128,
+        spoil: impl Fn(Record) -> Record,
+    ) -> Envelope {
+        let amounts = from + 1..=from + MAX_RECORDS as u128;
+        let vouchers: Vec<Record> = amounts
+            .map(|amount| spoil(self.ledger.voucher(channel, amount)))
+            .collect();
+        let key = self.ledger.bob.key;
+        self.ledger.envelope(&key, &vouchers)
     }
 
     /// `ns` for each record of blocks that `make` writes one by one.
@@ -178,6 +204,16 @@ fn main() {
             BULK_BLOCKS,
             |bench| vec![bench.holds(&mut numbers)],
         );
+        let (channel, mut paid) = (bench.channel(), 0);
+        bench.time("VOUCHER, 8,190 an envelope", VOUCHER_BLOCKS, |bench| {
+            paid += MAX_RECORDS as u128;
+            vec![bench.vouchers(&channel, paid, |record| record)]
+        });
+        bench.time("VOUCHER, none of them signed", VOUCHER_BLOCKS, |bench| {
+            vec![bench.vouchers(&channel, 2 * paid, |record| {
+                with(record, 40, record[40] ^ 1)
+            })]
+        });
         let live = bench.ledger.kernel.status().live_ids;
         let before = resident_bytes();
         bench.time("transfers, one an envelope", SMALL_BLOCKS, |bench| {
