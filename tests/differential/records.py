@@ -127,7 +127,7 @@ def capture(draft: Draft) -> bytes:
     amount = world.pick((1, 2, 3))
     if row is not None:
         amount = max(1, world.rng.randint(row.captured, row.maximum))
-        if world.odd(0.5):
+        if world.odd(0.65):
             above = row.maximum + 1
             edges = (row.captured, max(0, row.captured - 1), row.maximum, above, above, above, 0)
             amount = min(MAX_U128, world.pick(edges))
@@ -267,7 +267,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[capture] * 10,
         *[release] * 3,
         *[issue] * 3,
-        *[account] * 5,
+        *[account] * 8,
         *[name] * 2,
         *[key] * 2,
         *[extend] * 4,
