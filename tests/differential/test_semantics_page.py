@@ -19,9 +19,11 @@ from tallystick_ledger.spec import channels, metering, money, registry, system, 
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "semantics.md").read_text("utf-8")
 ROW: Final = re.compile(r"^\|(.*)\|$", re.MULTILINE)
 RECORD: Final = re.compile(
-    r"(?P<kind>[A-Z]+)(?: (?P<hold>H\d))?(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
+    r"(?P<kind>[A-Z_]+)(?: (?P<made>[HC]\d))?(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
     r"(?: until (?P<until>\d+) s)?(?: reference (?P<reference>\d+))?(?P<flags>(?: [A-Z]+)*)"
+    r"(?P<forged> forged)?"
 )
+CHALLENGE_NS: Final = 10 * SECOND_NS
 FLAGS: Final = {"": 0, "UNIQUE": raw.UNIQUE, "FINAL": raw.FINAL}
 
 
@@ -84,7 +86,8 @@ class Stage:
         self.people = {"Alice": book.alice, "Bob": book.bob, "Carol": book.customer()}
         self.people["nobody"] = Person(raw.ZERO_ID, b"nobody".ljust(32, b"."))
         self.start_ns = book.now_ns + SECOND_NS
-        self.holds: dict[str, bytes] = {}
+        self.made: dict[str, bytes] = {}  # holds and channels
+        self.channel_key = self.book.channel_key(self.book.alice)
         self.sent: dict[int, raw.Envelope] = {}
 
     def record(self, line: Line, own_id: bytes) -> bytes:
@@ -94,19 +97,37 @@ class Stage:
         amount = int(match["amount"] or 0)
         flags = FLAGS[match["flags"].strip()]
         reference = int(match["reference"] or 0)
+        until_ns = self.start_ns + int(match["until"]) * SECOND_NS if match["until"] else 0
         if match["kind"] == "TICK":
             return raw.tick()
-        if match["kind"] == "CAPTURE":
-            return raw.capture(self.holds[match["hold"]], amount, flags=flags)
-        if match["kind"] == "RELEASE":
-            return raw.release(self.holds[match["hold"]])
-        other = self.people[match["other"]].account
+        if not match["other"]:
+            return self.about(self.made[match["made"]], match, amount, until_ns)
+        accounts = (signer.account, self.people[match["other"]].account)
         if match["kind"] == "TRANSFER":
-            return raw.transfer(signer.account, other, amount, reference, flags=flags)
+            return raw.transfer(*accounts, amount, reference, flags=flags)
+        self.made[match["made"]] = own_id
+        if match["kind"] == "CHANNEL":
+            return raw.channel(*accounts, amount, self.channel_key.public_key, CHALLENGE_NS)
         assert match["kind"] == "RESERVE"
-        self.holds[match["hold"]] = own_id
-        until_ns = self.start_ns + int(match["until"]) * SECOND_NS
-        return raw.reserve(signer.account, other, amount, until_ns, reference, flags=flags)
+        return raw.reserve(*accounts, amount, until_ns, reference, flags=flags)
+
+    def about(self, made: bytes, match: re.Match[str], amount: int, until_ns: int) -> bytes:
+        """A record about a hold or channel that is there."""
+        match match["kind"]:
+            case "EXTEND":
+                record = raw.extend(made, amount, until_ns)
+            case "CAPTURE":
+                record = raw.capture(made, amount, flags=FLAGS[match["flags"].strip()])
+            case "RELEASE":
+                record = raw.release(made)
+            case "TOP_UP":
+                record = raw.top_up(made, amount)
+            case "VOUCHER":
+                record = self.book.voucher(self.channel_key, made, amount)
+            case kind:
+                assert kind == "CHANNEL_CLOSE"
+                record = raw.channel_close(made)
+        return raw.patched(record, 64, bytes(32)) if match["forged"] else record
 
     def play(self, step: Step) -> None:
         book, signer = self.book, self.people[step.lines[0].signer]
@@ -148,7 +169,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 7
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
