@@ -6,6 +6,7 @@ import pytest
 from tests.differential import raw
 from tests.differential.book import SECOND_NS, START_AMOUNT, Book, MakeEngine
 from tests.differential.cases import KindCases, new_case
+from tests.differential.cases_channels import CHANNEL
 from tests.differential.cases_money import RESERVE
 from tests.differential.cases_registry import ACCOUNT_OPEN, NAME, PRINCIPAL, UNIT
 
@@ -141,7 +142,7 @@ def test_no_good_envelope_is_ever_executed_twice(book: Book) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [PRINCIPAL, NAME, ACCOUNT_OPEN, UNIT, RESERVE], ids=lambda kind: kind.name
+    "kind", [PRINCIPAL, NAME, ACCOUNT_OPEN, UNIT, RESERVE, CHANNEL], ids=lambda kind: kind.name
 )
 def test_a_derived_id_that_is_taken_conflicts(kind: KindCases, engine: MakeEngine) -> None:
     """Only a colliding hash does this. Here an id's time lies, which admission refuses."""
@@ -157,6 +158,7 @@ def test_a_derived_id_that_is_taken_conflicts(kind: KindCases, engine: MakeEngin
         "ACCOUNT OPEN": (112, b"x"),
         "UNIT": (24, b"X"),
         "RESERVE": (72, raw.u64(book.now_ns + 100 * SECOND_NS)),
+        "CHANNEL": (112, b"x"),
     }[kind.name]
     second = raw.patched(first, offset, content)
     assert book.send(case.key, second, envelope_id=envelope_id).codes == [Code.ID_CONFLICT]
