@@ -192,6 +192,10 @@ class BlockingHold:
         """Whether this process has not ended it; its time may be over all the same."""
         return self._hold.is_open
 
+    def extend(self, additional: int = 0, *, expires_in_s: float | None = None) -> Receipt:
+        """Pins more, puts the expiry off to so many seconds from now, or both."""
+        return blocking.run(self._hold.extend(additional, expires_in_s=expires_in_s))
+
     def capture(self, amount: int, *, final: bool = False, signer: Signer | None = None) -> Receipt:
         """Bills the hold; `amount` is the sum so far, earlier captures included."""
         return blocking.run(self._hold.capture(amount, final=final, signer=signer))

@@ -289,6 +289,7 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.SCOPE_DENIED: KeyRefused,
     Code.REFERENCE_USED: ReferenceUsed,
     Code.NOT_PAYEE: HoldRefused,
+    Code.NOT_PAYER: HoldRefused,
     Code.PRINCIPAL_MISMATCH: InvalidRecord,
     Code.DEBIT_NOT_FOUND: AccountNotFound,
     Code.CREDIT_NOT_FOUND: AccountNotFound,

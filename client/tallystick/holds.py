@@ -2,6 +2,7 @@
 
     async with client.reserve(mine, theirs, 4_000, payee=provider) as hold:
         await hold.capture(1_250)
+        await hold.extend(2_000, expires_in_s=60)
 
 A hold ends once: by a final capture, by a release, or by its expiry. What is captured is said as
 the sum so far, so that a repeated capture bills nothing twice.
@@ -17,11 +18,12 @@ from tallystick.errors import HoldExpired, InvalidArgument
 from tallystick.keyfile import Signer
 from tallystick.results import Receipt
 from tallystick_ledger.ids import AccountId, HoldId, TimestampNs
-from tallystick_ledger.records import Capture, CaptureSource, Release, Reserve
+from tallystick_ledger.records import Capture, CaptureSource, Extend, Release, Reserve
 
 DEFAULT_HOLD_S: Final = 60.0
 _NS_PER_S: Final = 1_000_000_000
 _UNKNOWN_TIME = TimestampNs(0)
+_SAME_EXPIRY = TimestampNs(0)
 
 
 class HoldMethods(ClientCore):
@@ -33,6 +35,10 @@ class HoldMethods(ClientCore):
     is no int. `signer` is who signs, None for the client's signer; `deadline_s` is when to give up,
     seconds from now, None for the envelope's life and a margin.
     """
+
+    def _time_in(self, seconds: float) -> TimestampNs:
+        """So many seconds from now, in nanoseconds since 1970, by this process's clock."""
+        return TimestampNs(self._surroundings.now_ns() + int(seconds * _NS_PER_S))
 
     def reserve(
         self,
@@ -76,8 +82,7 @@ class HoldMethods(ClientCore):
             ReferenceUsed: `unique`, and the reference was used.
         """
         if expires_at_ns is None:
-            now_ns = self._surroundings.now_ns()
-            expires_at_ns = TimestampNs(now_ns + int(expires_in_s * _NS_PER_S))
+            expires_at_ns = self._time_in(expires_in_s)
         record = build(
             Reserve,
             payer_account,
@@ -88,6 +93,43 @@ class HoldMethods(ClientCore):
             unique,
         )
         return Reservation(self, record, payee, signer, deadline_s)
+
+    async def extend(
+        self,
+        hold: HoldId,
+        additional: int = 0,
+        *,
+        expires_in_s: float | None = None,
+        expires_at_ns: TimestampNs | None = None,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Pins more for a hold, puts its expiry off, or both. Signed by the payer.
+
+        Args:
+            hold: Which.
+            additional: What its maximum grows by, in the unit's smallest step; may be 0.
+            expires_in_s: Seconds from now until the rest goes back by itself.
+            expires_at_ns: The same as a time, nanoseconds since 1970; wins over `expires_in_s`.
+                With neither, the expiry stays.
+            signer: The payer.
+            deadline_s: When to give up.
+
+        Raises:
+            InvalidArgument: Neither an amount nor an expiry.
+            HoldNotFound: The signer is on neither side, or the hold is forgotten.
+            HoldExpired: Its time was over.
+            HoldRefused: It has ended, the signer is the payee, or the expiry is earlier than
+                before, too soon or too far from the hold's beginning (EXPIRY_INVALID).
+            AccountRefused: One of the accounts is frozen or closed.
+            InsufficientFunds: The account never had so much.
+            FundsHeld: It has, but on hold.
+        """
+        if expires_at_ns is None:
+            expires_at_ns = _SAME_EXPIRY if expires_in_s is None else self._time_in(expires_in_s)
+        draft = self.draft(signer)
+        draft.add(build(Extend, hold, require_amount(additional), expires_at_ns))
+        return await self._send(draft, deadline_s)
 
     async def capture(
         self,
@@ -144,7 +186,7 @@ class Hold:
         id: 16 bytes.
         payer_account: Whose money is pinned.
         payee_account: Who may capture it.
-        maximum: At most so much.
+        maximum: At most so much, what this process has added included.
         expires_at_ns: When the rest goes back by itself.
         receipt: The RESERVE's.
     """
@@ -155,6 +197,8 @@ class Hold:
         hold: HoldId,
         record: Reserve,
         receipt: Receipt,
+        *,
+        payer: Signer | None,
         payee: Signer | None,
     ) -> None:
         """Made by `client.reserve`."""
@@ -165,6 +209,7 @@ class Hold:
         self.expires_at_ns = record.expires_at_ns
         self.receipt = receipt
         self._client = client
+        self._payer = payer
         self._payee = payee
         self._captured = 0
         self._is_open = True
@@ -178,6 +223,23 @@ class Hold:
     def is_open(self) -> bool:
         """Whether this process has not ended it; its time may be over all the same."""
         return self._is_open
+
+    async def extend(self, additional: int = 0, *, expires_in_s: float | None = None) -> Receipt:
+        """Pins more, puts the expiry off, or both; as `client.extend`, signed by the payer.
+
+        Args:
+            additional: What the maximum grows by, in the unit's smallest step; may be 0.
+            expires_in_s: Seconds from now until the rest goes back; None leaves the expiry.
+        """
+        expires_at_ns = self.expires_at_ns
+        if expires_in_s is not None:
+            expires_at_ns = self._client._time_in(expires_in_s)  # noqa: SLF001 - its own part
+        receipt = await self._client.extend(
+            self.id, additional, expires_at_ns=expires_at_ns, signer=self._payer
+        )
+        self.maximum += additional
+        self.expires_at_ns = expires_at_ns
+        return receipt
 
     async def capture(
         self, amount: int, *, final: bool = False, signer: Signer | None = None
@@ -263,5 +325,7 @@ class Reservation:
             draft = client.draft(self._signer)
             hold = HoldId(draft.add_creating(self._record))
             receipt = await client._send(draft, self._deadline_s)  # noqa: SLF001 - its own part
-            self._hold = Hold(client, hold, self._record, receipt, self._payee)
+            self._hold = Hold(
+                client, hold, self._record, receipt, payer=self._signer, payee=self._payee
+            )
         return self._hold

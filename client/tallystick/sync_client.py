@@ -276,6 +276,31 @@ class BlockingMethods:
             )
         )
 
+    def extend(
+        self,
+        hold: HoldId,
+        additional: int = 0,
+        *,
+        expires_in_s: float | None = None,
+        expires_at_ns: TimestampNs | None = None,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Pins more for a hold, puts its expiry off, or both. Signed by the payer.
+
+        Arguments, results and errors: see `AsyncClient.extend`.
+        """
+        return blocking.run(
+            self._client.extend(
+                hold,
+                additional,
+                expires_in_s=expires_in_s,
+                expires_at_ns=expires_at_ns,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
     def capture(
         self,
         hold: HoldId,

@@ -229,6 +229,12 @@ def test_holds(run: Run) -> None:
     assert till["debits_pending"] == "5000000000"
     ran = run("capture", hold, "2", "USD", "-k", "bob")
     assert ran.out.splitlines()[-1] == "Captured 2.00 USD so far; 3.00 USD left."
+    longer = run(*["extend", hold, "1.50", "USD", "--seconds", "90", "-k", "alice", "--json"]).json
+    assert longer["maximum"] == "6500000000"
+    ran = run("extend", hold, "1", "USD", "-k", "alice")
+    assert ran.out.splitlines()[-1] == f"Up to 7.50 USD may be captured of {hold}."
+    assert run("extend", hold, "-k", "alice").exit_code == 2
+    assert run("extend", hold, "1", "USD", "-k", "bob").exit_code == 3
     assert run("release", hold, "-k", "alice").exit_code == 3
     assert run("release", hold, "-k", "bob").exit_code == 0
     shop = run("account", "show", "shop", "-k", "bob", "--json").json

@@ -216,6 +216,35 @@ async def test_a_hold_is_captured_cumulatively_and_released_at_the_end(market: M
     assert await client.balance(market.payer_account) == 998_750
 
 
+async def test_a_hold_is_extended_by_its_payer(market: Market) -> None:
+    client = market.client
+    async with client.reserve(
+        market.payer_account, market.payee_account, 100, expires_in_s=2, payee=market.payee
+    ) as hold:
+        begun_ns = hold.expires_at_ns
+        with pytest.raises(errors.HoldRefused):
+            await hold.capture(101)
+        await hold.extend(50)
+        assert (hold.maximum, hold.expires_at_ns) == (150, begun_ns)
+        await hold.extend(expires_in_s=60)
+        assert hold.expires_at_ns > begun_ns
+        market.cluster.clock.advance_s(3)
+        await hold.capture(150)
+        (row,) = await client.get_holds([hold.id])
+        assert row is not None
+        assert (row.maximum, row.expires_at_ns) == (hold.maximum, hold.expires_at_ns)
+        with pytest.raises(errors.InvalidArgument):
+            await client.extend(hold.id)
+        with pytest.raises(errors.HoldRefused):
+            await client.extend(hold.id, 1, signer=market.payee)
+        with pytest.raises(errors.HoldRefused):
+            await client.extend(hold.id, expires_at_ns=begun_ns)
+        with pytest.raises(errors.InsufficientFunds):
+            await hold.extend(1_000_000)
+    with pytest.raises(errors.HoldRefused):
+        await hold.extend(1)
+
+
 async def test_a_final_capture_ends_a_hold(market: Market) -> None:
     client = market.client
     async with client.reserve(

@@ -67,10 +67,12 @@ def test_a_hold_from_reserve_to_release(layout: ClusterLayout, accounts: Account
         before = client.balance(shop, signer=bob)
         with client.reserve(till, shop, 1_000, payee=bob) as hold:
             hold.capture(400)
-        assert client.balance(shop, signer=bob) == before + 400
+            hold.extend(500, expires_in_s=90)
+            hold.capture(1_400)
+        assert client.balance(shop, signer=bob) == before + 1_400
         many = client.transfers(till * 20_000, shop * 20_000, [1] * 20_000)
         assert all(receipt.ok for receipt in many)
-        assert client.balance(shop, signer=bob) == before + 20_400
+        assert client.balance(shop, signer=bob) == before + 21_400
 
 
 def test_one_message_of_every_kind_of_outcome(layout: ClusterLayout, accounts: Accounts) -> None:

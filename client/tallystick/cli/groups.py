@@ -49,6 +49,7 @@ ENTRIES: Final[dict[str, Entry]] = {
     "issue": Entry("tallystick.cli.money:issue_app", "Make new money of a unit."),
     "transfer": Entry("tallystick.cli.money:transfer_app", "Pay from one account to another."),
     "reserve": Entry("tallystick.cli.hold:reserve_app", "Pin money for a payee."),
+    "extend": Entry("tallystick.cli.hold:extend_app", "Pin more for a hold, or for longer."),
     "capture": Entry("tallystick.cli.hold:capture_app", "Bill a hold."),
     "release": Entry("tallystick.cli.hold:release_app", "Free the rest of a hold."),
     "prices": Entry("tallystick.cli.prices:app", "Read price books; price a usage. Offline."),

@@ -1,4 +1,4 @@
-"""`tallystick reserve`, `capture` and `release`."""
+"""`tallystick reserve`, `extend`, `capture` and `release`."""
 
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.state_rows import HoldRow
 
 reserve_app = typer.Typer(help="Pin money for a payee.")
+extend_app = typer.Typer(help="Pin more for a hold, or for longer.")
 capture_app = typer.Typer(help="Bill a hold.")
 release_app = typer.Typer(help="Free the rest of a hold.")
 
@@ -61,6 +62,41 @@ def reserve(
         },
         f"{payee} may capture up to {written} of {payer} within {seconds:g} s.",
         [("hold", hold.id.hex())],
+    ).print(as_json=as_json)
+
+
+@extend_app.command()
+def extend(
+    hold: _Hold,
+    amount: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="What to pin on top, as in 12.50 USD; nothing: only the time.", metavar="AMOUNT"
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="From now, until the rest goes back by itself.")
+    ] = None,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pin AMOUNT more for a hold, put its expiry off, or both. Signed by the payer."""
+    hold_id = _hold_id(hold)
+    with session(profile, key, sends=True) as opened:
+        row = _row(opened, hold_id)
+        steps = opened.amount(amount, row.payer_account).steps if amount else 0
+        receipt = opened.client.extend(hold_id, steps, expires_in_s=seconds)
+        row = _row(opened, hold_id)
+        written = opened.written_for(row.maximum, row.payer_account)
+    Report(
+        {
+            "hold": hold,
+            "maximum": str(row.maximum),
+            "expires_at_ns": row.expires_at_ns,
+            "receipt": receipt_data(receipt),
+        },
+        f"Up to {written} may be captured of {hold}.",
     ).print(as_json=as_json)
 
 
