@@ -20,12 +20,15 @@ from tallystick_ledger.ids import (
     new_envelope_id,
 )
 from tallystick_ledger.keys import prove_possession
-from tallystick_ledger.records import Key, KeyOperation, Name, NameKind, Scope
+from tallystick_ledger.records import Key, KeyOperation, Kind, Name, NameKind, Scope
 
 NAME: Final = Name(NameKind.MODEL, "example/" + "m" * 150).encode(
     b"".join(fixed.nonce(f"name {index}") for index in range(2))
 )
 UNKNOWN_KIND: Final = patched(TRANSFER, 0, b"\x77\x77")
+# All zero but for the kind: of a VOUCHER that is a record, of the others it lacks a nonce.
+VOUCHER: Final = Kind.VOUCHER.to_bytes(2, "little") + bytes(RECORD - 2)
+WITH_NONCE: Final = (Kind.EXTEND, Kind.CHANNEL, Kind.TOP_UP, Kind.CHANNEL_CLOSE)
 
 
 def cases() -> list[Json]:
@@ -68,6 +71,12 @@ def _valid() -> list[Json]:
             Code.OK,
             "a PRINCIPAL with a proof that holds; it has no nonce",
             Sealing(fixed.principal_record()).encode(),
+        ),
+        case(
+            "voucher",
+            Code.OK,
+            "a VOUCHER has no nonce: its signature ends there, and is looked at when it is applied",
+            Sealing(VOUCHER).encode(),
         ),
         case("key-add", Code.OK, "KEY ADD", Sealing(_key_record(KeyOperation.ADD)).encode()),
         case(
@@ -145,6 +154,15 @@ def _grid() -> list[Json]:
         ("cont-hash", "the head's hash over its CONTs", patched(NAME, 80, bytes(32))),
         ("nonce", "the nonce of a TRANSFER is zero", patched(TRANSFER, 112, bytes(16))),
         ("nonce-unknown", "so it is of an unknown kind", patched(UNKNOWN_KIND, 112, bytes(16))),
+        *(
+            (
+                f"nonce-{kind:04x}",
+                f"so it is of {kind.name}",
+                patched(VOUCHER, 0, kind.to_bytes(2, "little")),
+            )
+            for kind in WITH_NONCE
+        ),
+        ("voucher-conts", "a VOUCHER has no hash over a CONT", patched(VOUCHER, 4, b"\1") + one),
         ("principal-conts", "a PRINCIPAL has no hash over a CONT", _principal_with_cont()),
     )
     return [
