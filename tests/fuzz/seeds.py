@@ -141,7 +141,7 @@ def _programs() -> Iterator[bytes]:
 
     block = step(200, 0)
     for signer in (2, 3, 4):
-        for kind in range(13):
+        for kind in range(18):
             records = b"".join(
                 step(0, kind, first, second, 5, 3, flags, 0)
                 for first, second, flags in ((1, 2, 0), (2, 1, 5), (0, 1, 2))
@@ -149,6 +149,10 @@ def _programs() -> Iterator[bytes]:
             for atomic in (1, 17):
                 yield step(160, signer, atomic) + records + block + step(236) + records + block
     holds = step(0, 1, 1, 2, 9, 2, 0, 0) + step(0, 2, 3, 0, 4) + step(0, 3, 4)
+    channels = b"".join(step(0, kind, 1, 2, 20) for kind in (14, 15, 16, 17, 16))
+    for wait in range(8):
+        paid = step(160, 4, 1) + channels + step(200, wait) + step(0, 12) + step(200, 0)
+        yield step(160, 3, 1) + channels + step(236) + paid
     yield step(160, 3, 1) + holds + step(200, 3) + step(160, 4, 1) + holds + step(200, 6) + holds
 
 

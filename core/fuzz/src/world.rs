@@ -11,8 +11,8 @@ use crate::support::{signing_key, small_envelope, SECOND_NS};
 
 /// Numbers of the signing keys that the ledger knows: operator, node, bank, Alice, Bob.
 pub const KNOWN_KEYS: [u64; 5] = [1_000_000, 1_000_001, 1, 2, 3];
-/// And some that it does not.
-pub const OTHER_KEYS: [u64; 3] = [40, 41, 42];
+/// And some that it does not, but for the last: it signs Alice's vouchers.
+pub const OTHER_KEYS: [u64; 4] = [40, 41, 42, 50];
 
 /// The ledger and what is in it.
 pub struct World {
@@ -29,6 +29,8 @@ pub struct World {
     pub accounts: Vec<Id16>,
     /// Open, partly captured, captured.
     pub holds: Vec<Id16>,
+    /// Open, partly paid out.
+    pub channels: Vec<Id16>,
     pub units: Vec<Id16>,
     /// A message of somebody else, well signed.
     pub neighbour: Vec<u8>,
@@ -57,6 +59,11 @@ fn make() -> World {
     let ended = ledger.hold(300, 86_400 * SECOND_NS);
     ledger.ok(&bob, capture(&part, 50));
     ledger.ok(&bob, last_capture(&ended, 120));
+    let channels = vec![
+        ledger.channel(500, 60 * SECOND_NS),
+        ledger.channel(70, 3_600 * SECOND_NS),
+    ];
+    ledger.ok(&bob, ledger.voucher(&channels[1], 30));
     ledger.ok(&alice, name(7, b"label"));
     let expires = ledger.now_ns + 60 * SECOND_NS;
     ledger.ok(
@@ -76,6 +83,7 @@ fn make() -> World {
             .to_vec(),
         accounts: vec![ledger.usd, alice.account, bob.account, other],
         holds: vec![open, part, ended],
+        channels,
         units: vec![ledger.usd, euro],
         neighbour: small_envelope(1, 2),
     }

@@ -11,7 +11,8 @@ use tallystick_core::format::{u16_at, u32_at, u64_at, Id16, Key32};
 use tallystick_core::kernel::{checkpoint_info, Kernel};
 
 use crate::ledger::{
-    account, capture, issue, last_capture, name, release, reserve, tick, transfer, unique, Record,
+    account, capture, channel_close, extend, issue, last_capture, name, release, reserve, tick,
+    top_up, transfer, unique, Record,
 };
 use crate::ledger::{CLOSE, FREEZE, OPEN, UNFREEZE};
 use crate::source::Source;
@@ -24,6 +25,7 @@ const LEDGER_ID: u8 = 2;
 const ROWS_LENGTH: u8 = 4;
 const HASH_BYTES: usize = 32;
 const FIXED_BYTES: usize = 56;
+const CHANNEL_ROW: u16 = 10;
 
 pub fn run(data: &[u8]) {
     let mut source = Source::new(data);
@@ -68,6 +70,7 @@ struct Named {
     units: Vec<Id16>,
     accounts: Vec<Id16>,
     holds: Vec<Id16>,
+    channels: Vec<Id16>,
 }
 
 fn named(kernel: &Kernel) -> Named {
@@ -81,6 +84,7 @@ fn named(kernel: &Kernel) -> Named {
             (5, Some(id)) => found.units.push(id),
             (6, Some(id)) => found.accounts.push(id),
             (7, Some(id)) => found.holds.push(id),
+            (CHANNEL_ROW, Some(id)) => found.channels.push(id),
             _ => {}
         }
         rest = &rest[content..];
@@ -121,9 +125,14 @@ fn records(named: &Named, now_ns: u64, round: u8) -> Vec<Record> {
         out.push(transfer(debit, &accounts[0], u128::MAX));
     }
     for hold in named.holds.iter().take(6) {
+        out.push(extend(hold, 1, expires));
         out.push(capture(hold, 1));
         out.push(last_capture(hold, u128::MAX));
         out.push(release(hold));
+    }
+    for one in named.channels.iter().take(4) {
+        out.push(top_up(one, 1));
+        out.push(channel_close(one));
     }
     for unit in named.units.iter().take(2) {
         out.push(account(OPEN, unit));

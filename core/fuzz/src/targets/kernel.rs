@@ -11,7 +11,9 @@
 use tallystick_core::format::limits::{
     ENVELOPE_MAGIC, MAX_ENVELOPE_BYTES, RECORDS_OFFSET, RECORD_BYTES, RESULT_BYTES,
 };
-use tallystick_core::format::{kind, object_id, u16_at, write_block_header, Code, Id16, Key32};
+use tallystick_core::format::{
+    kind, object_id, u16_at, write_block_header, Code, Id16, Key32, VOUCHER_PREFIX,
+};
 use tallystick_core::kernel::{Applied, Kernel};
 
 use crate::ledger::{record, Record};
@@ -21,7 +23,7 @@ use crate::world::{world, World};
 
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
-const KINDS: [u16; 13] = [
+const KINDS: [u16; 18] = [
     kind::TRANSFER,
     kind::RESERVE,
     kind::CAPTURE,
@@ -35,6 +37,11 @@ const KINDS: [u16; 13] = [
     kind::KEY,
     kind::PRINCIPAL,
     kind::TICK,
+    kind::EXTEND,
+    kind::CHANNEL,
+    kind::TOP_UP,
+    kind::VOUCHER,
+    kind::CHANNEL_CLOSE,
 ];
 const WAITS_NS: [u64; 8] = [
     0,
@@ -97,6 +104,7 @@ struct Machine<'w> {
     envelopes: Vec<Envelope>,
     accounts: Vec<Id16>,
     holds: Vec<Id16>,
+    channels: Vec<Id16>,
     units: Vec<Id16>,
     keys: Vec<Key32>,
     principals: Vec<Id16>,
@@ -114,6 +122,7 @@ pub fn run(data: &[u8]) {
         envelopes: Vec::new(),
         accounts: world.accounts.clone(),
         holds: world.holds.clone(),
+        channels: world.channels.clone(),
         units: world.units.clone(),
         keys: world.keys.iter().map(public_key).collect(),
         principals: world.principals.clone(),
@@ -188,6 +197,7 @@ impl Machine<'_> {
         match u16_at(&made, 0) {
             kind::ACCOUNT => self.accounts.push(id),
             kind::RESERVE => self.holds.push(id),
+            kind::CHANNEL => self.channels.push(id),
             kind::UNIT => {
                 self.units.push(id);
                 self.accounts.push(id);
@@ -226,6 +236,10 @@ impl Machine<'_> {
                 kind,
                 &[(8, &first), (24, &second), (40, &amount), (72, &expires)],
             ),
+            kind::EXTEND => record(kind, &[(8, &hold), (24, &amount), (72, &expires)]),
+            kind::CHANNEL | kind::TOP_UP | kind::VOUCHER | kind::CHANNEL_CLOSE => {
+                self.channel_record(kind, step)
+            }
             kind::CAPTURE => record(kind, &[(6, &[1 + b % 3]), (8, &hold), (24, &amount)]),
             kind::RELEASE => record(kind, &[(8, &hold)]),
             kind::ISSUE => record(kind, &[(8, &unit), (24, &second), (40, &amount)]),
@@ -238,7 +252,7 @@ impl Machine<'_> {
             kind::NAME => record(kind, &[(6, &[1 + b % 8]), (8, &[1 + c % 4]), (16, &[d; 2])]),
             kind::KEY => record(
                 kind,
-                &[(6, &[1 + a % 3, d % 7]), (8, &key), (104, &principal)],
+                &[(6, &[1 + a % 3, d % 12]), (8, &key), (104, &principal)],
             ),
             kind::PRINCIPAL => record(kind, &[(6, &[1 + a % 3]), (8, &key), (120, &[0; 8])]),
             _ => record(kind, &[]),
@@ -247,12 +261,61 @@ impl Machine<'_> {
             self.own_principal(&mut record, twist);
         }
         record[2..4].copy_from_slice(&(u16::from(flags) & UNIQUE_OR_FINAL).to_le_bytes());
-        record[56] |= if kind == kind::CAPTURE { 0 } else { flags >> 2 };
+        if !matches!(kind, kind::CAPTURE | kind::VOUCHER) {
+            record[56] |= flags >> 2;
+        }
         if twist >= 0xf0 {
             record[usize::from(d) % 112] ^= twist << 1 | 1;
             record[4..6].fill(0); // a head without its CONTs is no block at all
         }
         record
+    }
+
+    fn channel_record(&self, kind: u16, step: [u8; 8]) -> Record {
+        let [_, _, a, b, c, d, _, twist] = step;
+        let channel = self.channels[usize::from(a) % self.channels.len()];
+        let amount = self.amount(c);
+        match kind {
+            kind::CHANNEL => {
+                let payer = self.accounts[usize::from(a) % self.accounts.len()];
+                let payee = self.accounts[usize::from(b) % self.accounts.len()];
+                let challenge = WAITS_NS[usize::from(d) % WAITS_NS.len()].to_le_bytes();
+                let own = self.keys.len().min(self.world.keys.len()) - 1;
+                let which = if twist < 128 { own } else { usize::from(twist) };
+                let key = self.keys[which % self.keys.len()];
+                let fields: [(usize, &[u8]); 5] = [
+                    (8, &payer),
+                    (24, &payee),
+                    (40, &amount),
+                    (72, &challenge),
+                    (80, &key),
+                ];
+                record(kind, &fields)
+            }
+            kind::TOP_UP => record(kind, &[(8, &channel), (24, &amount)]),
+            kind::VOUCHER => self.voucher(&channel, &amount, [b; 24], d),
+            _ => record(kind, &[(8, &channel)]),
+        }
+    }
+
+    /// By the key that has Alice's channels, more often than not.
+    fn voucher(&self, channel: &Id16, amount: &[u8], commitment: [u8; 24], by: u8) -> Record {
+        let keys = &self.world.keys;
+        let which = if by < 192 {
+            keys.len() - 1
+        } else {
+            usize::from(by) % keys.len()
+        };
+        let ledger_id = &self.world.genesis.ledger_id;
+        let message = [VOUCHER_PREFIX, ledger_id, channel, amount, &commitment].concat();
+        let signature = <[u8; 64]>::from(keys[which].sign(&message));
+        let fields: [(usize, &[u8]); 4] = [
+            (8, channel),
+            (24, amount),
+            (40, &commitment),
+            (64, &signature),
+        ];
+        record(kind::VOUCHER, &fields)
     }
 
     /// The principal id that such a record must name, more often than not.
@@ -308,7 +371,8 @@ impl Machine<'_> {
             // Sweeping and pruning come before the envelope, and stay.
             let after = self.kernel.status();
             let is_quiet = applied.effects.is_empty()
-                && (status.holds, status.references) == (after.holds, after.references);
+                && (status.holds, status.channels, status.references)
+                    == (after.holds, after.channels, after.references);
             assert!(
                 !is_quiet || rows == lasting_rows(&self.kernel),
                 "aborted, but left a trace"
