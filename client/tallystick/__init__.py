@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tallystick.draft import Draft
     from tallystick.envelopes import Stored
     from tallystick.errors import OutcomeUnknown, RecordRefused, Refused, TallystickError
+    from tallystick.history import HistoryFilter, HistoryRecord, Outcome, RecordPage
     from tallystick.holds import Hold
     from tallystick.keyfile import Signer
     from tallystick.profile import Profile
@@ -34,12 +35,16 @@ _HOMES: Final = {
     "Created": "tallystick.results",
     "Draft": "tallystick.draft",
     "EnvelopeInfo": "tallystick.reads",
+    "HistoryFilter": "tallystick.history",
+    "HistoryRecord": "tallystick.history",
     "Hold": "tallystick.holds",
     "NodeStatus": "tallystick.reads",
+    "Outcome": "tallystick.history",
     "OutcomeUnknown": "tallystick.errors",
     "Presence": "tallystick.reads",
     "Profile": "tallystick.profile",
     "Receipt": "tallystick.results",
+    "RecordPage": "tallystick.history",
     "RecordRefused": "tallystick.errors",
     "RecordResult": "tallystick.results",
     "Refused": "tallystick.errors",
@@ -55,12 +60,16 @@ __all__ = [
     "Created",
     "Draft",
     "EnvelopeInfo",
+    "HistoryFilter",
+    "HistoryRecord",
     "Hold",
     "NodeStatus",
+    "Outcome",
     "OutcomeUnknown",
     "Presence",
     "Profile",
     "Receipt",
+    "RecordPage",
     "RecordRefused",
     "RecordResult",
     "Refused",

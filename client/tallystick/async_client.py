@@ -15,6 +15,7 @@ from typing import Self
 
 from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
+from tallystick.history_methods import HistoryMethods
 from tallystick.holds import HoldMethods
 from tallystick.keyfile import Signer
 from tallystick.money import MoneyMethods
@@ -28,7 +29,7 @@ from tallystick_ledger.state_rows import AccountRow, HoldRow
 from tallystick_proto.v1 import ledger_pb2
 
 
-class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods):
+class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods, HistoryMethods):
     """A client of one ledger."""
 
     @classmethod

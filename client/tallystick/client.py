@@ -9,7 +9,7 @@ A `Client` may be used by many threads at once; their envelopes travel in common
 is implemented twice: every method runs its namesake of `AsyncClient` in a background loop.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from tallystick import blocking, holds, limits, stream
 from tallystick.async_client import AsyncClient
 from tallystick.draft import Draft
+from tallystick.history import HistoryFilter, HistoryRecord
 from tallystick.keyfile import Signer
 from tallystick.results import Receipt
 from tallystick.retry import Surroundings
@@ -150,6 +151,39 @@ class Client(BlockingMethods):
         )
         return BlockingHold(blocking.run(_await(reservation)))
 
+    def history(
+        self,
+        account: AccountId,
+        *,
+        wanted: HistoryFilter | None = None,
+        oldest_first: bool = False,
+        page_size: int = limits.DEFAULT_PAGE_RECORDS,
+        signer: Signer | SigningKey | None = None,
+    ) -> Iterator[HistoryRecord]:
+        """Iterates over an account's history; as `AsyncClient.history`."""
+        return _each(
+            self._client.history(
+                account,
+                wanted=wanted,
+                oldest_first=oldest_first,
+                page_size=page_size,
+                signer=signer,
+            )
+        )
+
+    def watch(
+        self,
+        account: AccountId,
+        *,
+        wanted: HistoryFilter | None = None,
+        from_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+    ) -> Iterator[HistoryRecord]:
+        """Iterates over an account's history as it grows; as `AsyncClient.watch`."""
+        return _each(
+            self._client.watch(account, wanted=wanted, from_sequence=from_sequence, signer=signer)
+        )
+
     def stream(self) -> "BlockingStream":
         """Returns a stream for bulk, to be used in `with`; as `AsyncClient.stream`."""
         return BlockingStream(self._client.stream())
@@ -254,6 +288,19 @@ class _Answer:
 
     def __init__(self, future: "asyncio.Future[stream.MessageOutcome]") -> None:
         self.future = future
+
+
+def _each(items: AsyncGenerator[_T, None]) -> Iterator[_T]:
+    """Iterates in the background loop."""
+    try:
+        while True:
+            try:
+                item = blocking.run(_await(anext(items)))
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        blocking.run(items.aclose())
 
 
 async def _sent(inner: stream.SubmitStream, message: bytes) -> _Answer:

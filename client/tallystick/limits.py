@@ -40,3 +40,8 @@ MAX_ENDPOINTS: Final = 32
 
 # Ids in one GetAccounts or GetHolds request (ledger.proto).
 MAX_IDS_PER_READ: Final = 8_192
+# Records on one page of a history (ledger.proto), and as many as are asked for unless said.
+MAX_PAGE_RECORDS: Final = 1_000
+DEFAULT_PAGE_RECORDS: Final = 100
+# A node says every 5 s how far a watch is; a silent one is given up for another.
+WATCH_SILENCE_S: Final = 15.0

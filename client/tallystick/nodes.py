@@ -75,6 +75,10 @@ GET_ENVELOPE: Final = ReadMethod(
 GET_STATUS: Final = ReadMethod(
     f"/{wire.SERVICE}/GetStatus", ledger_pb2.GetStatusResponse.FromString
 )
+LIST_RECORDS: Final = ReadMethod(
+    f"/{wire.SERVICE}/ListRecords", ledger_pb2.ListRecordsResponse.FromString
+)
+WATCH: Final = ReadMethod(f"/{wire.SERVICE}/Watch", ledger_pb2.WatchResponse.FromString)
 
 
 def _read_metadata(token: bytes | None) -> tuple[tuple[str, bytes], ...] | None:
@@ -121,6 +125,15 @@ class Node:
             method.path, response_deserializer=method.decode
         )
         return call(request, timeout=timeout_s, metadata=_read_metadata(token))
+
+    def follow(
+        self, method: ReadMethod[Answer], request: bytes, token: bytes | None
+    ) -> "grpc.aio.UnaryStreamCall[bytes, Answer]":
+        """Asks for a stream of answers; as `ask`, without an end."""
+        call: grpc.aio.UnaryStreamMultiCallable[bytes, Answer] = self._channel.unary_stream(
+            method.path, response_deserializer=method.decode
+        )
+        return call(request, metadata=_read_metadata(token))
 
     async def connect(self, timeout_s: float, *, patient: bool = False) -> None:
         """Returns once the channel is connected.

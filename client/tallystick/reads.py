@@ -10,7 +10,7 @@ Nodes tell balances and envelopes only to those whose they are, so each attempt 
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
@@ -30,11 +30,14 @@ from tallystick.errors import (
     TallystickError,
     refused,
 )
+from tallystick.history import HistoryRecord, decode_records
 from tallystick.nodes import (
     GET_ACCOUNTS,
     GET_ENVELOPE,
     GET_HOLDS,
     GET_STATUS,
+    LIST_RECORDS,
+    WATCH,
     Answer,
     Node,
     NodePool,
@@ -229,6 +232,63 @@ class Reader:
             raise ProtocolError(
                 f"A node's answer about an envelope is unusable: {error}"
             ) from error
+
+    async def records(
+        self, request: ledger_pb2.ListRecordsRequest, key: SigningKey, deadline_s: float
+    ) -> ledger_pb2.ListRecordsResponse:
+        """Returns a page of an account's history."""
+        return await self._ask(LIST_RECORDS, request, key, deadline_s)
+
+    async def watch(
+        self, request: ledger_pb2.WatchRequest, key: SigningKey, deadline_s: float
+    ) -> AsyncGenerator[HistoryRecord, None]:
+        """Yields an account's history as it grows, from one node or another.
+
+        Raises:
+            ConnectionFailed: None has answered for `deadline_s`.
+            AccessDenied, ProtocolError: A node refused the request as such.
+        """
+        loop = asyncio.get_running_loop()
+        backoff = Backoff(self._surroundings.jitter)
+        heard_s = loop.time()
+        while True:
+            node = self._pool.target
+            try:
+                await node.connect(limits.CONNECT_TIMEOUT_S)
+                async for answer in self._follow(node, request, key):
+                    heard_s, backoff = loop.time(), Backoff(self._surroundings.jitter)
+                    for record in decode_records(answer.records, answer.effects):
+                        yield record
+                    request.from_sequence = answer.next_sequence
+                failure: TallystickError = ConnectionFailed(f"{node.address} fell silent.")
+            except NotConnected as error:
+                failure = connection_error(str(error))
+            except grpc.aio.AioRpcError as error:
+                failure = rpc_error(error, node.address)
+                if isinstance(failure, AccessDenied | ProtocolError):
+                    raise failure from error
+            self._pool.failed(node)
+            delay_s = backoff.next_delay_s()
+            if loop.time() + delay_s - heard_s >= deadline_s:
+                raise failure
+            await asyncio.sleep(delay_s)
+
+    async def _follow(
+        self, node: Node, request: ledger_pb2.WatchRequest, key: SigningKey
+    ) -> AsyncIterator[ledger_pb2.WatchResponse]:
+        """Yields a node's answers until it says nothing for too long."""
+        sent = request.SerializeToString()
+        call = node.follow(WATCH, sent, self._token(WATCH.path, sent, key))
+        answers = aiter(call)
+        try:
+            while True:
+                async with asyncio.timeout(limits.WATCH_SILENCE_S):
+                    answer = await anext(answers)
+                yield answer
+        except (TimeoutError, StopAsyncIteration):
+            return
+        finally:
+            call.cancel()
 
     async def lookup(self, stored: Stored, key: SigningKey) -> Receipt | TallystickError | None:
         """Returns what the ledger has under an envelope's id; None while that is undecided.

@@ -5,10 +5,11 @@ See `AsyncClient` for the program behind them and `blocking` for the loop that t
 
 from collections.abc import Iterable, Sequence
 
-from tallystick import blocking
+from tallystick import blocking, limits
 from tallystick.async_client import AsyncClient
 from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
+from tallystick.history import HistoryFilter, RecordPage
 from tallystick.keyfile import Signer
 from tallystick.reads import EnvelopeInfo, NodeStatus
 from tallystick.results import Created, Receipt
@@ -336,6 +337,35 @@ class BlockingMethods:
         Arguments, results and errors: see `AsyncClient.release`.
         """
         return blocking.run(self._client.release(hold, signer=signer, deadline_s=deadline_s))
+
+    def list_records(
+        self,
+        account: AccountId,
+        *,
+        wanted: HistoryFilter | None = None,
+        oldest_first: bool = False,
+        page_size: int = limits.DEFAULT_PAGE_RECORDS,
+        page_token: bytes = b"",
+        stale: bool = False,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> RecordPage:
+        """Reads one page of an account's history.
+
+        Arguments, results and errors: see `AsyncClient.list_records`.
+        """
+        return blocking.run(
+            self._client.list_records(
+                account,
+                wanted=wanted,
+                oldest_first=oldest_first,
+                page_size=page_size,
+                page_token=page_token,
+                stale=stale,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
 
     def close(self) -> None:
         """Closes all connections. Calls under way raise `OutcomeUnknown` or `ConnectionFailed`.

@@ -78,6 +78,8 @@ RULES: Final[dict[str, Rule]] = {
     _LEDGER + "GetAccounts": Rule("the account's owner; AUDIT", Token.REQUIRED),
     _LEDGER + "GetHolds": Rule("the owner of either account; AUDIT", Token.REQUIRED),
     _LEDGER + "GetEnvelope": Rule("the signer's principal; AUDIT", Token.REQUIRED),
+    _LEDGER + "ListRecords": Rule("the account's owner; AUDIT", Token.REQUIRED),
+    _LEDGER + "Watch": Rule("the account's owner; AUDIT", Token.REQUIRED),
     _LEDGER + "GetStatus": Rule("anybody; with the digest: any active key", Token.ON_DEMAND),
     _PEER + "Bulk": _PINNED_PEERS,
     _PEER + "Control": _PINNED_PEERS,

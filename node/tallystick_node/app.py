@@ -25,8 +25,10 @@ from tallystick_node.apply import ApplyWorker, apply_entry
 from tallystick_node.config import NodeConfig
 from tallystick_node.failure import fatal
 from tallystick_node.fairness import ConnectionBook
+from tallystick_node.history import History, covered_until
+from tallystick_node.history_reads import HistoryReads
 from tallystick_node.identity import DATABASE_DIRECTORY, NodeIdentity
-from tallystick_node.limits import STOP_GRACE_S
+from tallystick_node.limits import HISTORY_CHUNK_RECORDS, STOP_GRACE_S
 from tallystick_node.logs import configure_logs
 from tallystick_node.metrics import NodeMetrics, serve_metrics
 from tallystick_node.originals import Originals
@@ -34,6 +36,7 @@ from tallystick_node.pipeline import Pipeline
 from tallystick_node.reads import Reads
 from tallystick_node.replica import ChainTip, CommittedEntry, Replica
 from tallystick_node.services.gate import Gate
+from tallystick_node.services.history import HistoryService
 from tallystick_node.services.ledger import LedgerService
 from tallystick_node.services.turnstile import client_server
 from tallystick_node.storage import Store
@@ -46,28 +49,46 @@ log = structlog.get_logger(__name__)
 VERSION = importlib.metadata.version("tallystick")
 
 
-def recover(genesis: bytes, store: Store) -> tuple[Kernel, int]:
-    """State as of the last entry that is known to be committed.
+def recover(
+    genesis: bytes, store: Store, *, chunk_records: int = HISTORY_CHUNK_RECORDS
+) -> tuple[Kernel, int, History]:
+    """State as of the last entry that is known to be committed, and the history index.
+
+    Where that index is missing, or does not reach the checkpoint, the whole log is replayed.
 
     Args:
         genesis: The ledger's genesis bytes.
         store: The node's store.
+        chunk_records: Of the history index.
 
     Returns:
-        The kernel and the Raft index it has applied.
+        The kernel, the Raft index it has applied, the history index.
     """
+    kernel, applied = Kernel(genesis), 0
     checkpoint = store.load_checkpoint()
     if checkpoint is None:
-        kernel, applied = Kernel(genesis), 0
         log.info("no checkpoint", replays=store.commit_index)
     else:
-        applied, state = checkpoint
-        kernel = Kernel.restore(genesis, state)
-        log.info("checkpoint loaded", index=applied, replays=store.commit_index - applied)
+        restored = Kernel.restore(genesis, checkpoint[1])
+        indexed, reached = covered_until(store, chunk_records), restored.status().next_sequence
+        if indexed >= reached:
+            kernel, applied = restored, checkpoint[0]
+            log.info("checkpoint loaded", index=applied, replays=store.commit_index - applied)
+        else:
+            store.reset_history()
+            log.warning(
+                "the history index is built anew from the whole log",
+                indexed=indexed,
+                checkpoint=reached,
+                replays=store.commit_index,
+            )
+    history = History(kernel, store, chunk_records=chunk_records)
     for index, payload in store.payloads(applied + 1, store.commit_index + 1):
-        apply_entry(kernel, store, index, payload)
+        done = apply_entry(kernel, store, index, payload)
+        if done is not None:
+            history.applied(done.first_sequence + done.record_count)
         applied = index
-    return kernel, applied
+    return kernel, applied, history
 
 
 class Node:
@@ -89,7 +110,7 @@ class Node:
         loop = asyncio.get_running_loop()
         identity = self.identity
         self.store = Store.open(self.config.directory / DATABASE_DIRECTORY, identity)
-        self.kernel, applied = await loop.run_in_executor(
+        self.kernel, applied, self.history = await loop.run_in_executor(
             None, recover, identity.genesis_bytes, self.store
         )
         recovered = self.kernel.status()
@@ -106,12 +127,7 @@ class Node:
             applied_tip=ChainTip(recovered.next_sequence, recovered.min_next_timestamp_ns),
             metrics=self.metrics,
         )
-        self.reads = Reads(
-            kernel=self.kernel, store=self.store, source=self.replica, applied_index=applied
-        )
-        self.originals = Originals(
-            kernel=self.kernel, store=self.store, wait=self.reads.wait_for_sequence
-        )
+        self._make_readers(applied)
         self.connections = ConnectionBook()
         self.pipeline = Pipeline(
             proposer=self.replica,
@@ -135,6 +151,7 @@ class Node:
         self.worker = ApplyWorker(
             kernel=self.kernel,
             store=self.store,
+            history=self.history,
             applied_index=applied,
             on_applied=self._on_applied,
             metrics=self.metrics.write_path,
@@ -148,6 +165,23 @@ class Node:
             loop.create_task(self._guard("ticker", self.ticker.run())),
         ]
         log.info("serving", address=self.config.listen_client, raft_id=self.config.raft_id)
+
+    def _make_readers(self, applied_index: int) -> None:
+        """Makes what answers questions about the state and the past."""
+        self.reads = Reads(
+            kernel=self.kernel, store=self.store, source=self.replica, applied_index=applied_index
+        )
+        self.history_reads = HistoryReads(
+            kernel=self.kernel, store=self.store, history=self.history
+        )
+        self.metrics.watch(
+            "history_unwritten_records",
+            "Records whose postings are in memory, not in the history index on disk",
+            lambda: self.history.unwritten_records,
+        )
+        self.originals = Originals(
+            kernel=self.kernel, store=self.store, wait=self.reads.wait_for_sequence
+        )
 
     async def _serve(self) -> None:
         """Opens the client port and the metrics port."""
@@ -166,7 +200,10 @@ class Node:
             status=self.status,
             max_lifetime_ns=self.genesis.max_lifetime_ns,
         )
-        self.server.add_generic_rpc_handlers((service.handler(),))
+        history = HistoryService(
+            reads=self.reads, history=self.history_reads, gate=self.gate, kernel=self.kernel
+        )
+        self.server.add_generic_rpc_handlers((service.handler(), history.handler()))
         self.health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
         for name in ("", wire.SERVICE):
@@ -193,6 +230,8 @@ class Node:
                 await task
         await self.replica.stop()
         await asyncio.get_running_loop().run_in_executor(None, self.worker.stop)
+        await asyncio.get_running_loop().run_in_executor(None, self.history.close)
+        self.history_reads.close()
         self.verifier.close()
         self.originals.close()
         self.store.close()

@@ -10,7 +10,9 @@ Invariants:
 1. Entries are applied once each, in order, without gaps; a gap ends the process.
 2. Derived rows are written before the loop hears of the block, so an answer never refers to rows
    that cannot be read.
-3. Any failure ends the process: a node that cannot apply what is committed has nothing to say.
+3. Before a checkpoint the history index is brought up to it (history.py); else it is kept up behind
+   the answers.
+4. Any failure ends the process: a node that cannot apply what is committed has nothing to say.
 """
 
 import asyncio
@@ -23,6 +25,7 @@ from tallystick_core import Applied, Kernel
 
 from tallystick_node.applied_rows import encode_applied
 from tallystick_node.failure import fatal
+from tallystick_node.history import History
 from tallystick_node.limits import CHECKPOINT_SIZE_FACTOR
 from tallystick_node.metrics import WritePathMetrics
 from tallystick_node.replica import CommittedEntry
@@ -49,6 +52,7 @@ def apply_entry(kernel: Kernel, store: Store, index: int, payload: bytes) -> App
     store.write_applied(
         index,
         first_sequence=applied.first_sequence,
+        timestamp_ns=applied.timestamp_ns,
         rows=encode_applied(applied),
         ids=applied.ids,
     )
@@ -63,6 +67,7 @@ class ApplyWorker:
         *,
         kernel: Kernel,
         store: Store,
+        history: History,
         applied_index: int,
         on_applied: OnApplied,
         metrics: WritePathMetrics,
@@ -73,6 +78,7 @@ class ApplyWorker:
         Args:
             kernel: State as of ``applied_index``.
             store: Derived rows and checkpoints.
+            history: Told of every block.
             applied_index: Last index that the kernel has applied.
             on_applied: Called on the event loop with (index, term, applied).
             metrics: Phase histograms.
@@ -80,6 +86,7 @@ class ApplyWorker:
         """
         self._kernel = kernel
         self._store = store
+        self._history = history
         self._applied_index = applied_index
         self._on_applied = on_applied
         self._metrics = metrics
@@ -121,6 +128,8 @@ class ApplyWorker:
         self._applied_index = index
         self._metrics.apply.observe(time.perf_counter() - started_s)
         self._loop.call_soon_threadsafe(self._on_applied, index, term, applied)
+        if applied is not None:
+            self._history.applied(applied.first_sequence + applied.record_count)
         self._log_bytes += len(payload)
         if self._log_bytes >= max(
             self._checkpoint_every_bytes, self._checkpoint_bytes * CHECKPOINT_SIZE_FACTOR
@@ -129,6 +138,7 @@ class ApplyWorker:
 
     def _checkpoint(self) -> None:
         """Writes a checkpoint of the state as of the last applied entry."""
+        self._history.flush()
         data = self._kernel.checkpoint(self._applied_index)
         self._store.write_checkpoint(self._applied_index, data)
         self._checkpoint_bytes = len(data)

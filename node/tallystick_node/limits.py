@@ -99,6 +99,37 @@ MAX_ID_LOOKUP_S: Final = 0.05
 # The kernel may know an envelope a moment before its rows can be read.
 ORIGINAL_WAIT_S: Final = 10.0
 
+# --- the history index ----------------------------------------------------------------------------
+
+# Records whose postings are gathered in memory before they are packed: 8 bytes a posting, two or so
+# a record. More makes runs that need less merging, and a longer piece of memory to search.
+HISTORY_CHUNK_RECORDS: Final = 1 << 19
+# Chunks on their way to disk. Above, applying waits: so far may the index be behind.
+HISTORY_CHUNKS_WAITING: Final = 4
+# So many runs of a level become one of the next. Above the highest level (with 2^19 and 8 that is
+# 268 million records) they stay as they are, so that no merge takes for ever.
+HISTORY_FANOUT: Final = 8
+MAX_HISTORY_LEVEL: Final = 4
+# Pages (of about 32 KiB) in one write. A write holds the GIL, and may wait for a sync under way:
+# fewer and larger ones cost the event loop less.
+HISTORY_PAGES_A_WRITE: Final = 64
+# Of one answer: records, and the bytes after which no further record is added. One record may bring
+# the effects of 10,000 swept holds along, so an answer stays below 2.5 MiB.
+MAX_PAGE_RECORDS: Final = 1_000
+DEFAULT_PAGE_RECORDS: Final = 100
+MAX_PAGE_BYTES: Final = 1 * _MIB
+# Log read for one answer, and records looked at for one that are filtered: then it says where to go
+# on, however little was found.
+MAX_PAGE_BLOCK_BYTES: Final = 32 * _MIB
+MAX_PAGE_CANDIDATES: Final = 4_096
+# Searches at the same time; the others wait.
+HISTORY_READERS: Final = 2
+# Watches at the same time, how long one waits after an answer for more to gather, and how often it
+# hears that nothing has come.
+MAX_WATCHES: Final = 256
+WATCH_INTERVAL_S: Final = 0.1
+WATCH_PROGRESS_S: Final = 5.0
+
 # --- clients --------------------------------------------------------------------------------------
 
 # Connections to the client port; further ones are closed as they come. Fewer where the system does

@@ -28,7 +28,7 @@ def run_of(rows: list[tuple[bytes, bytes, int]]) -> bytes:
 def test_a_block_is_found_by_its_sequence_numbers(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     for index, first in ((2, 1), (3, 11), (7, 500)):
-        store.write_applied(index, first_sequence=first, rows=b"", ids=b"")
+        store.write_applied(index, first_sequence=first, timestamp_ns=1, rows=b"", ids=b"")
     assert store.index_of_sequence(0) is None
     assert [store.index_of_sequence(number) for number in (1, 10, 11, 499, 500, 10**9)] == [
         *(2, 2, 3, 3, 7, 7)
@@ -39,8 +39,8 @@ def test_a_block_is_found_by_its_sequence_numbers(tmp_path: Path) -> None:
 def test_rows_are_kept_only_for_blocks_that_were_not_plain(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     append(store, [entry(1), entry(2), entry(3)])
-    store.write_applied(2, first_sequence=1, rows=b"", ids=b"")
-    store.write_applied(3, first_sequence=9, rows=b"what applying made", ids=b"")
+    store.write_applied(2, first_sequence=1, timestamp_ns=1, rows=b"", ids=b"")
+    store.write_applied(3, first_sequence=9, timestamp_ns=1, rows=b"what applying made", ids=b"")
     store = reopen(store, tmp_path)
     assert store.applied_rows(2) is None
     assert store.applied_rows(3) == b"what applying made"
@@ -52,7 +52,7 @@ def test_ids_are_found_by_principal_and_id(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     same = envelope_id(1000, 5)
     ids = run_of([(same, ALICE, 1), (same, BOB, 2), (envelope_id(1001, 0), ALICE, 3)])
-    store.write_applied(1, first_sequence=1, rows=b"", ids=ids)
+    store.write_applied(1, first_sequence=1, timestamp_ns=1, rows=b"", ids=ids)
     assert store.find_id(ALICE, same) == 1
     assert store.find_id(BOB, same) == 2
     assert store.find_id(ALICE, envelope_id(1001, 0)) == 3
@@ -78,7 +78,9 @@ def test_ids_agree_with_a_dictionary(tmp_path: Path) -> None:
                 known[row] = sequence
                 rows.append((*row, sequence))
                 sequence += 1
-        store.write_applied(index, first_sequence=sequence, rows=b"", ids=run_of(rows))
+        store.write_applied(
+            index, first_sequence=sequence, timestamp_ns=1, rows=b"", ids=run_of(rows)
+        )
     for (one, principal), first in known.items():
         assert store.find_id(principal, one) == first
         other = envelope_id(int.from_bytes(one, "little") >> 80, rng.getrandbits(80))
@@ -92,7 +94,7 @@ def test_a_lookup_does_not_read_runs_that_cannot_match(
     store = new_store(tmp_path)
     for index in range(1, 50):
         ids = run_of([(envelope_id(5000 + index * 10, tail), ALICE, 1) for tail in range(9)])
-        store.write_applied(index, first_sequence=index, rows=b"", ids=ids)
+        store.write_applied(index, first_sequence=index, timestamp_ns=1, rows=b"", ids=ids)
     family = store._database.ids
     values_read: list[int] = []
     family_iter = family.iter
@@ -198,7 +200,7 @@ def test_a_checkpoint_makes_the_rows_before_it_durable(
     """Replay starts behind it, so nothing would write them again."""
     store = new_store(tmp_path)
     append(store, [entry(1), entry(2)])
-    store.write_applied(2, first_sequence=1, rows=b"rows", ids=b"")
+    store.write_applied(2, first_sequence=1, timestamp_ns=1, rows=b"rows", ids=b"")
     written = store._database.rows.latest_sequence_number()
     synced_at: list[int] = []
     sync = store._database.sync

@@ -95,7 +95,7 @@ def test_reads_are_bounded_but_never_empty(tmp_path: Path) -> None:
 def test_an_applied_entry_counts_as_committed(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     append(store, [entry(1), entry(2), entry(3)], commit=1)
-    store.write_applied(2, first_sequence=1, rows=b"", ids=b"")
+    store.write_applied(2, first_sequence=1, timestamp_ns=1, rows=b"", ids=b"")
     store = reopen(store, tmp_path)
     assert store.commit_index == 2
     store.close()

@@ -54,6 +54,7 @@ ENTRIES: Final[dict[str, Entry]] = {
     "release": Entry("tallystick.cli.hold:release_app", "Free the rest of a hold."),
     "prices": Entry("tallystick.cli.prices:app", "Read price books; price a usage. Offline."),
     "show": Entry("tallystick.cli.show:app", "Show an envelope and what became of it."),
+    "history": Entry("tallystick.cli.history:app", "List what touched an account."),
     "status": Entry("tallystick.cli.status:app", "Ask all nodes how they are."),
     "demo": Entry(
         "tallystick_cluster.demo.app:app",

@@ -75,13 +75,15 @@ def _report(info: EnvelopeInfo) -> Report:
         "receipt": None if info.receipt is None else receipt_data(info.receipt),
         "error": None if info.refusal is None else describe(info.refusal),
         "records": records,
-        "effects": [_effect(effect) for effect in info.effects],
+        "effects": [plain_effect(effect) for effect in info.effects],
     }
     rows = [
-        (str(record["index"]), record["kind"], record["code"], _text(record["fields"]))
+        (str(record["index"]), record["kind"], record["code"], text_of(record["fields"]))
         for record in records[:_SHOWN]
     ]
-    rows += [("", "effect", effect.cause.name, _text(_plain(effect))) for effect in info.effects]
+    rows += [
+        ("", "effect", effect.cause.name, text_of(plain_fields(effect))) for effect in info.effects
+    ]
     if info.refusal is not None:
         summary = f"Ordered, but not executed: {info.refusal.message}"
     else:
@@ -104,7 +106,7 @@ def _report(info: EnvelopeInfo) -> Report:
 def _record(index: int, data: bytes, info: EnvelopeInfo) -> dict[str, Any]:
     number = int.from_bytes(data[:2], "little")
     try:
-        fields = _plain(decode(data))
+        fields = plain_fields(decode(data))
     except LedgerError as error:
         fields = {"unreadable": str(error)}
     result = None if info.receipt is None else info.receipt[index]
@@ -121,11 +123,13 @@ def _record(index: int, data: bytes, info: EnvelopeInfo) -> dict[str, Any]:
     }
 
 
-def _effect(effect: Effect) -> dict[str, Any]:
-    return {"cause": effect.cause.name} | _plain(effect)
+def plain_effect(effect: Effect) -> dict[str, Any]:
+    """Returns an effect for JSON."""
+    return {"cause": effect.cause.name} | plain_fields(effect)
 
 
-def _plain(record: object) -> dict[str, Any]:
+def plain_fields(record: object) -> dict[str, Any]:
+    """Returns a record's fields for JSON."""
     if not is_dataclass(record) or isinstance(record, type):
         return {}
     return {name: _value(value) for name, value in asdict(record).items() if name != "cause"}
@@ -141,7 +145,8 @@ def _value(value: object) -> object:
     return value
 
 
-def _text(fields: dict[str, Any]) -> str:
+def text_of(fields: dict[str, Any]) -> str:
+    """Returns fields for people, those that say nothing left out."""
     shown = (
         f"{name}={value}" for name, value in fields.items() if value not in (0, False, None, "")
     )

@@ -14,23 +14,22 @@ gRPC status codes say only what concerns the call itself:
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import grpc
 from grpc import aio
 from tallystick_core import Kernel
 
 from tallystick_node import access
-from tallystick_node.errors import NodeError, NoQuorumError, NotLeaderError
 from tallystick_node.limits import (
     MAX_READ_IDS,
-    READ_TIMEOUT_S,
     STREAM_IDLE_S,
     STREAM_WINDOW,
 )
 from tallystick_node.pipeline import Pipeline
-from tallystick_node.reads import FoundEnvelope, Reads, ReadTimeoutError
+from tallystick_node.reads import FoundEnvelope, Reads
 from tallystick_node.services.gate import Caller, Gate, RawContext
+from tallystick_node.services.settle import abort, settle
 from tallystick_node.services.turnstile import write
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2 as pb
@@ -43,8 +42,6 @@ _KEY_PRINCIPAL: Final = slice(32, 48)
 
 # Subscripted only in the type checker's eyes.
 SubmitContext: TypeAlias = "aio.ServicerContext[bytes, wire.SubmitResponse]"
-Request = TypeVar("Request")
-Response = TypeVar("Response")
 StatusSource = Callable[[], pb.GetStatusResponse]
 
 
@@ -104,7 +101,7 @@ class LedgerService:
         if no_message is not None:
             raise no_message
         if message is not None:
-            await _abort(
+            await abort(
                 context,
                 grpc.StatusCode.PERMISSION_DENIED,
                 "this connection delivered too many bad signatures; it is not served",
@@ -145,7 +142,7 @@ class LedgerService:
     ) -> pb.GetAccountsResponse:
         """Rows of accounts; those that the caller may not see are as those that are not there."""
         await self._check_ids(request.ids, context)
-        await self._settle(request.options, context)
+        await settle(self._reads, request.options, context)
         reader = caller.reader()
         access.require_account_reader(reader)
         before = self._reads.next_sequence
@@ -157,7 +154,7 @@ class LedgerService:
     ) -> pb.GetHoldsResponse:
         """Rows of holds; as `get_accounts`."""
         await self._check_ids(request.ids, context)
-        await self._settle(request.options, context)
+        await settle(self._reads, request.options, context)
         reader = caller.reader()
         access.require_account_reader(reader)
         before = self._reads.next_sequence
@@ -173,11 +170,11 @@ class LedgerService:
         """An envelope by number or id, or what can be said of its absence."""
         by = request.WhichOneof("by")
         if by is None:
-            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "say which envelope")
+            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "say which envelope")
         key = request.key
         if by == "key" and (len(key.envelope_id) != ID_BYTES or len(key.principal) != ID_BYTES):
-            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids have 16 bytes")
-        await self._settle(request.options, context)
+            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids have 16 bytes")
+        await settle(self._reads, request.options, context)
         reader = caller.reader()
         access.require_envelope_reader(reader, key.principal if by == "key" else None)
         before = self._reads.next_sequence
@@ -210,7 +207,7 @@ class LedgerService:
         if request.with_state_digest:
             caller.prove()
         if request.linearizable:
-            await self._settle(pb.ReadOptions(), context)
+            await settle(self._reads, pb.ReadOptions(), context)
         if not request.with_state_digest:
             return self._status()
         caller.reader()
@@ -229,26 +226,12 @@ class LedgerService:
 
     # -- shared ----------------------------------------------------------------------------------
 
-    async def _settle(self, options: pb.ReadOptions, context: RawContext) -> None:
-        try:
-            await self._reads.settle(
-                stale=options.stale,
-                at_least_sequence=options.at_least_sequence,
-                timeout_s=READ_TIMEOUT_S,
-            )
-        except NotLeaderError as error:
-            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        except (NoQuorumError, ReadTimeoutError) as error:
-            await _abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
-        except NodeError as error:
-            await _abort(context, grpc.StatusCode.INTERNAL, str(error))
-
     @staticmethod
     async def _check_ids(ids: bytes, context: RawContext) -> None:
         if len(ids) % ID_BYTES or not ids:
-            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids are 16 bytes each")
+            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids are 16 bytes each")
         if len(ids) > MAX_READ_IDS * ID_BYTES:
-            await _abort(
+            await abort(
                 context, grpc.StatusCode.INVALID_ARGUMENT, f"at most {MAX_READ_IDS} ids a call"
             )
 
@@ -289,10 +272,3 @@ def _found(found: FoundEnvelope, next_sequence: int) -> pb.GetEnvelopeResponse:
         next_sequence=next_sequence,
         code=found.code,
     )
-
-
-async def _abort(
-    context: "aio.ServicerContext[Request, Response]", code: grpc.StatusCode, message: str
-) -> NoReturn:
-    await context.abort(code, message)
-    raise AssertionError("abort does not return")

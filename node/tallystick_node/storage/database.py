@@ -5,11 +5,13 @@ Families (all share one write-ahead log, so a batch over several is atomic):
 | family | key | value |
 |---|---|---|
 | default | `owner`, `state`, `applied`, `peer` ‖ Raft id | see rows.py |
+|  | `history` | catalogue of the history index, see history.py |
 | log | log index | payload |
 | meta | log index | term, length, SHA-256 of the payload |
 | applied | log index | what applying made, for blocks that were not plain |
-| sequence | first sequence number of a block | log index |
+| sequence | first sequence number of a block | log index, timestamp of its first record |
 | ids | largest id ‖ smallest id ‖ log index | run of consumed ids |
+| history | see history.py | page of postings |
 
 Options, as measured: 64 MiB write buffers and direct I/O for flushes (page-cache growth was a third
 of all CPU), no compression and no compaction of payloads (they are written once and read by index),
@@ -42,7 +44,9 @@ from tallystick_node.limits import (
     TABLE_WRITE_BUFFER_BYTES,
 )
 
-FAMILIES: Final = ("log", "meta", "applied", "sequence", "ids")
+FAMILIES: Final = ("log", "meta", "applied", "sequence", "ids", "history")
+# Made where it is missing: its index is built from the log at the next start.
+_ADDED: Final = frozenset({"history"})
 # Without compaction, level 0 only grows: no number of files may slow a write down.
 _NO_TRIGGER: Final = 1 << 30
 
@@ -52,7 +56,7 @@ class Database:
 
     Attributes:
         rows: the default family.
-        log, meta, applied, sequence, ids: the others.
+        log, meta, applied, sequence, ids, history: the others.
         handles: the same for use in a batch, by name.
     """
 
@@ -63,6 +67,7 @@ class Database:
         self.applied = rocks.get_column_family("applied")
         self.sequence = rocks.get_column_family("sequence")
         self.ids = rocks.get_column_family("ids")
+        self.history = rocks.get_column_family("history")
         self.handles: dict[str, ColumnFamily] = {
             name: rocks.get_column_family_handle(name) for name in FAMILIES
         }
@@ -112,7 +117,8 @@ class Database:
         """Release the database; another process may open it then."""
         # Each of these keeps RocksDB's lock.
         self.handles.clear()
-        for family in (self.log, self.meta, self.applied, self.sequence, self.ids):
+        families = (self.log, self.meta, self.applied, self.sequence, self.ids, self.history)
+        for family in families:
             family.close()
         self.rows.close()
 
@@ -127,7 +133,7 @@ def _open(path: Path, *, create: bool) -> Rdict:
     families["log"] = _log_options()
     options = _table_options()
     options.create_if_missing(create)
-    options.create_missing_column_families(create)
+    options.create_missing_column_families(create or _lacks_only_added(path))
     options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
     options.set_paranoid_checks(True)
     options.set_use_direct_io_for_flush_and_compaction(True)
@@ -135,6 +141,11 @@ def _open(path: Path, *, create: bool) -> Rdict:
     options.set_max_background_jobs(2)
     options.set_keep_log_file_num(4)
     return Rdict(str(path), options, column_families=families)
+
+
+def _lacks_only_added(path: Path) -> bool:
+    """Whether the families that are missing are those that older stores have not."""
+    return set(FAMILIES) - set(Rdict.list_cf(str(path))) <= _ADDED
 
 
 def _table_options() -> Options:

@@ -23,6 +23,7 @@ from tallystick_node.storage.rows import index_key, index_of_key
 
 APPLIED_KEY: Final = b"applied"
 ID_BYTES: Final = 16
+_INDEX_BYTES: Final = 8
 ID_ROW_BYTES: Final = 40
 _OWNED_ID_BYTES: Final = 32  # id, principal
 _ID_TIME_SHIFT: Final = 80  # the upper 48 of 128 bits are milliseconds
@@ -34,12 +35,15 @@ class DerivedRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def write_applied(self, index: int, *, first_sequence: int, rows: bytes, ids: bytes) -> None:
+    def write_applied(
+        self, index: int, *, first_sequence: int, timestamp_ns: int, rows: bytes, ids: bytes
+    ) -> None:
         """Write what applying one block made, not synced. Fatal if it fails.
 
         Args:
             index: log index of the block.
             first_sequence: sequence number of its first record.
+            timestamp_ns: timestamp of its first record.
             rows: results and effects as the caller encodes them; empty for a plain block.
             ids: 40 bytes per consumed id, sorted: envelope id (u128 big-endian), principal (16),
                 first sequence number (u64 big-endian).
@@ -48,7 +52,8 @@ class DerivedRows:
             database = self._database
             key = index_key(index)
             batch = new_batch()
-            batch.put(index_key(first_sequence), key, database.handles["sequence"])
+            placed = key + index_key(timestamp_ns)
+            batch.put(index_key(first_sequence), placed, database.handles["sequence"])
             if rows:
                 batch.put(key, rows, database.handles["applied"])
             for run in _runs(ids):
@@ -72,7 +77,36 @@ class DerivedRows:
         """Log index of the last block that begins at or before this sequence number."""
         cursor = self._database.sequence.iter()
         cursor.seek_for_prev(index_key(sequence))
-        return index_of_key(cursor.value()) if cursor.valid() else None
+        return index_of_key(cursor.value()[:_INDEX_BYTES]) if cursor.valid() else None
+
+    def sequence_of_time(self, time_ns: int, end: int) -> int:
+        """Sequence number of the first record that is not older than `time_ns`.
+
+        Timestamps grow with sequence numbers, by one within a block.
+
+        Args:
+            time_ns: nanoseconds since 1970.
+            end: answered if there is none before it.
+        """
+        cursor = self._database.sequence.iter()
+
+        def block_at(sequence: int) -> tuple[int, int] | None:
+            """(first sequence number, timestamp) of the block that begins at or before it."""
+            cursor.seek_for_prev(index_key(sequence))
+            if not cursor.valid():
+                return None
+            return index_of_key(cursor.key()), index_of_key(cursor.value()[_INDEX_BYTES:])
+
+        low, high = 0, end  # a block that begins at `low` or before is older, none at `high`
+        while low + 1 < high:
+            middle = (low + high) // 2
+            block = block_at(middle)
+            if block is None or block[1] < time_ns:
+                low = middle
+            else:
+                high = block[0]
+        block = block_at(low)
+        return high if block is None else min(block[0] + time_ns - block[1], high)
 
     def find_id(self, principal: bytes, envelope_id: bytes) -> int | None:
         """First sequence number of the envelope that consumed an id.

@@ -28,6 +28,7 @@ from tallystick_node.failure import fatal
 from tallystick_node.storage.checkpoints import Checkpoints
 from tallystick_node.storage.database import Database, new_batch
 from tallystick_node.storage.derived import APPLIED_KEY, DerivedRows
+from tallystick_node.storage.history import HistoryRows
 from tallystick_node.storage.log import STATE_KEY, LogRows, check_log
 from tallystick_node.storage.mark import SyncMark
 from tallystick_node.storage.rows import (
@@ -63,11 +64,12 @@ class Owner(Protocol):
         """16 bytes."""
 
 
-class Store(LogRows, DerivedRows):
+class Store(LogRows, DerivedRows, HistoryRows):
     """One node's store.
 
     Threads: log writes and syncs belong to the persist thread, `write_applied` and
-    `write_checkpoint` to the apply thread, reads to any. A failed write or sync ends the process.
+    `write_checkpoint` to the apply thread, the history index to its own, reads to any. A
+    failed write or sync ends the process.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Store(LogRows, DerivedRows):
     ) -> None:
         LogRows.__init__(self, database, mark, state)
         DerivedRows.__init__(self, database)
+        HistoryRows.__init__(self, database)
         self._checkpoints = checkpoints
         self._recovered = Recovered(state.hard_state, runs, state.last_index)
 

@@ -121,6 +121,78 @@ class GetEnvelopeResponse(_message.Message):
     code: int
     def __init__(self, presence: _Optional[_Union[GetEnvelopeResponse.Presence, str]] = ..., envelope: _Optional[bytes] = ..., first_sequence: _Optional[int] = ..., timestamp_ns: _Optional[int] = ..., results: _Optional[bytes] = ..., effects: _Optional[bytes] = ..., next_sequence: _Optional[int] = ..., code: _Optional[int] = ...) -> None: ...
 
+class HistoryFilter(_message.Message):
+    __slots__ = ("kinds", "outcome", "code", "counterparty", "since_ns", "until_ns")
+    class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        OUTCOME_UNSPECIFIED: _ClassVar[HistoryFilter.Outcome]
+        EXECUTED: _ClassVar[HistoryFilter.Outcome]
+        REFUSED: _ClassVar[HistoryFilter.Outcome]
+    OUTCOME_UNSPECIFIED: HistoryFilter.Outcome
+    EXECUTED: HistoryFilter.Outcome
+    REFUSED: HistoryFilter.Outcome
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    COUNTERPARTY_FIELD_NUMBER: _ClassVar[int]
+    SINCE_NS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    kinds: _containers.RepeatedScalarFieldContainer[int]
+    outcome: HistoryFilter.Outcome
+    code: int
+    counterparty: bytes
+    since_ns: int
+    until_ns: int
+    def __init__(self, kinds: _Optional[_Iterable[int]] = ..., outcome: _Optional[_Union[HistoryFilter.Outcome, str]] = ..., code: _Optional[int] = ..., counterparty: _Optional[bytes] = ..., since_ns: _Optional[int] = ..., until_ns: _Optional[int] = ...) -> None: ...
+
+class ListRecordsRequest(_message.Message):
+    __slots__ = ("account", "filter", "oldest_first", "page_size", "page_token", "options")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_FIRST_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    account: bytes
+    filter: HistoryFilter
+    oldest_first: bool
+    page_size: int
+    page_token: bytes
+    options: ReadOptions
+    def __init__(self, account: _Optional[bytes] = ..., filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., oldest_first: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+
+class ListRecordsResponse(_message.Message):
+    __slots__ = ("records", "effects", "page_token", "next_sequence")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    records: bytes
+    effects: bytes
+    page_token: bytes
+    next_sequence: int
+    def __init__(self, records: _Optional[bytes] = ..., effects: _Optional[bytes] = ..., page_token: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("account", "filter", "from_sequence")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    account: bytes
+    filter: HistoryFilter
+    from_sequence: int
+    def __init__(self, account: _Optional[bytes] = ..., filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., from_sequence: _Optional[int] = ...) -> None: ...
+
+class WatchResponse(_message.Message):
+    __slots__ = ("records", "effects", "next_sequence")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    records: bytes
+    effects: bytes
+    next_sequence: int
+    def __init__(self, records: _Optional[bytes] = ..., effects: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
 class GetStatusRequest(_message.Message):
     __slots__ = ("with_state_digest", "linearizable")
     WITH_STATE_DIGEST_FIELD_NUMBER: _ClassVar[int]

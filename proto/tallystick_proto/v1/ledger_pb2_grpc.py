@@ -59,6 +59,16 @@ class LedgerStub:
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetEnvelopeRequest.SerializeToString,
                 response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetEnvelopeResponse.FromString,
                 _registered_method=True)
+        self.ListRecords = channel.unary_unary(
+                '/tallystick.v1.Ledger/ListRecords',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListRecordsRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListRecordsResponse.FromString,
+                _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/tallystick.v1.Ledger/Watch',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.WatchRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.WatchResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/tallystick.v1.Ledger/GetStatus',
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetStatusRequest.SerializeToString,
@@ -103,6 +113,20 @@ class LedgerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRecords(self, request, context):
+        """The history of an account, in pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Watch(self, request, context):
+        """The history of an account as it grows, from a sequence number on, as this node applies it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -136,6 +160,16 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.GetEnvelope,
                     request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetEnvelopeRequest.FromString,
                     response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetEnvelopeResponse.SerializeToString,
+            ),
+            'ListRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecords,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListRecordsRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListRecordsResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.WatchRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.WatchResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -278,6 +312,60 @@ class Ledger:
             '/tallystick.v1.Ledger/GetEnvelope',
             tallystick__proto_dot_v1_dot_ledger__pb2.GetEnvelopeRequest.SerializeToString,
             tallystick__proto_dot_v1_dot_ledger__pb2.GetEnvelopeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/ListRecords',
+            tallystick__proto_dot_v1_dot_ledger__pb2.ListRecordsRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.ListRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tallystick.v1.Ledger/Watch',
+            tallystick__proto_dot_v1_dot_ledger__pb2.WatchRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.WatchResponse.FromString,
             options,
             channel_credentials,
             insecure,
