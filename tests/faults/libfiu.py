@@ -18,6 +18,7 @@ FSYNC = "posix/io/sync/fsync"
 WRITE = "posix/io/rw/write"
 PWRITE = "posix/io/rw/pwrite"
 TIMEOUT_S = 10.0
+EARLY = Path(__file__).parent / "early"
 
 
 def _library_directory() -> Path:
@@ -41,6 +42,7 @@ def start(nodes: Nodes, *raft_ids: int) -> None:
     for raft_id in raft_ids or nodes.raft_ids:
         environment = {
             "LD_PRELOAD": ":".join(map(str, libraries)),
+            "PYTHONPATH": str(EARLY),  # see sitecustomize.py there
             "FIU_CTRL_FIFO": str(_control(nodes, raft_id)),
         }
         nodes.start(raft_id, env=environment)
