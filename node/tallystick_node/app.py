@@ -23,6 +23,7 @@ from tallystick_core import Applied, Kernel
 from tallystick_ledger.ids import LedgerId
 from tallystick_node.apply import ApplyWorker, apply_entry
 from tallystick_node.config import NodeConfig
+from tallystick_node.errors import AddressTakenError
 from tallystick_node.failure import fatal
 from tallystick_node.fairness import ConnectionBook
 from tallystick_node.history import History, covered_until
@@ -211,10 +212,16 @@ class Node:
         credentials = grpc.ssl_server_credentials(
             [(self.identity.key_pem, self.identity.certificate_pem)]
         )
-        self.server.add_secure_port(self.config.listen_client, credentials)
+        try:
+            self.server.add_secure_port(self.config.listen_client, credentials)
+        except RuntimeError as error:  # grpc has none of its own for it
+            raise AddressTakenError("listen_client", self.config.listen_client) from error
         await self.server.start()
         if self.config.listen_metrics is not None:
-            serve_metrics(self.metrics, self.config.listen_metrics)
+            try:
+                serve_metrics(self.metrics, self.config.listen_metrics)
+            except OSError as error:
+                raise AddressTakenError("listen_metrics", self.config.listen_metrics) from error
 
     async def stop(self) -> None:
         """Stops in good order: what was accepted is finished, then state is checkpointed."""

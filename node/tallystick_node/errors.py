@@ -6,6 +6,7 @@ NodeError
 │   ├── NotInitialisedError    empty or wiped directory: `node init` makes one, under a new id
 │   ├── AlreadyInitialisedError
 │   ├── WrongStoreError        belongs to another ledger, node or incarnation
+│   ├── AddressTakenError      a port is taken, or not this machine's (.address)
 │   ├── RefusedByPeerError     a peer knows this node with another incarnation
 │   └── DamagedLogError        acknowledged data is missing or damaged (.index)
 ├── UnauthenticatedError       who asks is not known (access.py)
@@ -41,6 +42,20 @@ class AlreadyInitialisedError(StartRefusedError):
 
 class WrongStoreError(StartRefusedError):
     """What is in the directory belongs to another ledger, node or incarnation."""
+
+
+class AddressTakenError(StartRefusedError):
+    """A port to listen on is taken, or the address is not this machine's.
+
+    Attributes:
+        address: host:port, as configured.
+    """
+
+    def __init__(self, setting: str, address: str) -> None:
+        super().__init__(
+            f"cannot listen on {address} ({setting}): it is taken, or no address of this machine"
+        )
+        self.address = address
 
 
 class RefusedByPeerError(StartRefusedError):

@@ -254,7 +254,7 @@ class Replica:
         """Start threads, peer port and ticking.
 
         Raises:
-            RuntimeError: the peer port is taken.
+            AddressTakenError: the peer port is taken.
         """
         self._persist.start()
         self._checker.start()

@@ -7,11 +7,13 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.faults.libfiu import EARLY
 from tests.node.replica_tools import Cluster, Node
 from tests.node.test_node_process import write_settings
 
@@ -21,6 +23,7 @@ from tallystick_node.launch import launch_environment
 pytestmark = pytest.mark.faults
 
 SYNC_FAILS = "enable name=posix/io/sync/fdatasync,failinfo=5"
+START_S = 40.0
 WRITE_FAILS = "enable name=posix/io/rw/write,failinfo=28"
 
 STORE_CODE = """
@@ -70,13 +73,22 @@ class FaultyNode:
         self.node = node
         self.process = subprocess.Popen(
             ["fiu-run", "-x", sys.executable, "-m", "tallystick_node", str(node.directory)],
-            env=launch_environment({**os.environ, "TMPDIR": str(node.cluster.directory)}),
+            env=launch_environment({**os.environ, "TMPDIR": str(node.cluster.directory)})
+            | {"PYTHONPATH": str(EARLY)},
             stdout=subprocess.DEVNULL,
             stderr=(node.directory / "stderr").open("wb"),
         )
 
-    def inject(self, fault: str) -> None:
-        subprocess.run(
+    async def inject(self, fault: str) -> None:
+        # fiu-ctrl only grumbles about a process that listens to no pipe: gone, or not yet so far.
+        pipe = self.node.cluster.directory / f"fiu-ctrl-{self.process.pid}.in"
+        deadline = time.monotonic() + START_S
+        while not pipe.exists():
+            assert self.process.poll() is None, (self.node.directory / "stderr").read_text()
+            assert time.monotonic() < deadline, "the node listens to no pipe"
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(
+            subprocess.run,
             ["fiu-ctrl", "-c", fault, str(self.process.pid)],
             check=True,
             env={**os.environ, "TMPDIR": str(self.node.cluster.directory)},
@@ -99,12 +111,12 @@ async def test_followers_whose_syncs_fail_acknowledge_nothing(cluster: Cluster) 
         await leading.start()
         blocks = await cluster.commit(3)
         for one in faulty:
-            one.inject(SYNC_FAILS)
+            await one.inject(SYNC_FAILS)
         committed = leading.running.status().commit_index
         leading.running.propose(*cluster.block(leading.running.tip))
         for one in faulty:
             code, said = await one.ended()
-            assert code == ExitCode.FATAL
+            assert code == ExitCode.FATAL, said
             assert "tallystick node stops: persist: sync" in said
         assert leading.running.status().commit_index == committed
         assert leading.blocks[-3:] == blocks

@@ -7,12 +7,12 @@ Waiting is on events (`Cluster.until`), never on a guess of how long something t
 import asyncio
 import contextlib
 import shutil
-import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tallystick_cluster import pki
+from tallystick_cluster.layout import free_addresses
 from tallystick_ledger.block import build
 from tallystick_ledger.envelope import seal
 from tallystick_ledger.genesis import Genesis, GenesisNode
@@ -150,10 +150,10 @@ class Cluster:
     def __init__(self, directory: Path, raft: RaftSettings = RAFT) -> None:
         self.directory = directory
         self.raft = raft
-        ports = free_ports(len(NODES))
+        peers = free_addresses(len(NODES))
         self.addresses = {
-            raft_id: PeerAddress(peer=f"127.0.0.1:{port}", client="127.0.0.1:0")
-            for raft_id, port in zip(NODES, ports, strict=True)
+            raft_id: PeerAddress(peer=peer, client="127.0.0.1:0")
+            for raft_id, peer in zip(NODES, peers, strict=True)
         }
         self._changed = asyncio.Event()
         self.ca = pki.make_ca(now_ns=time.time_ns())
@@ -291,15 +291,3 @@ def force_propose(node: Node, payload: bytes) -> None:
     consensus._core.propose(payload)
     consensus._pump()
     node.running._carry_out()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.node.replica_tools import Cluster, Node, free_ports
+from tests.node.replica_tools import Cluster, Node
 
+from tallystick_cluster.layout import free_addresses
 from tallystick_node.failure import ExitCode
 from tallystick_node.identity import initialise
 from tallystick_node.launch import launch_environment
@@ -25,10 +27,10 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
 
 def write_settings(node: Node, *more: str) -> None:
     """node.toml, as `node init` writes it."""
-    (client_port,) = free_ports(1)
+    (client,) = free_addresses(1)
     lines = [
         f"raft_id = {node.raft_id}",
-        f'listen_client = "127.0.0.1:{client_port}"',
+        f'listen_client = "{client}"',
         f'listen_peer = "{node.cluster.addresses[node.raft_id].peer}"',
     ]
     for raft_id, address in node.cluster.addresses.items():
@@ -75,3 +77,20 @@ async def test_an_emptied_directory_does_not_start(cluster: Cluster, gone: str) 
     assert done.returncode == ExitCode.REFUSED
     assert "Traceback" not in done.stderr
     assert "missing" in done.stderr or "no store" in done.stderr
+
+
+@pytest.mark.parametrize("setting", ["listen_client", "listen_peer", "listen_metrics"])
+async def test_a_taken_port_is_said_by_its_name(cluster: Cluster, setting: str) -> None:
+    node = cluster.nodes[1]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        settings = node.directory / "node.toml"
+        write_settings(node)
+        lines = [line for line in settings.read_text().splitlines() if setting not in line]
+        settings.write_text("\n".join([f'{setting} = "{address}"', *lines]) + "\n")
+        done = await run(node)
+    assert done.returncode == ExitCode.REFUSED, done.stderr
+    assert "Traceback" not in done.stderr
+    assert f"cannot listen on {address} ({setting})" in done.stderr.splitlines()[-1]

@@ -18,6 +18,7 @@ import grpc
 import structlog
 from grpc import aio
 
+from tallystick_node.errors import AddressTakenError
 from tallystick_node.identity import NodeIdentity, transport_identity
 from tallystick_node.peer_wire import (
     BULK,
@@ -69,7 +70,7 @@ class PeerServer:
         """Listen on host:port; returns the port.
 
         Raises:
-            RuntimeError: the address is taken or not this machine's.
+            AddressTakenError: the address is taken or not this machine's.
         """
         server = aio.server(options=LISTEN_OPTIONS)
         credentials = grpc.ssl_server_credentials(
@@ -88,7 +89,10 @@ class PeerServer:
                 ),
             )
         )
-        port = server.add_secure_port(address, credentials)
+        try:
+            port = server.add_secure_port(address, credentials)
+        except RuntimeError as error:  # grpc has none of its own for it
+            raise AddressTakenError("listen_peer", address) from error
         await server.start()
         self._server = server
         return port
