@@ -44,6 +44,7 @@ from tallystick_node.errors import DeniedError, UnauthenticatedError
 _LEDGER: Final = "/tallystick.v1.Ledger/"
 _PEER: Final = "/tallystick.v1.Peer/"
 _HEALTH: Final = "/grpc.health.v1.Health/"
+_REFLECTION: Final = "/grpc.reflection.v1alpha.ServerReflection/"
 
 
 class Token(Enum):
@@ -86,6 +87,7 @@ RULES: Final[dict[str, Rule]] = {
     _HEALTH + "Check": _ANYBODY,
     _HEALTH + "List": _ANYBODY,
     _HEALTH + "Watch": _ANYBODY,
+    _REFLECTION + "ServerReflectionInfo": _ANYBODY,
 }
 """By the full name of the RPC as in the call's path. The words are those of docs/security.md."""
 

@@ -39,6 +39,7 @@ from tallystick_node.replica import ChainTip, CommittedEntry, Replica
 from tallystick_node.services.gate import Gate
 from tallystick_node.services.history import HistoryService
 from tallystick_node.services.ledger import LedgerService
+from tallystick_node.services.reflection import offer_reflection
 from tallystick_node.services.turnstile import client_server
 from tallystick_node.storage import Store
 from tallystick_node.ticker import Ticker
@@ -209,6 +210,8 @@ class Node:
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
         for name in ("", wire.SERVICE):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        if self.config.reflection:
+            offer_reflection(self.server)
         credentials = grpc.ssl_server_credentials(
             [(self.identity.key_pem, self.identity.certificate_pem)]
         )

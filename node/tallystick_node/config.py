@@ -102,6 +102,7 @@ class NodeConfig(BaseSettings):
         listen_client: host:port of the public interface.
         listen_peer: host:port for the other nodes.
         listen_metrics: host:port of the Prometheus endpoint; none without it.
+        reflection: whether the client port tells tools such as grpcurl what it offers.
         nodes: every node of the genesis by Raft id, this one included.
     """
 
@@ -114,6 +115,7 @@ class NodeConfig(BaseSettings):
     listen_client: str
     listen_peer: str
     listen_metrics: str | None = None
+    reflection: bool = True
     nodes: dict[int, PeerAddress]
     raft: RaftSettings = RaftSettings()
     work: WorkSettings = WorkSettings()

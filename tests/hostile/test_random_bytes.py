@@ -15,6 +15,7 @@ import pytest
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from grpc import aio
 from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from tests.hostile.arena import MIB, Arena, channel, report
 from tests.hostile.peers import peer_channel
 
@@ -39,7 +40,7 @@ EXPECTED = {
 
 
 def methods() -> Iterator[MethodDescriptor]:
-    for module in (ledger_pb2, peer_pb2, health_pb2):
+    for module in (ledger_pb2, peer_pb2, health_pb2, reflection_pb2):
         file: FileDescriptor = module.DESCRIPTOR
         for service in file.services_by_name.values():
             yield from service.methods

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
 from tallystick_node.access import RULES, Token
 from tallystick_node.fairness import ConnectionBook
@@ -28,7 +29,7 @@ def declared() -> set[str]:
     """Paths of all RPCs of all services that a node may offer."""
     return {
         f"/{service.full_name}/{method.name}"
-        for module in (ledger_pb2, peer_pb2, health_pb2)
+        for module in (ledger_pb2, peer_pb2, health_pb2, reflection_pb2)
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }

@@ -59,7 +59,14 @@ COMMAND: Final = ("client/tallystick/cli/*",)
 # What each package finds installed, by the names of modules: see the extras in pyproject.toml.
 _SDK: Final = frozenset({"google", "grpc", "nacl", "pydantic", "pydantic_settings"})
 _NODE: Final = frozenset(
-    {"cryptography", "grpc_health", "prometheus_client", "rocksdict", "structlog"}
+    {
+        "cryptography",
+        "grpc_health",
+        "grpc_reflection",
+        "prometheus_client",
+        "rocksdict",
+        "structlog",
+    }
 )
 _CLUSTER: Final = frozenset({"psutil", "rich", "typer"})
 THIRD_PARTY: Final[dict[str, frozenset[str]]] = {
