@@ -111,15 +111,14 @@ class Node:
         """Recovers, joins its group and opens its ports."""
         loop = asyncio.get_running_loop()
         identity = self.identity
+        threads = self.config.work.threads(os.cpu_count() or 1)
         self.store = Store.open(self.config.directory / DATABASE_DIRECTORY, identity)
         self.kernel, applied, self.history = await loop.run_in_executor(
             None, recover, identity.genesis_bytes, self.store
         )
         recovered = self.kernel.status()
         log.info("recovered", applied_index=applied, next_sequence=recovered.next_sequence)
-        self.verifier = Verifier(
-            self.kernel, threads=self.config.work.threads(os.cpu_count() or 1), entropy=os.urandom
-        )
+        self.verifier = Verifier(self.kernel, threads=threads, entropy=os.urandom)
         self.replica = Replica(
             self.config,
             identity,
@@ -158,6 +157,7 @@ class Node:
             on_applied=self._on_applied,
             metrics=self.metrics.write_path,
             checkpoint_every_bytes=self.config.work.checkpoint_every_bytes,
+            threads=threads,
         )
         self.worker.start()
         await self.replica.start()

@@ -34,7 +34,9 @@ from tallystick_node.storage import Store
 OnApplied = Callable[[int, int, Applied | None], None]
 
 
-def apply_entry(kernel: Kernel, store: Store, index: int, payload: bytes) -> Applied | None:
+def apply_entry(
+    kernel: Kernel, store: Store, index: int, payload: bytes, *, threads: int = 1
+) -> Applied | None:
     """Applies one committed entry and writes its derived rows.
 
     Args:
@@ -42,13 +44,14 @@ def apply_entry(kernel: Kernel, store: Store, index: int, payload: bytes) -> App
         store: Where the derived rows go.
         index: Raft index.
         payload: A block, or nothing for Raft's own entries.
+        threads: How many verify the signatures of its vouchers.
 
     Returns:
         What the kernel said; None for an entry without a block.
     """
     if not payload:
         return None
-    applied = kernel.apply(payload)
+    applied = kernel.apply(payload, threads)
     store.write_applied(
         index,
         first_sequence=applied.first_sequence,
@@ -72,6 +75,7 @@ class ApplyWorker:
         on_applied: OnApplied,
         metrics: WritePathMetrics,
         checkpoint_every_bytes: int,
+        threads: int,
     ) -> None:
         """Makes a worker.
 
@@ -83,6 +87,7 @@ class ApplyWorker:
             on_applied: Called on the event loop with (index, term, applied).
             metrics: Phase histograms.
             checkpoint_every_bytes: Log applied between two checkpoints, at least.
+            threads: How many verify the signatures of vouchers.
         """
         self._kernel = kernel
         self._store = store
@@ -91,6 +96,7 @@ class ApplyWorker:
         self._on_applied = on_applied
         self._metrics = metrics
         self._checkpoint_every_bytes = checkpoint_every_bytes
+        self._threads = threads
         self._queue: SimpleQueue[CommittedEntry | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._log_bytes = 0
@@ -124,7 +130,7 @@ class ApplyWorker:
         if index != self._applied_index + 1:
             raise RuntimeError(f"entry {index} follows {self._applied_index}: the log has a gap")
         started_s = time.perf_counter()
-        applied = apply_entry(self._kernel, self._store, index, payload)
+        applied = apply_entry(self._kernel, self._store, index, payload, threads=self._threads)
         self._applied_index = index
         self._metrics.apply.observe(time.perf_counter() - started_s)
         self._loop.call_soon_threadsafe(self._on_applied, index, term, applied)
