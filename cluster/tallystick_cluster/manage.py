@@ -65,7 +65,7 @@ def process_of(layout: ClusterLayout, raft_id: int) -> psutil.Process | None:
         content = json.loads(path.read_text())
         process = psutil.Process(content["pid"])
         same = abs(process.create_time() - content["started"]) < START_TOLERANCE_S
-        running = same and process.status() != psutil.STATUS_ZOMBIE
+        running = same and not _has_ended(process)
     except (FileNotFoundError, psutil.NoSuchProcess, ValueError, KeyError):
         return None
     return process if running else None
@@ -162,13 +162,25 @@ def _wait_gone(process: psutil.Process, timeout_s: float) -> bool:
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:
         try:
-            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+            if not process.is_running() or _has_ended(process):
                 _reap(process.pid)
                 return True
         except psutil.NoSuchProcess:
             return True
         time.sleep(POLL_S)
     return False
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Whether it has let go of all it held, even if nobody has asked for its exit status yet.
+
+    A killed process is called a zombie as soon as its first thread is gone; until the last one is,
+    it holds its files, and the lock of its store with them.
+
+    Raises:
+        psutil.NoSuchProcess: There is no trace of it left.
+    """
+    return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 
 def _reap(pid: int) -> None:

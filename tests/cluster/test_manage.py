@@ -1,15 +1,20 @@
 """Node processes of a cluster directory: started once, found again, killed, stopped, explained."""
 
+import fcntl
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tallystick_cluster import layout as layout_module
+from tallystick_cluster import manage
 from tallystick_cluster.errors import (
     ClusterError,
     ClusterExistsError,
@@ -31,6 +36,18 @@ from tallystick_cluster.manage import (
     wait_ready,
 )
 from tallystick_node.identity import INCARNATION_FILE
+
+# Many threads, and memory to give back: it takes a while to end.
+LOCK_HOLDER = """
+import fcntl, sys, threading, time
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+memory = bytearray(256 << 20)
+for _ in range(200):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+print("locked", flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -160,3 +177,19 @@ def test_one_node_of_three_never_leads(tmp_path: Path) -> None:
         assert state.status.role != "leader"
     finally:
         stop_nodes(three)
+
+
+def test_a_killed_process_counts_until_its_last_thread_is_gone(tmp_path: Path) -> None:
+    """Its first thread ends before the others, with which it still holds its store's lock."""
+    lock = tmp_path / "lock"
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOCK_HOLDER, str(lock)], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    assert manage._wait_gone(psutil.Process(process.pid), 30.0)
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    process.wait()
+    process.stdout.close()
