@@ -33,6 +33,15 @@ def submit_plan(layout: ClusterLayout, plan: Plan) -> None:
     Raises:
         SetupFailedError: Something was refused, or nobody answered.
     """
+    submit_messages(layout, (message for group in plan.groups for message in packed(group)))
+
+
+def submit_messages(layout: ClusterLayout, messages: Iterable[bytes]) -> None:
+    """Submits one message after the other to the leader, and insists that every record is OK.
+
+    Raises:
+        SetupFailedError: Something was refused, or nobody answered.
+    """
     credentials = grpc.ssl_channel_credentials(layout.ca_pem)
     address = leader_first(layout)[0]
     with grpc.secure_channel(address, credentials, options=CHANNEL_OPTIONS) as channel:
@@ -41,7 +50,7 @@ def submit_plan(layout: ClusterLayout, plan: Plan) -> None:
             request_serializer=wire.encode_submit_request,
             response_deserializer=wire.decode_submit_response,
         )
-        for message in (message for group in plan.groups for message in packed(group)):
+        for message in messages:
             try:
                 answer: wire.SubmitResponse = submit(message, timeout=SETUP_TIMEOUT_S)
             except grpc.RpcError as error:

@@ -245,7 +245,16 @@ class HistoryReads:
             return Page()
         most = MAX_PAGE_CANDIDATES if listing.is_filtered else limit
         candidates, is_all = self._candidates(listing, low, high, most)
-        wanted = self._shared(listing, candidates) if listing.counterparty else candidates
+        wanted = candidates
+        if listing.counterparty:
+            others, is_all_of_others = self._others(listing, low, high, most)
+            if is_all_of_others or (not is_all and _is_further(listing, others, candidates)):
+                # Who is in fewer records leads: one page may then span the whole history.
+                wanted = self._shared(listing, listing.account, listing.tags(), others, swap=True)
+                candidates, is_all = others, is_all_of_others
+            else:
+                any_tag = b"\xff" * (_TAGS // 8)
+                wanted = self._shared(listing, listing.counterparty, any_tag, candidates)
         records: list[bytes] = []
         effects: list[bytes] = []
         looked_at = size = 0
@@ -268,46 +277,74 @@ class HistoryReads:
         self, listing: Listing, low: int, high: int, most: int
     ) -> tuple[list[tuple[int, int]], bool]:
         """(sequence number, tag) of up to `most` postings, and whether these are all."""
+        return self._postings(listing, listing.account, listing.tags(), low, high, most)
+
+    def _others(
+        self, listing: Listing, low: int, high: int, most: int
+    ) -> tuple[list[tuple[int, int]], bool]:
+        """The same of the counterparty's history, whatever their tags."""
+        any_tag = b"\xff" * (_TAGS // 8)
+        return self._postings(listing, listing.counterparty, any_tag, low, high, most)
+
+    def _postings(
+        self, listing: Listing, account: bytes, tags: bytes, low: int, high: int, most: int
+    ) -> tuple[list[tuple[int, int]], bool]:
         search = HistorySearch(
-            listing.account,
+            account,
             low,
             high,
             newest_first=listing.newest_first,
             limit=most + 1,
-            always=listing.tags(),
+            always=tags,
             if_listed=bytes(_TAGS // 8),
             listed=b"",
         )
-        self._history.search(search, account=listing.account, newest_first=listing.newest_first)
+        self._history.search(search, account=account, newest_first=listing.newest_first)
         found = list(zip(_numbers(search.sequences), search.tags, strict=True))
         return found[:most], len(found) <= most
 
     def _shared(
-        self, listing: Listing, candidates: Sequence[tuple[int, int]]
+        self,
+        listing: Listing,
+        account: bytes,
+        tags: bytes,
+        candidates: Sequence[tuple[int, int]],
+        *,
+        swap: bool = False,
     ) -> list[tuple[int, int]]:
-        """Those that are in the counterparty's history, too."""
+        """Those that are in another account's history, too.
+
+        Args:
+            listing: What is asked for.
+            account: The other account, 16 bytes.
+            tags: Those that count there.
+            candidates: (sequence number, tag) of one of the two accounts.
+            swap: Whether the tags of `account` are those to return.
+        """
         if not candidates:
             return []
         listed = sorted(sequence for sequence, _ in candidates)
         search = HistorySearch(
-            listing.counterparty,
+            account,
             listed[0],
             listed[-1] + 1,
             newest_first=listing.newest_first,
             limit=len(listed),
             always=bytes(_TAGS // 8),
-            if_listed=b"\xff" * (_TAGS // 8),
+            if_listed=tags,
             listed=struct.pack(f"<{len(listed)}Q", *listed),
         )
-        self._history.search(
-            search, account=listing.counterparty, newest_first=listing.newest_first
-        )
+        self._history.search(search, account=account, newest_first=listing.newest_first)
         others = dict(zip(_numbers(search.sequences), search.tags, strict=True))
-        return [
-            # Where either was touched by a sweep only, the effects have to tell.
-            (sequence, tag if others[sequence] & _KIND_MASK else tag & ~_KIND_MASK)
+        pairs = (
+            (sequence, *((others[sequence], tag) if swap else (tag, others[sequence])))
             for sequence, tag in candidates
             if sequence in others
+        )
+        # Where either was touched by a sweep only, the effects have to tell.
+        return [
+            (sequence, own if other & _KIND_MASK else own & ~_KIND_MASK)
+            for sequence, own, other in pairs
         ]
 
     def _rows(
@@ -340,6 +377,15 @@ class HistoryReads:
         if payload is None:
             fatal("history", f"entry {index} was applied, but is not in the log")
         return _Block.of(payload, self._store.applied_rows(index))
+
+
+def _is_further(
+    listing: Listing, these: Sequence[tuple[int, int]], those: Sequence[tuple[int, int]]
+) -> bool:
+    """Whether as many postings of one account reach further than those of another."""
+    if listing.newest_first:
+        return these[-1][0] < those[-1][0]
+    return these[-1][0] > those[-1][0]
 
 
 def _row(

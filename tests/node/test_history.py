@@ -216,6 +216,38 @@ async def test_bounded_pages_leave_nothing_out(
     assert page.page_token
 
 
+@pytest.mark.parametrize("oldest_first", [False, True])
+@pytest.mark.parametrize("candidates", [1, 3, 4_096])
+async def test_whichever_account_has_fewer_records_leads(
+    world: World, monkeypatch: pytest.MonkeyPatch, candidates: int, oldest_first: bool
+) -> None:
+    """The records that two accounts share are the same, found from either side."""
+    monkeypatch.setattr(history_reads, "MAX_PAGE_CANDIDATES", candidates)
+    expected = sorted(set(world.market.histories["alice"]) & set(world.market.histories["bob"]))
+    sides = (
+        (world.alice, world.bob, world.market.alice),
+        (world.bob, world.alice, world.market.bob),
+    )
+    for account, counterparty, signer in sides:
+        for wanted in (
+            HistoryFilter(counterparty=counterparty),
+            HistoryFilter(kinds=(Kind.TRANSFER, Kind.CAPTURE), counterparty=counterparty),
+        ):
+            found = [
+                record
+                async for record in world.client.history(
+                    account, wanted=wanted, oldest_first=oldest_first, page_size=7, signer=signer
+                )
+            ]
+            everything = world.client.history(account, oldest_first=oldest_first, signer=signer)
+            assert found == [
+                record
+                async for record in everything
+                if record.sequence in expected and (not wanted.kinds or record.kind in wanted.kinds)
+            ]
+            assert found
+
+
 # --- what a record shows --------------------------------------------------------------------------
 
 
