@@ -141,8 +141,15 @@ def command_of(target: str, engine: str, binaries: Path) -> list[str]:
     return [sys.executable, "-m", "tests.fuzz.under_atheris", target]
 
 
-def fuzz(target: str, engine: str, binaries: Path, seconds: int) -> Run:
+def fuzz(target: str, engine: str, binaries: Path, seconds: int, bounds: Sequence[str] = ()) -> Run:
     """Runs one target for so many seconds.
+
+    Args:
+        target: Its name.
+        engine: `rust` or `python`.
+        binaries: Where the native targets are.
+        seconds: How long at most.
+        bounds: More of libFuzzer's arguments: its random seed, a number of inputs.
 
     Raises:
         FuzzError: it did not run at all.
@@ -160,6 +167,7 @@ def fuzz(target: str, engine: str, binaries: Path, seconds: int) -> Run:
         f"-artifact_prefix={found}/{target}-",
         "-print_final_stats=1",
         "-use_value_profile=1",
+        *bounds,
         str(corpus),
         *(str(place) for place in places if place.is_dir()),
     ]
@@ -212,8 +220,8 @@ def check_machinery(engines: Iterable[str], binaries: Path) -> None:
         print(f"planted ({engine}): found after {run.executions:,} inputs, {run.seconds} s")
 
 
-def campaign(targets: Sequence[str], seconds: int) -> list[Run]:
-    """Runs each target for `seconds`.
+def campaign(targets: Sequence[str], seconds: int, bounds: Sequence[str] = ()) -> list[Run]:
+    """Runs each target for `seconds`, or within `bounds` (see `fuzz`).
 
     Raises:
         FuzzError: a target cannot be run, or the machinery finds nothing.
@@ -226,7 +234,7 @@ def campaign(targets: Sequence[str], seconds: int) -> list[Run]:
     check_machinery(engines.values(), binaries)
     runs = []
     for target, engine in engines.items():
-        run = fuzz(target, engine, binaries, seconds)
+        run = fuzz(target, engine, binaries, seconds, bounds)
         runs.append(run)
         with (WORK / "runs.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(run)) + "\n")
@@ -293,6 +301,8 @@ def main() -> int:
     parser.add_argument("--native", action="store_true", help="leave out the targets in Python")
     parser.add_argument("--seconds", type=int, default=15, help="of each target")
     parser.add_argument("--target", action="append", help="only this one; may be repeated")
+    parser.add_argument("--inputs", type=int, help="of each target; ends before its time then")
+    parser.add_argument("--seed", type=int, help="of the random choices; the same inputs then")
     parser.add_argument("--keep", action="store_true", help="make the kept corpus anew instead")
     parser.add_argument("--report", action="store_true", help="say what all runs add up to")
     arguments = parser.parse_args()
@@ -306,7 +316,9 @@ def main() -> int:
         if arguments.keep:
             keep(targets)
             return 0
-        runs = campaign(targets, arguments.seconds)
+        given = {"runs": arguments.inputs, "seed": arguments.seed}
+        bounds = [f"-{name}={value}" for name, value in given.items() if value is not None]
+        runs = campaign(targets, arguments.seconds, bounds)
     except FuzzError as error:
         print(f"fuzzing failed: {error}", file=sys.stderr)
         return 1

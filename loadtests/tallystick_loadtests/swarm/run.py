@@ -42,7 +42,7 @@ from tallystick_loadtests.usage import Usage, cpu_growth
 
 LOCUSTFILE: Final = Path(__file__).parents[2] / "locustfile.py"
 # Transfers signed in advance for each second: above what locust on one core has ever sent.
-SINGLES_PER_S: Final = 2_500
+SINGLES_PER_S: Final = 5_000
 # For a user that loses its first seconds.
 SPARE_S: Final = 5.0
 STOP_TIMEOUT_S: Final = 15
