@@ -21,7 +21,8 @@
         │   └── ReferenceUsed
         ├── FundsRefused
         │   ├── InsufficientFunds     the payer never had it
-        │   └── FundsHeld             it is there, but on hold
+        │   ├── FundsHeld             it is there, but on hold
+        │   └── CreditInUse           a credit limit below its use
         ├── KeyRefused                revoked, expired, out of scope
         ├── AccountRefused            frozen, closed, wrong unit, not empty
         ├── HoldRefused               ended, captured amount out of range, not the payee
@@ -247,6 +248,10 @@ class FundsHeld(FundsRefused):
     retryable = True
 
 
+class CreditInUse(FundsRefused):
+    """The account uses more than the new credit limit."""
+
+
 class KeyRefused(RecordRefused):
     """The signing key may not do this: revoked, expired, or of another scope."""
 
@@ -318,6 +323,7 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.INSUFFICIENT_FUNDS: InsufficientFunds,
     Code.FUNDS_HELD: FundsHeld,
     Code.AMOUNT_OVERFLOW: FundsRefused,
+    Code.CREDIT_IN_USE: CreditInUse,
 }
 
 _ENVELOPE_ERRORS: Final[dict[Code, type[Refused]]] = {

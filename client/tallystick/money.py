@@ -1,4 +1,4 @@
-"""Client methods that move money: issue and transfer, one at a time or thousands."""
+"""Client methods that move money: issue, burn, lend, and transfer, one at a time or thousands."""
 
 import asyncio
 from array import array
@@ -12,7 +12,7 @@ from tallystick.results import Receipt
 from tallystick_ledger import bulk
 from tallystick_ledger.ids import AccountId, UnitId
 from tallystick_ledger.limits import ID_BYTES, MAX_RECORDS, NONCE_BYTES
-from tallystick_ledger.records import Issue, Transfer
+from tallystick_ledger.records import Burn, CreditLimit, Issue, Transfer
 
 
 class MoneyMethods(ClientCore):
@@ -55,6 +55,68 @@ class MoneyMethods(ClientCore):
         """
         draft = self.draft(signer)
         draft.add(build(Issue, unit, credit_account, require_amount(amount), reference, unique))
+        return await self._send(draft, deadline_s)
+
+    async def burn(
+        self,
+        unit: UnitId,
+        debit_account: AccountId,
+        amount: int,
+        *,
+        reference: int = 0,
+        unique: bool = False,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Takes money of an own unit out of the world, from an own account.
+
+        Args:
+            unit: What is burned; the signer's principal issues it.
+            debit_account: Whose money it is; an account of the signer's principal.
+            amount: In the unit's smallest step.
+            reference: The caller's own number, up to 2**128 - 1.
+            unique: Refuse it if this principal has used the reference within the ledger's window.
+            signer: The issuer.
+            deadline_s: When to give up.
+
+        Raises:
+            UnitNotFound: There is no such unit of this issuer.
+            AccountNotFound: There is no such account of the signer.
+            AccountRefused: It is frozen, closed or of another unit.
+            InsufficientFunds: The account never had so much.
+            FundsHeld: It has, but on hold.
+            ReferenceUsed: `unique`, and the reference was used.
+        """
+        draft = self.draft(signer)
+        draft.add(build(Burn, unit, debit_account, require_amount(amount), reference, unique))
+        return await self._send(draft, deadline_s)
+
+    async def set_credit_limit(
+        self,
+        unit: UnitId,
+        account: AccountId,
+        limit: int,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Says how far an account may go below zero. Signed by the unit's issuer.
+
+        Args:
+            unit: The account's unit.
+            account: Anybody's account of that unit.
+            limit: In the unit's smallest step; 0 for none.
+            signer: The issuer.
+            deadline_s: When to give up.
+
+        Raises:
+            UnitNotFound: There is no such unit of this issuer.
+            AccountNotFound: There is no such account.
+            AccountRefused: It is closed, of another unit, or a unit's issuance account.
+            CreditInUse: The account uses more than that.
+        """
+        draft = self.draft(signer)
+        draft.add(build(CreditLimit, unit, account, require_amount(limit)))
         return await self._send(draft, deadline_s)
 
     async def transfer(

@@ -225,6 +225,52 @@ class BlockingMethods:
             )
         )
 
+    def burn(
+        self,
+        unit: UnitId,
+        debit_account: AccountId,
+        amount: int,
+        *,
+        reference: int = 0,
+        unique: bool = False,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Takes money of an own unit out of the world, from an own account.
+
+        Arguments, results and errors: see `AsyncClient.burn`.
+        """
+        return blocking.run(
+            self._client.burn(
+                unit,
+                debit_account,
+                amount,
+                reference=reference,
+                unique=unique,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def set_credit_limit(
+        self,
+        unit: UnitId,
+        account: AccountId,
+        limit: int,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Says how far an account may go below zero. Signed by the unit's issuer.
+
+        Arguments, results and errors: see `AsyncClient.set_credit_limit`.
+        """
+        return blocking.run(
+            self._client.set_credit_limit(
+                unit, account, limit, signer=signer, deadline_s=deadline_s
+            )
+        )
+
     def transfer(
         self,
         debit_account: AccountId,

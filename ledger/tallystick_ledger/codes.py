@@ -90,6 +90,7 @@ class Code(IntEnum):
     INSUFFICIENT_FUNDS = 150
     FUNDS_HELD = 151
     AMOUNT_OVERFLOW = 152
+    CREDIT_IN_USE = 153
 
     @property
     def is_refusal(self) -> bool:
@@ -204,7 +205,7 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.PRINCIPAL_NOT_FOUND: ("There is no such principal.", "Register it, or check the id."),
     Code.KEY_NOT_FOUND: ("The principal has no such key.", "Check the public key."),
     Code.ACCOUNT_NOT_FOUND: (
-        "The signer has no such account.",
+        "There is no such account, or it is not the signer's.",
         "Check the account id and which key signs.",
     ),
     Code.CHANNEL_NOT_FOUND: (
@@ -221,7 +222,7 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.ACCOUNT_CLOSED: ("The account is closed, for good.", "Use another account."),
     Code.UNIT_MISMATCH: ("The accounts hold different units.", "Use accounts of one unit."),
     Code.ISSUANCE_ACCOUNT: (
-        "It is a unit's issuance account, which only ISSUE moves.",
+        "It is a unit's issuance account, which only ISSUE and BURN move.",
         "Use an ordinary account.",
     ),
     Code.ACCOUNT_NOT_EMPTY: (
@@ -285,6 +286,10 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     ),
     Code.AMOUNT_OVERFLOW: (
         "A column of an account would leave 128 bits.",
-        "Use a unit with fewer decimals.",
+        "Use a unit with fewer decimals, or a smaller credit limit.",
+    ),
+    Code.CREDIT_IN_USE: (
+        "The account uses more than the new credit limit.",
+        "Set it to at least what the account owes, pending debits included.",
     ),
 }

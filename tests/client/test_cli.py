@@ -288,6 +288,21 @@ def test_the_unit_of_a_foreign_account_is_taken_from_the_book_or_the_line(
 
 
 @pytest.mark.usefixtures("market")
+def test_an_issuer_burns_its_own_and_lends(run: Run) -> None:
+    ran = run("burn", "till", "40 USD", "-k", "alice")
+    assert (ran.exit_code, "Burned 40.00 USD of till" in ran.out) == (0, True), ran.out
+    assert run("burn", "till", "61 USD", "-k", "alice").exit_code == 3
+    assert run("burn", "shop", "1 USD", "-k", "alice").exit_code == 3
+    ran = run("credit", "shop", "5 USD", "-k", "alice")
+    assert (ran.exit_code, "shop may go 5.00 USD below zero" in ran.out) == (0, True), ran.out
+    assert run("transfer", "shop", "till", "3 USD", "-k", "bob").exit_code == 0
+    assert "credit limit" in run("account", "show", "shop", "-k", "bob").out
+    ran = run("credit", "shop", "2 USD", "-k", "alice")
+    assert (ran.exit_code, "uses more" in ran.err) == (3, True)
+    assert run("credit", "shop", "3 USD", "-k", "alice", "--json").json["amount"] == "3000000000"
+
+
+@pytest.mark.usefixtures("market")
 def test_a_principal_gets_a_key_file_that_says_whose_it_is(run: Run, tmp_path: Path) -> None:
     ran = run("principal", "new", "carol", "--type", "service", "--json")
     held = read_key_file(tmp_path / "keys" / "carol.key")

@@ -61,6 +61,29 @@ def accounts(layout: ClusterLayout) -> tuple[Signer, Signer, AccountId, AccountI
 Accounts = tuple[Signer, Signer, AccountId, AccountId]
 
 
+def test_what_is_issued_can_be_lent_and_burned(layout: ClusterLayout, accounts: Accounts) -> None:
+    alice, bob, till, shop = accounts
+    with Client.from_profile(layout.directory, key=alice) as client:
+        row = client.get_account(till)
+        assert row is not None
+        unit = row.unit
+        own = client.open_account(unit, signer=bob).id
+        client.set_credit_limit(unit, own, 100)
+        client.transfer(own, till, 60, signer=bob)
+        assert client.balance(own, signer=bob) == 40  # what it can still spend
+        with pytest.raises(errors.CreditInUse):
+            client.set_credit_limit(unit, own, 59)
+        with pytest.raises(errors.InsufficientFunds):
+            client.transfer(own, till, 41, signer=bob)
+        before = client.balance(till)
+        client.burn(unit, till, 60)
+        assert client.balance(till) == before - 60
+        with pytest.raises(errors.AccountNotFound):
+            client.burn(unit, shop, 1)
+        with pytest.raises(errors.UnitNotFound):
+            client.burn(unit, own, 1, signer=bob)
+
+
 def test_a_hold_from_reserve_to_release(layout: ClusterLayout, accounts: Accounts) -> None:
     alice, bob, till, shop = accounts
     with Client.from_profile(layout.directory, key=alice) as client:

@@ -1,9 +1,11 @@
-"""Cases of the kinds that move money: TRANSFER, ISSUE, RESERVE, CAPTURE, RELEASE; and TICK."""
+"""Cases of the kinds that move or lend money: TRANSFER, ISSUE, BURN and CREDIT_LIMIT, RESERVE,
+CAPTURE, RELEASE; and TICK.
+"""
 
 from typing import Final
 
 from tests.differential import raw
-from tests.differential.book import SECOND_NS, START_AMOUNT, Book
+from tests.differential.book import MAX_U128, SECOND_NS, START_AMOUNT, Book
 from tests.differential.cases import (
     CAPS,
     FUNDS,
@@ -120,6 +122,17 @@ RESERVE: Final = KindCases(
 )
 
 
+_UNIT_RULES: Final = (
+    planned("unit missing", Code.UNIT_NOT_FOUND, "unit", missing_unit=1),
+    planned(
+        "unit foreign",
+        Code.UNIT_NOT_FOUND,
+        "unit revoked expired scope reference reference_cap",
+        foreign_unit=1,
+    ),
+)
+
+
 def _issue(case: Case, _: bytes) -> bytes:
     book = case.book
     unit = STRANGE_ID if case.get("missing_unit") else book.usd
@@ -149,17 +162,87 @@ ISSUE: Final = KindCases(
         ),
         *SIGNER,
         REFERENCE_USED,
-        planned("unit missing", Code.UNIT_NOT_FOUND, "unit", missing_unit=1),
-        planned(
-            "unit foreign",
-            Code.UNIT_NOT_FOUND,
-            "unit revoked expired scope reference reference_cap",
-            foreign_unit=1,
-        ),
+        *_UNIT_RULES,
         *movable("credit", Code.CREDIT_NOT_FOUND),
         *movable_state("credit")[:2],
         UNIT_MISMATCH,
         REFERENCE_CAP,
+        OVERFLOW,
+    ),
+)
+
+
+def _burn(case: Case, _: bytes) -> bytes:
+    book = case.book
+    unit = STRANGE_ID if case.get("missing_unit") else book.usd
+    debit = unit if case.get("self_transfer") else case.debit.make(book, book.bank, START_AMOUNT)
+    if case.get("foreign_unit"):
+        case.key = book.alice.key
+    other = book.account(book.bank)
+    book.issue(other, CAPS.references)
+    if case.get("all_burned"):
+        book.ok(book.bank.key, raw.credit_limit(book.usd, other, MAX_U128 - CAPS.references))
+        book.ok(book.bank.key, raw.burn(book.usd, other, MAX_U128 - 2 * CAPS.references))
+
+    def use(reference: int) -> bytes:
+        return raw.burn(book.usd, other, 1, reference, flags=raw.UNIQUE)
+
+    reference, flags = case.prepare_references(use)
+    return raw.burn(unit, debit, case.get("amount", 7), reference, flags=flags)
+
+
+BURN: Final = KindCases(
+    "BURN",
+    lambda book: Case(book, _burn, book.bank),
+    (
+        *shape(72),
+        UNIQUE_ZERO,
+        ZERO_AMOUNT,
+        planned(
+            "self",
+            Code.SELF_TRANSFER,
+            "debit.missing debit.closed debit.frozen debit.unit debit.full debit.pinned",
+            self_transfer=1,
+        ),
+        *SIGNER,
+        REFERENCE_USED,
+        *_UNIT_RULES,
+        *movable("debit", Code.DEBIT_NOT_FOUND),
+        *movable_state("debit")[:2],
+        set_field(
+            "unit mismatch", Code.UNIT_MISMATCH, "debit.unit debit.pinned", "debit.other_unit"
+        ),
+        REFERENCE_CAP,
+        *FUNDS,
+        planned("overflow", Code.AMOUNT_OVERFLOW, "all_burned", all_burned=1),
+    ),
+)
+
+
+def _credit_limit(case: Case, _: bytes) -> bytes:
+    book, plan = case.book, case.credit
+    unit = STRANGE_ID if case.get("missing_unit") else book.usd
+    account = plan.make(book, book.bob, 0)
+    if case.get("foreign_unit"):
+        case.key = book.alice.key
+    if case.get("owes") and not (plan.missing or plan.closed or plan.other_unit or plan.issuance):
+        book.ok(book.bank.key, raw.credit_limit(book.usd, account, 100))
+        book.ok(book.bob.key, raw.transfer(account, book.alice.account, 60))
+    return raw.credit_limit(unit, account, 59 if case.get("owes") else 5)
+
+
+CREDIT_LIMIT: Final = KindCases(
+    "CREDIT_LIMIT",
+    lambda book: Case(book, _credit_limit, book.bank),
+    (
+        *shape(56),
+        *SIGNER,
+        *_UNIT_RULES,
+        *movable("credit", Code.ACCOUNT_NOT_FOUND),
+        movable_state("credit")[0],
+        UNIT_MISMATCH,
+        movable_state("credit")[2],
+        planned("in use", Code.CREDIT_IN_USE, "owes credit.full credit.frozen", owes=1),
         OVERFLOW,
     ),
 )
@@ -264,4 +347,13 @@ def _tick_case(book: Book) -> Case:
 
 TICK: Final = KindCases("TICK", _tick_case, (*shape(79), *SIGNER))
 
-MONEY_KINDS: Final = (TRANSFER, ISSUE, RESERVE, CAPTURE, RELEASE, TICK)
+MONEY_KINDS: Final = (
+    TRANSFER,
+    ISSUE,
+    BURN,
+    CREDIT_LIMIT,
+    RESERVE,
+    CAPTURE,
+    RELEASE,
+    TICK,
+)

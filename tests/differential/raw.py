@@ -25,6 +25,8 @@ NAME: Final = 0x0103
 ACCOUNT: Final = 0x0105
 UNIT: Final = 0x0201
 ISSUE: Final = 0x0202
+BURN: Final = 0x0203
+CREDIT_LIMIT: Final = 0x0204
 TRANSFER: Final = 0x0301
 RESERVE: Final = 0x0401
 EXTEND: Final = 0x0402
@@ -112,6 +114,14 @@ def issue(
     unit_id: bytes, credit: bytes, amount: int, reference: int = 0, *, flags: int = 0
 ) -> bytes:
     return head(ISSUE, flags, {8: unit_id, 24: credit, 40: u128(amount), 56: u128(reference)})
+
+
+def burn(unit_id: bytes, debit: bytes, amount: int, reference: int = 0, *, flags: int = 0) -> bytes:
+    return head(BURN, flags, {8: unit_id, 24: debit, 40: u128(amount), 56: u128(reference)})
+
+
+def credit_limit(unit_id: bytes, account_id: bytes, limit: int) -> bytes:
+    return head(CREDIT_LIMIT, 0, {8: unit_id, 24: account_id, 40: u128(limit)})
 
 
 def transfer(

@@ -73,10 +73,59 @@ def transfer(draft: Draft) -> bytes:
 
 def issue(draft: Draft) -> bytes:
     world = draft.world
+    unit = _some_unit(draft)
+    credit = _of_unit(draft, unit)
+    amount = world.rng.randint(1, 10**6)
+    if world.odd(0.2):
+        amount = world.pick((0, MAX_U128, MAX_U128 // 2))
+    reference, flags = some_reference(draft)
+    return raw.issue(unit, credit, amount, reference, flags=flags)
+
+
+def burn(draft: Draft) -> bytes:
+    world = draft.world
+    unit = _some_unit(draft)
+    own = [
+        row
+        for row in world.by_owner.get(draft.signer.principal, [])
+        if row.unit == unit and (not row.flags or world.odd(0.5))
+    ]
+    if world.odd(0.25):  # a stranger's
+        own = [row for row in world.accounts if row.unit == unit and not row.flags]
+    row = world.pick(own) if own and not world.odd(0.1) else own_account(draft)
+    reference, flags = some_reference(draft)
+    return raw.burn(unit, id_of(draft, row), some_amount(draft, row), reference, flags=flags)
+
+
+def credit_limit(draft: Draft) -> bytes:
+    world = draft.world
+    unit = _some_unit(draft)
+    account_id = _of_unit(draft, unit)
+    owing = [row for row in world.accounts if row.unit == unit and row.available < row.credit_limit]
+    if owing and world.chance(0.8):
+        account_id = world.pick(owing).account
+    limit = world.rng.randint(0, 200)
+    row = next((row for row in world.accounts if row.account == account_id), None)
+    if row is not None and world.chance(0.6):
+        owed = max(0, row.credit_limit - row.available)
+        limit = max(0, world.pick((0, owed, owed - 1, owed - 1, owed + 1)))
+    if world.odd(0.1):
+        limit = world.pick((MAX_U128, MAX_U128 // 2))
+    return raw.credit_limit(unit, account_id, min(limit, MAX_U128))
+
+
+def _some_unit(draft: Draft) -> bytes:
+    """A unit that the signer issues, mostly; sometimes another's, or none."""
+    world = draft.world
     units = [row for row in world.state.units if row.issuer == draft.signer.principal]
     if not units or world.odd(0.15):
         units = list(world.state.units)
-    unit = world.pick(units).unit if units and not world.odd(0.04) else world.new_id()
+    return world.pick(units).unit if units and not world.odd(0.04) else world.new_id()
+
+
+def _of_unit(draft: Draft, unit: bytes) -> bytes:
+    """An account of a unit, mostly; sometimes of another, or none."""
+    world = draft.world
     of_unit = [
         row.account
         for row in world.accounts
@@ -84,12 +133,7 @@ def issue(draft: Draft) -> bytes:
     ]
     if not of_unit or world.odd(0.1):
         of_unit = [row.account for row in world.accounts]
-    credit = world.pick(of_unit) if of_unit and not world.odd(0.04) else world.new_id()
-    amount = world.rng.randint(1, 10**6)
-    if world.odd(0.2):
-        amount = world.pick((0, MAX_U128, MAX_U128 // 2))
-    reference, flags = some_reference(draft)
-    return raw.issue(unit, credit, amount, reference, flags=flags)
+    return world.pick(of_unit) if of_unit and not world.odd(0.04) else world.new_id()
 
 
 def reserve(draft: Draft) -> bytes:
@@ -267,6 +311,8 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[capture] * 10,
         *[release] * 3,
         *[issue] * 3,
+        *[burn] * 2,
+        *[credit_limit] * 6,
         *[account] * 8,
         *[name] * 2,
         *[key] * 2,
@@ -295,6 +341,8 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
 ALL_WRITERS: Final = (
     transfer,
     issue,
+    burn,
+    credit_limit,
     reserve,
     extend,
     capture,
@@ -344,7 +392,7 @@ def _is_possible(draft: Draft, writer: Writer) -> bool:  # noqa: PLR0911 - one a
     if writer in (capture, release):
         accounts = {row.account for row in own}
         return any(row.is_open and row.payee_account in accounts for row in world.holds)
-    if writer is issue:
+    if writer in (issue, burn, credit_limit):
         return any(row.flags & AccountFlags.ISSUANCE for row in own)
     if writer is extend:
         return has_hold_as_payer(draft)

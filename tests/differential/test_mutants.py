@@ -290,6 +290,16 @@ def an_extended_hold_expires_as_before(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(State, "put_hold", put_hold)
 
 
+def anybodys_money_can_be_burned(patch: pytest.MonkeyPatch) -> None:
+    def own_account(state: State, _: object, account_id: AccountId, code: Code) -> AccountRow:
+        row = state.accounts.get(account_id)
+        if row is None:
+            raise Refused(code)
+        return row
+
+    patch.setattr(units, "own_account", own_account)
+
+
 MUTANTS: tuple[Mutant, ...] = (
     frozen_before_closed,
     funds_held_counts_as_had,
@@ -320,6 +330,7 @@ MUTANTS: tuple[Mutant, ...] = (
     channels_are_forgotten_at_once,
     the_payee_may_extend,
     an_extended_hold_expires_as_before,
+    anybodys_money_can_be_burned,
 )
 
 

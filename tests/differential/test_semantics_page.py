@@ -181,6 +181,8 @@ RULES: Final = {
     "NAME": registry.name,
     "UNIT": units.unit,
     "ISSUE": units.issue,
+    "BURN": units.burn,
+    "CREDIT_LIMIT": units.credit_limit,
     "TRANSFER": money.transfer,
     "RESERVE": metering.reserve,
     "EXTEND": metering.extend,
@@ -204,6 +206,7 @@ WITHOUT_CASE: Final = {
     ("CHANNEL", Code.AMOUNT_OVERFLOW),
     ("TOP_UP", Code.AMOUNT_OVERFLOW),
     ("ISSUE", Code.ISSUANCE_ACCOUNT),
+    ("BURN", Code.ISSUANCE_ACCOUNT),
 }
 CODE_NAMES: Final = {code.name for code in Code}
 

@@ -94,6 +94,8 @@ def test_the_story_has_every_code_and_does_every_kind() -> None:
         raw.ACCOUNT,
         raw.UNIT,
         raw.ISSUE,
+        raw.BURN,
+        raw.CREDIT_LIMIT,
         raw.TRANSFER,
         raw.RESERVE,
         raw.EXTEND,

@@ -171,6 +171,17 @@ SAMPLES: Final[dict[str, records.Record]] = {
         int.from_bytes(b"\x03" * 16, "little"),
         int.from_bytes(b"\x04" * 16, "little"),
     ),
+    "BURN": records.Burn(
+        ids.UnitId(b"\x01" * 16),
+        ids.AccountId(b"\x02" * 16),
+        int.from_bytes(b"\x03" * 16, "little"),
+        int.from_bytes(b"\x04" * 16, "little"),
+    ),
+    "CREDIT_LIMIT": records.CreditLimit(
+        ids.UnitId(b"\x01" * 16),
+        ids.AccountId(b"\x02" * 16),
+        int.from_bytes(b"\x03" * 16, "little"),
+    ),
     "RESERVE": records.Reserve(
         ids.AccountId(b"\x01" * 16),
         ids.AccountId(b"\x02" * 16),
@@ -238,6 +249,8 @@ def _record_bytes(kind: str) -> bytes:
     [
         ("TRANSFER", ["debit account", "credit account", "amount", "reference"]),
         ("ISSUE", ["unit", "credit account", "amount", "reference"]),
+        ("BURN", ["unit", "debit account", "amount", "reference"]),
+        ("CREDIT_LIMIT", ["unit", "account", "credit limit"]),
         ("RESERVE", ["payer", "payee", "maximum", "reference", "`expires_at_ns`"]),
         ("CAPTURE", ["source", "hold", "cumulative amount", "`occurred_at_ns`"]),
         ("RELEASE", ["hold"]),

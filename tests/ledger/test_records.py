@@ -50,7 +50,7 @@ references = st.one_of(
 
 
 def _transfer(
-    record: type[records.Transfer] | type[records.Issue],
+    record: type[records.Transfer] | type[records.Issue] | type[records.Burn],
 ) -> st.SearchStrategy[records.Record]:
     return st.builds(
         lambda pair, amount, reference: record(pair[0], pair[1], amount, *reference),
@@ -63,6 +63,12 @@ def _transfer(
 any_record = st.one_of(
     _transfer(records.Transfer),
     _transfer(records.Issue),
+    _transfer(records.Burn),
+    st.builds(
+        lambda pair, limit: records.CreditLimit(UnitId(pair[0]), AccountId(pair[1]), limit),
+        pairs,
+        st.integers(0, limits.MAX_U128),
+    ),
     st.builds(
         lambda pair, amount, expires, reference: records.Reserve(
             AccountId(pair[0]), AccountId(pair[1]), amount, expires, *reference
@@ -161,6 +167,8 @@ class Spoiled:
 
 TRANSFER: Final = records.Transfer(A, B, 5, 7, unique=True)
 ISSUE: Final = records.Issue(UNIT, B, 5, 7, unique=True)
+BURN: Final = records.Burn(UNIT, B, 5, 7, unique=True)
+CREDIT_LIMIT: Final = records.CreditLimit(UNIT, B, 5)
 RESERVE: Final = records.Reserve(A, B, 5, TIME, 7, unique=True)
 CAPTURE: Final = records.Capture(HOLD, 5, kinds.CaptureSource.ESTIMATED)
 RELEASE: Final = records.Release(HOLD)
@@ -182,6 +190,8 @@ REVOKE: Final = records.Key(kinds.KeyOperation.REVOKE, KEY, PRINCIPAL)
 ALL: Final = (
     TRANSFER,
     ISSUE,
+    BURN,
+    CREDIT_LIMIT,
     RESERVE,
     CAPTURE,
     RELEASE,
@@ -205,6 +215,12 @@ SPOILED: Final = (
     Spoiled(TRANSFER, 2, b"\2", Code.UNKNOWN_FLAGS),  # so is FINAL
     *(Spoiled(TRANSFER, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 72, 79, 80, 111)),
     *(Spoiled(ISSUE, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 72, 79, 80, 111)),
+    *(Spoiled(BURN, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 72, 79, 80, 111)),
+    *(Spoiled(CREDIT_LIMIT, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 56, 79, 80, 111)),
+    Spoiled(BURN, 56, bytes(16), Code.BAD_FIELD),
+    Spoiled(BURN, 40, bytes(16), Code.ZERO_AMOUNT),
+    Spoiled(BURN, 24, UNIT, Code.SELF_TRANSFER),
+    Spoiled(CREDIT_LIMIT, 2, b"\1", Code.UNKNOWN_FLAGS),
     *(Spoiled(RESERVE, at, b"\1", Code.RESERVED_NONZERO) for at in (80, 111)),
     *(Spoiled(CAPTURE, at, b"\1", Code.RESERVED_NONZERO) for at in (40, 71, 80, 111)),
     *(Spoiled(RELEASE, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 24, 79, 80, 111)),

@@ -255,6 +255,39 @@ def money(story: Story, cast: Cast) -> None:
     )
 
 
+def issuers(story: Story, cast: Cast) -> None:
+    """BURN and CREDIT_LIMIT: what a unit's issuer may do, and nobody else."""
+    stranger = b"\x5a" * 16
+    (till,) = story.send("a till", cast.bank_key, raw.open_account(cast.usd))
+    story.send("filled", cast.bank_key, raw.issue(cast.usd, till, 50))
+    story.send(
+        "the bank burns what is its own",
+        cast.bank_key,
+        raw.burn(cast.usd, till, 20),
+        raw.burn(cast.usd, till, 31),
+        raw.burn(cast.usd, cast.alice_usd, 1),
+        raw.burn(cast.eur, till, 1),
+    )
+    story.send("nobody else does", cast.alice_key, raw.burn(cast.usd, cast.alice_usd, 1))
+    story.send(
+        "credit, up to a limit",
+        cast.bank_key,
+        raw.credit_limit(cast.usd, till, 100),
+        raw.credit_limit(stranger, till, 100),
+        raw.credit_limit(cast.usd, stranger, 100),
+        raw.credit_limit(cast.usd, cast.bob_eur, 100),
+        raw.credit_limit(cast.usd, cast.usd, 100),
+        raw.credit_limit(cast.eur, cast.alice_eur, MAX_U128),
+    )
+    story.send(
+        "the limit is never below its use",
+        cast.bank_key,
+        raw.transfer(till, cast.alice_usd, 90),
+        raw.credit_limit(cast.usd, till, 59),
+        raw.credit_limit(cast.usd, till, 60),
+    )
+
+
 def holds(story: Story, cast: Cast) -> None:
     """RESERVE, CAPTURE, RELEASE and expiry."""
     first, second, third, *_ = story.send(
@@ -418,6 +451,7 @@ def envelopes(story: Story, cast: Cast) -> None:
 
 CHAPTERS: Final[tuple[Callable[[Story, Cast], None], ...]] = (
     money,
+    issuers,
     holds,
     registry,
     envelopes,

@@ -94,6 +94,7 @@ def show(
         columns = [
             ("available", row.available),
             ("balance", row.balance),
+            ("credit limit", row.credit_limit),
             ("credits posted", row.credits_posted),
             ("debits posted", row.debits_posted),
             ("credits pending", row.credits_pending),

@@ -47,6 +47,8 @@ ENTRIES: Final[dict[str, Entry]] = {
     "unit": Entry("tallystick.cli.unit:app", "Register what amounts are counted in."),
     "account": Entry("tallystick.cli.account:app", "Open, read, freeze and close accounts."),
     "issue": Entry("tallystick.cli.money:issue_app", "Make new money of a unit."),
+    "burn": Entry("tallystick.cli.money:burn_app", "Take money of an own unit out of the world."),
+    "credit": Entry("tallystick.cli.money:credit_app", "Say how far an account may go below zero."),
     "transfer": Entry("tallystick.cli.money:transfer_app", "Pay from one account to another."),
     "reserve": Entry("tallystick.cli.hold:reserve_app", "Pin money for a payee."),
     "extend": Entry("tallystick.cli.hold:extend_app", "Pin more for a hold, or for longer."),

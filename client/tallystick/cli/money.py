@@ -1,4 +1,4 @@
-"""`tallystick issue` and `tallystick transfer`."""
+"""`tallystick issue`, `burn`, `credit` and `transfer`."""
 
 from typing import Annotated
 
@@ -19,6 +19,8 @@ from tallystick.results import Receipt
 from tallystick_ledger.ids import AccountId, UnitId
 
 issue_app = typer.Typer(help="Make new money of a unit.")
+burn_app = typer.Typer(help="Take money of an own unit out of the world.")
+credit_app = typer.Typer(help="Say how far an account may go below zero.")
 transfer_app = typer.Typer(help="Pay from one account to another.")
 
 _Reference = Annotated[
@@ -50,6 +52,52 @@ def issue(
         )
         written = opened.written(parsed.steps, unit_id)
     _report(receipt, parsed.steps, f"Issued {written} to {to}", to=account).print(as_json=as_json)
+
+
+@burn_app.command()
+def burn(
+    account: Annotated[str, typer.Argument(help="Own account that it is taken from, name or id.")],
+    amount: AmountArgument,
+    reference: _Reference = 0,
+    unique: _Unique = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take money of an own unit out of the world, from an own account."""
+    with session(profile, key, sends=True) as opened:
+        debit = opened.book.account(account)
+        parsed = opened.amount(amount, debit)
+        unit_id = _unit(opened, parsed.symbol, debit)
+        receipt = opened.client.burn(
+            unit_id, debit, parsed.steps, reference=reference, unique=unique
+        )
+        written = opened.written(parsed.steps, unit_id)
+    _report(receipt, parsed.steps, f"Burned {written} of {account}", debit=debit).print(
+        as_json=as_json
+    )
+
+
+@credit_app.command()
+def credit(
+    account: Annotated[str, typer.Argument(help="Anybody's account of the unit, name or id.")],
+    limit: AmountArgument,
+    unit: Annotated[
+        str, typer.Option(help="Its symbol or id, if the amount does not name it.")
+    ] = "",
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how far an account may go below zero; 0 for not at all. Signed by the unit's issuer."""
+    with session(profile, key, sends=True) as opened:
+        account_id = opened.book.account(account)
+        parsed = opened.amount(limit, account_id)
+        unit_id = _unit(opened, parsed.symbol or unit, account_id)
+        receipt = opened.client.set_credit_limit(unit_id, account_id, parsed.steps)
+        written = opened.written(parsed.steps, unit_id)
+    did = f"{account} may go {written} below zero"
+    _report(receipt, parsed.steps, did, account=account_id).print(as_json=as_json)
 
 
 @transfer_app.command()

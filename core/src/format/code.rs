@@ -99,6 +99,7 @@ codes! {
     InsufficientFunds = 150, "INSUFFICIENT_FUNDS";
     FundsHeld = 151, "FUNDS_HELD";
     AmountOverflow = 152, "AMOUNT_OVERFLOW";
+    CreditInUse = 153, "CREDIT_IN_USE";
 }
 
 impl Code {

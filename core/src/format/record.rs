@@ -18,6 +18,10 @@ pub mod kind {
     pub const UNIT: u16 = 0x0201;
     /// Issues an amount of a unit.
     pub const ISSUE: u16 = 0x0202;
+    /// Takes an amount of a unit out of the world.
+    pub const BURN: u16 = 0x0203;
+    /// Says how far an account may go below zero.
+    pub const CREDIT_LIMIT: u16 = 0x0204;
     /// Moves an amount.
     pub const TRANSFER: u16 = 0x0301;
     /// Opens a hold.

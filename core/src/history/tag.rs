@@ -33,6 +33,8 @@ pub fn of_kind(record_kind: u16) -> u8 {
         kind::TOP_UP => 10,
         kind::VOUCHER => 11,
         kind::CHANNEL_CLOSE => 12,
+        kind::BURN => 13,
+        kind::CREDIT_LIMIT => 14,
         _ => OTHER,
     }
 }

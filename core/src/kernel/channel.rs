@@ -2,8 +2,8 @@
 
 use super::effect::{Cause, Effects};
 use super::input::{
-    check_funds, check_open_account, check_room, check_usable, require, Input, Outcome,
-    FLAG_UNIQUE, OWNER_METER, OWNER_SPEND, OWNER_SPEND_METER,
+    check_credit_room, check_funds, check_open_account, check_room, check_usable, require, Input,
+    Outcome, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND, OWNER_SPEND_METER,
 };
 use super::rows::{scope, Channel, ChannelStatus};
 use super::state::{difference, sum, State};
@@ -160,7 +160,7 @@ pub fn voucher(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         let is_replay = cumulative == channel.highest;
         return require(is_replay, Code::ChannelExhausted);
     }
-    check_room(payee.credits_posted, payable)?;
+    check_credit_room(payee, payable)?;
 
     state.post_pending((&channel).into(), payable);
     let paid = Channel {

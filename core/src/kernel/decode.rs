@@ -203,8 +203,16 @@ impl State {
         let flags = u16_at(row, 48);
         require(flags & !account_flag::ALL == 0, "unknown flags of account")?;
         require_zero(row, 50, 56)?;
-        require(u128_at(row, 56) == 0, "no rule sets a credit limit")?;
+        let (credit_limit, credits_posted) = (u128_at(row, 56), u128_at(row, 120));
         let is_issuance = flags & account_flag::ISSUANCE != 0;
+        require(
+            credit_limit == 0 || !is_issuance,
+            "an issuance account with a credit limit",
+        )?;
+        require(
+            credits_posted.checked_add(credit_limit).is_some(),
+            "credits and credit limit leave u128",
+        )?;
         let issuing = *self.units.get(unit);
         require(
             is_issuance == (issuing.id == id) && (!is_issuance || issuing.issuer == owner),
@@ -218,7 +226,8 @@ impl State {
         account.debits_pending = u128_at(row, 72);
         account.debits_posted = u128_at(row, 88);
         account.credits_pending = u128_at(row, 104);
-        account.credits_posted = u128_at(row, 120);
+        account.credits_posted = credits_posted;
+        account.credit_limit = credit_limit;
         Ok(())
     }
 

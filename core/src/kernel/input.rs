@@ -14,7 +14,7 @@ use crate::format::{object_id, Code, Genesis, Id16, Key32, RecordView};
 /// What a rule answers: done, or the code of the check that failed.
 pub type Outcome = Result<(), Code>;
 
-/// UNIQUE of ISSUE, TRANSFER, RESERVE and CHANNEL.
+/// UNIQUE of ISSUE, BURN, TRANSFER, RESERVE and CHANNEL.
 pub const FLAG_UNIQUE: u16 = 1;
 /// FINAL of CAPTURE.
 pub const FLAG_FINAL: u16 = 2;
@@ -100,8 +100,7 @@ impl Input<'_> {
         require(self.record.is_zero(start, end), Code::ReservedNonzero)
     }
 
-    /// Stage shape of ISSUE, TRANSFER, RESERVE and CHANNEL: a reference that is to be unique is not
-    /// zero.
+    /// Stage shape of kinds with a reference: one that is to be unique is not zero.
     #[inline]
     pub fn check_reference_shape(&self) -> Outcome {
         require(
@@ -232,6 +231,17 @@ pub fn check_room(column: u128, amount: u128) -> Outcome {
     require(column.checked_add(amount).is_some(), Code::AmountOverflow)
 }
 
+/// Stage overflow: `credits_posted` takes `amount` more, together with the credit limit.
+#[inline]
+pub fn check_credit_room(account: &Account, amount: u128) -> Outcome {
+    let taken = sum(
+        account.credits_posted,
+        account.credit_limit,
+        "credits and credit limit leave u128",
+    );
+    check_room(taken, amount)
+}
+
 /// Runs the rule of the record's kind.
 #[inline]
 pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
@@ -247,6 +257,8 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::TOP_UP => super::channel::top_up(state, input),
         kind::CHANNEL_CLOSE => super::channel::channel_close(state, effects, input),
         kind::ISSUE => super::unit::issue(state, input),
+        kind::BURN => super::unit::burn(state, input),
+        kind::CREDIT_LIMIT => super::unit::credit_limit(state, input),
         kind::UNIT => super::unit::unit(state, input),
         kind::ACCOUNT => super::registry::account(state, input),
         kind::NAME => super::registry::name(state, input),

@@ -2,8 +2,8 @@
 
 use super::effect::{Cause, Effects};
 use super::input::{
-    check_funds, check_open_account, check_room, check_usable, require, Input, Outcome, FLAG_FINAL,
-    FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
+    check_credit_room, check_funds, check_open_account, check_room, check_usable, require, Input,
+    Outcome, FLAG_FINAL, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
 };
 use super::rows::{Hold, HoldStatus};
 use super::state::{difference, sum, State};
@@ -157,7 +157,7 @@ pub fn capture(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
     require(cumulative >= hold.captured, Code::CaptureLowered)?;
     require(cumulative <= hold.maximum, Code::CaptureExceedsHold)?;
     let step = difference(cumulative, hold.captured, "capture below captured");
-    check_room(payee.credits_posted, step)?;
+    check_credit_room(payee, step)?;
 
     if step > 0 {
         state.post_pending((&hold).into(), step);

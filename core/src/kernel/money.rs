@@ -1,6 +1,6 @@
 //! Group 3: TRANSFER.
 
-use super::input::{check_funds, check_room, check_usable, require, Input, Outcome};
+use super::input::{check_credit_room, check_funds, check_usable, require, Input, Outcome};
 use super::input::{FLAG_UNIQUE, OWNER_SPEND};
 use super::state::{sum, State};
 use crate::format::Code;
@@ -28,7 +28,7 @@ pub fn transfer(state: &mut State, input: &Input<'_>) -> Outcome {
     require(debit.unit == credit.unit, Code::UnitMismatch)?;
     input.check_reference_cap(state)?;
     check_funds(debit, amount)?;
-    check_room(credit.credits_posted, amount)?;
+    check_credit_room(credit, amount)?;
 
     let debit = state.account_mut(debit_slot);
     debit.debits_posted = sum(debit.debits_posted, amount, "debits_posted leaves u128");

@@ -87,7 +87,12 @@ fn named(state: &State, record: RecordView<'_>) -> [Option<Slot>; 2] {
     let account = |offset| state.accounts.find(record.id16(offset));
     match record.kind() {
         // An issuance account has its unit's id.
-        kind::TRANSFER | kind::RESERVE | kind::CHANNEL | kind::ISSUE => [account(8), account(24)],
+        kind::TRANSFER
+        | kind::RESERVE
+        | kind::CHANNEL
+        | kind::ISSUE
+        | kind::BURN
+        | kind::CREDIT_LIMIT => [account(8), account(24)],
         kind::ACCOUNT => [account(24), None],
         _ => match pinned(state, record) {
             Some(accounts) => accounts.map(Some),

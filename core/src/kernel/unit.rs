@@ -1,11 +1,13 @@
-//! Group 2: UNIT and ISSUE.
+//! Group 2: UNIT, ISSUE, BURN and CREDIT_LIMIT.
 
 use super::input::{
-    check_open_account, check_room, require, Input, Outcome, FLAG_UNIQUE, OPERATE, OWNER,
+    check_credit_room, check_funds, check_open_account, check_room, require, Input, Outcome,
+    FLAG_UNIQUE, OPERATE, OWNER,
 };
 use super::rows::account_flag;
 use super::state::{sum, State};
-use crate::format::{Code, ZERO_ID};
+use super::table::Slot;
+use crate::format::{Code, Id16, ZERO_ID};
 
 const GROUP: u16 = 2;
 const MAX_EXPONENT: u8 = 18;
@@ -60,9 +62,8 @@ pub fn issue(state: &mut State, input: &Input<'_>) -> Outcome {
     require(unit_id != credit_id, Code::SelfTransfer)?;
     input.check_signer(state, &OWNER)?;
     input.check_reference(state, GROUP)?;
-    let unit_slot = state.units.find(unit_id).ok_or(Code::UnitNotFound)?;
+    let unit_slot = own_unit(state, input, unit_id)?;
     let unit = *state.units.get(unit_slot);
-    require(unit.issuer == input.principal, Code::UnitNotFound)?;
     let credit_slot = state.accounts.find(credit_id).ok_or(Code::CreditNotFound)?;
     let credit = state.accounts.get(credit_slot);
     check_open_account(credit)?;
@@ -70,7 +71,7 @@ pub fn issue(state: &mut State, input: &Input<'_>) -> Outcome {
     require(!credit.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
     input.check_reference_cap(state)?;
     check_room(state.accounts.get(unit.account).debits_posted, amount)?;
-    check_room(credit.credits_posted, amount)?;
+    check_credit_room(credit, amount)?;
 
     let issuance = state.account_mut(unit.account);
     issuance.debits_posted = sum(issuance.debits_posted, amount, "debits_posted leaves u128");
@@ -78,4 +79,78 @@ pub fn issue(state: &mut State, input: &Input<'_>) -> Outcome {
     credit.credits_posted = sum(credit.credits_posted, amount, "credits_posted leaves u128");
     input.remember_reference(state, GROUP);
     Ok(())
+}
+
+/// Takes an amount of the signer's own unit, from an account of its own, out of the world.
+pub fn burn(state: &mut State, input: &Input<'_>) -> Outcome {
+    let record = input.record;
+    let (unit_id, debit_id, amount) = (record.id16(8), record.id16(24), record.u128(40));
+    input.check_flags_and_conts(FLAG_UNIQUE)?;
+    input.check_reserved(6, 8)?;
+    input.check_reserved(72, 112)?;
+    input.check_reference_shape()?;
+    require(amount != 0, Code::ZeroAmount)?;
+    require(unit_id != debit_id, Code::SelfTransfer)?;
+    input.check_signer(state, &OWNER)?;
+    input.check_reference(state, GROUP)?;
+    let unit_slot = own_unit(state, input, unit_id)?;
+    let issuance_slot = state.units.get(unit_slot).account;
+    let debit_slot = input.own_account(state, debit_id, Code::DebitNotFound)?;
+    let debit = state.accounts.get(debit_slot);
+    check_open_account(debit)?;
+    require(debit.unit == unit_slot, Code::UnitMismatch)?;
+    require(!debit.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
+    input.check_reference_cap(state)?;
+    check_funds(debit, amount)?;
+    check_credit_room(state.accounts.get(issuance_slot), amount)?;
+
+    let debit = state.account_mut(debit_slot);
+    debit.debits_posted = sum(debit.debits_posted, amount, "debits_posted leaves u128");
+    let issuance = state.account_mut(issuance_slot);
+    issuance.credits_posted = sum(
+        issuance.credits_posted,
+        amount,
+        "credits_posted leaves u128",
+    );
+    input.remember_reference(state, GROUP);
+    Ok(())
+}
+
+/// Says how far an account of the signer's own unit may go below zero.
+pub fn credit_limit(state: &mut State, input: &Input<'_>) -> Outcome {
+    let record = input.record;
+    let (unit_id, account_id, limit) = (record.id16(8), record.id16(24), record.u128(40));
+    input.check_flags_and_conts(0)?;
+    input.check_reserved(6, 8)?;
+    input.check_reserved(56, 112)?;
+    input.check_signer(state, &OWNER)?;
+    let unit_slot = own_unit(state, input, unit_id)?;
+    let account_slot = state
+        .accounts
+        .find(account_id)
+        .ok_or(Code::AccountNotFound)?;
+    let account = state.accounts.get(account_slot);
+    require(!account.is(account_flag::CLOSED), Code::AccountClosed)?;
+    require(account.unit == unit_slot, Code::UnitMismatch)?;
+    require(!account.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
+    // What it used so far was covered by its credits and the old limit, so this sum fits.
+    let used = sum(
+        account.debits_posted,
+        account.debits_pending,
+        "use leaves u128",
+    );
+    let owed = used.saturating_sub(account.credits_posted);
+    require(owed <= limit, Code::CreditInUse)?;
+    check_room(account.credits_posted, limit)?;
+
+    state.account_mut(account_slot).credit_limit = limit;
+    Ok(())
+}
+
+/// A unit that exists and is issued by the signer's principal.
+fn own_unit(state: &State, input: &Input<'_>, id: Id16) -> Result<Slot, Code> {
+    match state.units.find(id) {
+        Some(slot) if state.units.get(slot).issuer == input.principal => Ok(slot),
+        _ => Err(Code::UnitNotFound),
+    }
 }

@@ -254,6 +254,12 @@ const FUNDS_CODES: &[(Code, Scenario)] = &[
         l.hold(10, 60 * SECOND_NS);
         as_alice(l, pay(l, START_AMOUNT - 9))
     }),
+    (Code::CreditInUse, |l| {
+        let (bank, alice, usd) = (l.bank, l.alice, l.usd);
+        l.ok(&bank, credit_limit(&usd, &alice.account, 10));
+        l.ok(&alice, pay(l, START_AMOUNT + 10));
+        as_bank(l, credit_limit(&usd, &alice.account, 9))
+    }),
     (Code::AmountOverflow, |l| {
         as_bank(
             l,

@@ -69,6 +69,19 @@ pub fn issue(unit: &Id16, credit: &Id16, amount: u128) -> Record {
     record(kind::ISSUE, &[(8, unit), (24, credit), (40, &amount)])
 }
 
+pub fn burn(unit: &Id16, debit: &Id16, amount: u128) -> Record {
+    let amount = amount.to_le_bytes();
+    record(kind::BURN, &[(8, unit), (24, debit), (40, &amount)])
+}
+
+pub fn credit_limit(unit: &Id16, account: &Id16, limit: u128) -> Record {
+    let limit = limit.to_le_bytes();
+    record(
+        kind::CREDIT_LIMIT,
+        &[(8, unit), (24, account), (40, &limit)],
+    )
+}
+
 pub fn reserve(payer: &Id16, payee: &Id16, maximum: u128, expires_at_ns: u64) -> Record {
     let (maximum, expires) = (maximum.to_le_bytes(), expires_at_ns.to_le_bytes());
     record(

@@ -23,11 +23,11 @@ from tallystick_ledger.records.kinds import (
     Scope,
 )
 from tallystick_ledger.records.metering import Capture, Extend, Release, Reserve
-from tallystick_ledger.records.money import Issue, Transfer
+from tallystick_ledger.records.money import Burn, Issue, Transfer
 from tallystick_ledger.records.name import Name
 from tallystick_ledger.records.registry import Account, Key, Principal
 from tallystick_ledger.records.system import Tick
-from tallystick_ledger.records.unit import Unit
+from tallystick_ledger.records.unit import CreditLimit, Unit
 
 RECORD_TYPES: Final[dict[int, type[Record]]] = {
     record.KIND: record
@@ -38,6 +38,8 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Account,
         Unit,
         Issue,
+        Burn,
+        CreditLimit,
         Transfer,
         Reserve,
         Extend,
@@ -104,10 +106,12 @@ __all__ = [
     "RECORD_TYPES",
     "Account",
     "AccountOperation",
+    "Burn",
     "Capture",
     "CaptureSource",
     "Channel",
     "ChannelClose",
+    "CreditLimit",
     "Extend",
     "Flags",
     "Group",

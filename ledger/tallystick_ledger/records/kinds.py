@@ -16,6 +16,8 @@ class Kind(IntEnum):
     ACCOUNT = 0x0105
     UNIT = 0x0201
     ISSUE = 0x0202
+    BURN = 0x0203
+    CREDIT_LIMIT = 0x0204
     TRANSFER = 0x0301
     RESERVE = 0x0401
     EXTEND = 0x0402
@@ -33,7 +35,7 @@ class Flags(IntFlag):
     """Bytes 2 to 4 of a record. Each kind has its own set, see `ALLOWED_FLAGS`."""
 
     NONE = 0
-    UNIQUE = 1  # ISSUE, TRANSFER, RESERVE, CHANNEL: the reference must be new within the window
+    UNIQUE = 1  # of kinds with a reference, which must be new within the window then
     FINAL = 2  # CAPTURE: ends the hold and frees its rest
 
 
@@ -116,6 +118,7 @@ class CaptureSource(IntEnum):
 
 ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
     Kind.ISSUE: Flags.UNIQUE,
+    Kind.BURN: Flags.UNIQUE,
     Kind.TRANSFER: Flags.UNIQUE,
     Kind.RESERVE: Flags.UNIQUE,
     Kind.CAPTURE: Flags.FINAL,

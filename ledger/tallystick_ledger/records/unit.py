@@ -1,4 +1,7 @@
-"""UNIT: what amounts are counted in. Source: docs/format.md section 6."""
+"""UNIT: what amounts are counted in; CREDIT_LIMIT: who may owe it.
+
+Source: docs/format.md section 6.
+"""
 
 import struct
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from typing import ClassVar, Final, Self
 from tallystick_ledger import limits
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import FieldError, RecordError
-from tallystick_ledger.ids import NO_ID, PrincipalId, require_uint
+from tallystick_ledger.ids import NO_ID, AccountId, PrincipalId, UnitId, require_uint
 from tallystick_ledger.records.base import (
     BytesLike,
     Record,
@@ -15,11 +18,16 @@ from tallystick_ledger.records.base import (
     require,
     require_id,
     require_nonce,
+    require_u128,
+    u128,
+    u128_bytes,
 )
 from tallystick_ledger.records.kinds import Group, Kind
 
 # kind, flags, cont_count; exponent, reserved; issuer; symbol; reserved and cont_hash; nonce
 _UNIT: Final = struct.Struct("<HHHBx16s16s72x16s")
+# kind, flags, cont_count and reserved; unit; account; limit; reserved and cont_hash; nonce
+_CREDIT_LIMIT: Final = struct.Struct("<HHI16s16s16s56x16s")
 _SYMBOL_BYTES: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")
 
 
@@ -65,6 +73,43 @@ class Unit(Record):
         check_head(cls, data, ((7, 8), (40, 112)))
         _, _, _, exponent, issuer, symbol, _ = _UNIT.unpack(data)
         return cls(decode_symbol(symbol), exponent, PrincipalId(issuer))
+
+
+@dataclass(frozen=True, slots=True)
+class CreditLimit(Record):
+    """Says how far an account may go below zero. Signed by the unit's issuer.
+
+    Attributes:
+        unit: The account's unit.
+        account: Whose limit it is.
+        limit: 0 to 2**128 - 1, in the unit's smallest step.
+    """
+
+    KIND: ClassVar[Kind] = Kind.CREDIT_LIMIT
+    GROUP: ClassVar[Group] = Group.UNIT
+
+    unit: UnitId
+    account: AccountId
+    limit: int
+
+    def __post_init__(self) -> None:
+        """Checks the values; raises what `Record.decode` lists."""
+        require_id("unit", self.unit)
+        require_id("account", self.account)
+        require_u128("limit", self.limit)
+
+    def encode(self, nonce: bytes) -> bytes:
+        """See `Record.encode`."""
+        require_nonce(nonce)
+        limit = u128_bytes(self.limit)
+        return _CREDIT_LIMIT.pack(Kind.CREDIT_LIMIT, 0, 0, self.unit, self.account, limit, nonce)
+
+    @classmethod
+    def decode(cls, data: BytesLike) -> Self:
+        """See `Record.decode`."""
+        check_head(cls, data, ((6, 8), (56, 112)))
+        _, _, _, unit, account, limit, _ = _CREDIT_LIMIT.unpack(data)
+        return cls(UnitId(unit), AccountId(account), u128(limit))
 
 
 def encode_symbol(symbol: str) -> bytes:

@@ -57,6 +57,16 @@ def check_funds(account: AccountRow, amount: Amount) -> None:
     require(amount <= account.available, Code.FUNDS_HELD)
 
 
+def check_credit_room(account: AccountRow, amount: Amount) -> None:
+    """Checks that `credits_posted` can take so much, together with the credit limit.
+
+    Raises:
+        Refused: AMOUNT_OVERFLOW.
+    """
+    total = account.credits_posted + account.credit_limit + amount
+    require(amounts.fits(total), Code.AMOUNT_OVERFLOW)
+
+
 def check_account_cap(state: State, owner: PrincipalId) -> None:
     """Checks that the principal may own one account more; issuance accounts count.
 

@@ -17,6 +17,7 @@ from tallystick_ledger.results import Cause, Effect
 from tallystick_ledger.spec import amounts
 from tallystick_ledger.spec.accounts import (
     check_can_pin,
+    check_credit_room,
     check_funds,
     check_movable,
     check_open,
@@ -156,7 +157,7 @@ def voucher(state: State, place: Place, record: Voucher) -> list[Effect]:
     if payable == 0 and cumulative == row.highest:
         return []
     require(payable > 0, Code.CHANNEL_EXHAUSTED)
-    require(amounts.fits(payee.credits_posted + payable), Code.AMOUNT_OVERFLOW)
+    check_credit_room(payee, payable)
 
     pay(state, row.payer_account, row.payee_account, payable)
     state.put_channel(replace(row, paid=amounts.add(row.paid, payable), highest=cumulative))

@@ -9,9 +9,11 @@ from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import RecordError
 from tallystick_ledger.records import (
     Account,
+    Burn,
     Capture,
     Channel,
     ChannelClose,
+    CreditLimit,
     Extend,
     Issue,
     Key,
@@ -91,6 +93,10 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return units.unit(state, place, record)
         case Issue():
             return units.issue(state, place, record)
+        case Burn():
+            return units.burn(state, place, record)
+        case CreditLimit():
+            return units.credit_limit(state, place, record)
         case Tick():
             return system.tick(state, place, record)
     raise Refused(Code.UNKNOWN_KIND)

@@ -16,6 +16,7 @@ from tallystick_ledger.results import Cause, Effect
 from tallystick_ledger.spec import amounts
 from tallystick_ledger.spec.accounts import (
     check_can_pin,
+    check_credit_room,
     check_funds,
     check_movable,
     check_open,
@@ -144,7 +145,7 @@ def capture(state: State, place: Place, record: Capture) -> list[Effect]:
     require(record.amount >= hold.captured, Code.CAPTURE_LOWERED)
     require(record.amount <= hold.maximum, Code.CAPTURE_EXCEEDS_HOLD)
     difference = amounts.subtract(Amount(record.amount), hold.captured)
-    require(amounts.fits(payee.credits_posted + difference), Code.AMOUNT_OVERFLOW)
+    check_credit_room(payee, difference)
 
     effects = []
     if difference > 0:

@@ -7,7 +7,12 @@ from tallystick_ledger.ids import Amount
 from tallystick_ledger.records import Group, Scope, Transfer
 from tallystick_ledger.results import Effect
 from tallystick_ledger.spec import amounts
-from tallystick_ledger.spec.accounts import check_funds, check_movable, own_account
+from tallystick_ledger.spec.accounts import (
+    check_credit_room,
+    check_funds,
+    check_movable,
+    own_account,
+)
 from tallystick_ledger.spec.refusal import found, require
 from tallystick_ledger.spec.signer import (
     Place,
@@ -41,7 +46,7 @@ def transfer(state: State, place: Place, record: Transfer) -> list[Effect]:
     require(debit.unit == credit.unit, Code.UNIT_MISMATCH)
     check_reference_cap(state, place, unique=record.unique)
     check_funds(debit, amount)
-    require(amounts.fits(credit.credits_posted + amount), Code.AMOUNT_OVERFLOW)
+    check_credit_room(credit, amount)
 
     remember_reference(state, place, Group.MONEY, record.reference, unique=record.unique)
     state.put_account(replace(debit, debits_posted=amounts.add(debit.debits_posted, amount)))

@@ -1,13 +1,22 @@
-"""UNIT registers what is counted, ISSUE makes money of it. Source: docs/semantics.md section 3."""
+"""UNIT registers what is counted; ISSUE and BURN make and unmake money, CREDIT_LIMIT lends it.
+
+Source: docs/semantics.md section 3.
+"""
 
 from dataclasses import replace
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import Amount, UnitId, issuance_account
-from tallystick_ledger.records import Group, Issue, Scope, Unit
+from tallystick_ledger.records import Burn, CreditLimit, Group, Issue, Scope, Unit
 from tallystick_ledger.results import Effect
 from tallystick_ledger.spec import amounts
-from tallystick_ledger.spec.accounts import check_account_cap, check_open
+from tallystick_ledger.spec.accounts import (
+    check_account_cap,
+    check_credit_room,
+    check_funds,
+    check_open,
+    own_account,
+)
 from tallystick_ledger.spec.refusal import found, require
 from tallystick_ledger.spec.signer import (
     Place,
@@ -59,8 +68,7 @@ def issue(state: State, place: Place, record: Issue) -> list[Effect]:
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER)
     check_reference(state, place, Group.UNIT, record.reference, unique=record.unique)
-    unit_row = found(state.units.get(record.unit), Code.UNIT_NOT_FOUND)
-    require(unit_row.issuer == place.principal, Code.UNIT_NOT_FOUND)
+    _check_issuer(state, place, record.unit)
     credit = found(state.accounts.get(record.credit_account), Code.CREDIT_NOT_FOUND)
     check_open(credit)
     require(credit.unit == record.unit, Code.UNIT_MISMATCH)
@@ -68,9 +76,76 @@ def issue(state: State, place: Place, record: Issue) -> list[Effect]:
     check_reference_cap(state, place, unique=record.unique)
     issuance = state.accounts[issuance_account(record.unit)]
     require(amounts.fits(issuance.debits_posted + amount), Code.AMOUNT_OVERFLOW)
-    require(amounts.fits(credit.credits_posted + amount), Code.AMOUNT_OVERFLOW)
+    check_credit_room(credit, amount)
 
     remember_reference(state, place, Group.UNIT, record.reference, unique=record.unique)
     state.put_account(replace(issuance, debits_posted=amounts.add(issuance.debits_posted, amount)))
     state.put_account(replace(credit, credits_posted=amounts.add(credit.credits_posted, amount)))
     return []
+
+
+def burn(state: State, place: Place, record: Burn) -> list[Effect]:
+    """Takes money of the issuer's own out of the world.
+
+    Returns:
+        No effects: the record says it all.
+
+    Raises:
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; UNIT_NOT_FOUND, also if
+            the signer is not its issuer; DEBIT_NOT_FOUND; ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+            UNIT_MISMATCH, ISSUANCE_ACCOUNT of the debit account; CAP_EXCEEDED;
+            INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
+    """
+    amount = Amount(record.amount)
+    check_key_and_scope(state, place, Scope.OWNER)
+    check_reference(state, place, Group.UNIT, record.reference, unique=record.unique)
+    _check_issuer(state, place, record.unit)
+    debit = own_account(state, place.principal, record.debit_account, Code.DEBIT_NOT_FOUND)
+    check_open(debit)
+    require(debit.unit == record.unit, Code.UNIT_MISMATCH)
+    require(not debit.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
+    check_reference_cap(state, place, unique=record.unique)
+    check_funds(debit, amount)
+    issuance = state.accounts[issuance_account(record.unit)]
+    check_credit_room(issuance, amount)
+
+    remember_reference(state, place, Group.UNIT, record.reference, unique=record.unique)
+    state.put_account(replace(debit, debits_posted=amounts.add(debit.debits_posted, amount)))
+    credits_posted = amounts.add(issuance.credits_posted, amount)
+    state.put_account(replace(issuance, credits_posted=credits_posted))
+    return []
+
+
+def credit_limit(state: State, place: Place, record: CreditLimit) -> list[Effect]:
+    """Says how far an account may go below zero.
+
+    Returns:
+        No effects: the record says it all.
+
+    Raises:
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; UNIT_NOT_FOUND, also if the signer is not
+            its issuer; ACCOUNT_NOT_FOUND; ACCOUNT_CLOSED, UNIT_MISMATCH, ISSUANCE_ACCOUNT;
+            CREDIT_IN_USE; AMOUNT_OVERFLOW.
+    """
+    check_key_and_scope(state, place, Scope.OWNER)
+    _check_issuer(state, place, record.unit)
+    account = found(state.accounts.get(record.account), Code.ACCOUNT_NOT_FOUND)
+    require(not account.flags & AccountFlags.CLOSED, Code.ACCOUNT_CLOSED)
+    require(account.unit == record.unit, Code.UNIT_MISMATCH)
+    require(not account.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
+    changed = replace(account, credit_limit=Amount(record.limit))
+    require(changed.available >= 0, Code.CREDIT_IN_USE)
+    check_credit_room(changed, Amount(0))
+
+    state.put_account(changed)
+    return []
+
+
+def _check_issuer(state: State, place: Place, unit_id: UnitId) -> None:
+    """Checks that the unit exists and the signer issues it.
+
+    Raises:
+        Refused: UNIT_NOT_FOUND.
+    """
+    unit_row = found(state.units.get(unit_id), Code.UNIT_NOT_FOUND)
+    require(unit_row.issuer == place.principal, Code.UNIT_NOT_FOUND)

@@ -23,7 +23,7 @@ use crate::world::{world, World};
 
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
-const KINDS: [u16; 18] = [
+const KINDS: [u16; 20] = [
     kind::TRANSFER,
     kind::RESERVE,
     kind::CAPTURE,
@@ -42,6 +42,8 @@ const KINDS: [u16; 18] = [
     kind::TOP_UP,
     kind::VOUCHER,
     kind::CHANNEL_CLOSE,
+    kind::BURN,
+    kind::CREDIT_LIMIT,
 ];
 const WAITS_NS: [u64; 8] = [
     0,
@@ -242,7 +244,9 @@ impl Machine<'_> {
             }
             kind::CAPTURE => record(kind, &[(6, &[1 + b % 3]), (8, &hold), (24, &amount)]),
             kind::RELEASE => record(kind, &[(8, &hold)]),
-            kind::ISSUE => record(kind, &[(8, &unit), (24, &second), (40, &amount)]),
+            kind::ISSUE | kind::BURN | kind::CREDIT_LIMIT => {
+                record(kind, &[(8, &unit), (24, &second), (40, &amount)])
+            }
             kind::ACCOUNT if b % 2 == 0 => record(kind, &[(6, &[1]), (8, &unit)]),
             kind::ACCOUNT => record(kind, &[(6, &[2 + b % 3]), (24, &first)]),
             kind::UNIT => record(
