@@ -84,6 +84,7 @@ class Stage:
     def __init__(self, book: Book) -> None:
         self.book = book
         self.people = {"Alice": book.alice, "Bob": book.bob, "Carol": book.customer()}
+        self.people["Bank"] = book.bank
         self.people["nobody"] = Person(raw.ZERO_ID, b"nobody".ljust(32, b"."))
         self.start_ns = book.now_ns + SECOND_NS
         self.made: dict[str, bytes] = {}  # holds and channels
@@ -103,6 +104,8 @@ class Stage:
         if not match["other"]:
             return self.about(self.made[match["made"]], match, amount, until_ns)
         accounts = (signer.account, self.people[match["other"]].account)
+        if match["kind"] == "CREDIT_LIMIT":
+            return raw.credit_limit(self.book.usd, accounts[1], amount)
         if match["kind"] == "TRANSFER":
             return raw.transfer(*accounts, amount, reference, flags=flags)
         self.made[match["made"]] = own_id
@@ -169,7 +172,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
