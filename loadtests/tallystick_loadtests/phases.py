@@ -21,6 +21,7 @@ PHASES: Final = (
 SCRAPE_TIMEOUT_S: Final = 5.0
 _PREFIX: Final = "tallystick_"
 _SUFFIX: Final = "_seconds"
+_VOUCHERS: Final = "tallystick_vouchers_verified_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,25 @@ def _get(address: str) -> str:
     with urllib.request.urlopen(url, timeout=SCRAPE_TIMEOUT_S) as answer:
         content: bytes = answer.read()
     return content.decode()
+
+
+def vouchers_verified(layout: ClusterLayout) -> dict[str, int]:
+    """Signatures of vouchers that each running node has verified since it started.
+
+    Raises:
+        OSError: A node's metrics port does not answer.
+    """
+    return {
+        f"node{node.raft_id}": int(
+            sum(
+                sample.value
+                for family in text_string_to_metric_families(_get(node.metrics))
+                for sample in family.samples
+                if sample.name == _VOUCHERS
+            )
+        )
+        for node in layout.nodes
+    }
 
 
 def parse(text: str) -> dict[str, Histogram]:

@@ -65,16 +65,33 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
+class Payee:
+    """Who redeems vouchers.
+
+    Attributes:
+        seed: 32 bytes of its key.
+        channels: 16 bytes for the id of each channel that pays it.
+        channel_seeds: 32 bytes for the key of each of these, which is the payer's.
+    """
+
+    seed: bytes
+    channels: bytes
+    channel_seeds: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Population:
     """All payers of one load test.
 
     Attributes:
         ledger_id: The ledger's id, 32 bytes.
         parties: The payers, each with equally many accounts.
+        payees: Who is paid by channels, if there are any; they are not written to a file.
     """
 
     ledger_id: LedgerId
     parties: tuple[Party, ...]
+    payees: tuple[Payee, ...] = ()
 
     def write(self, path: Path) -> None:
         """Writes a JSON file that only its owner can read."""

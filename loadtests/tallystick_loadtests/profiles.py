@@ -7,17 +7,29 @@
 | unary | one envelope of one transfer, signed before | Submit, one call each | 64 calls |
 | callers | `await client.transfer(…)`, signed inside the timed part | the SDK packs | 64 calls |
 | lone | as `callers`, then as `unary` | one at a time | 1 call |
+| vouchers | one envelope of 8,190 vouchers of 100 channels, each signed | one stream | 3 messages |
+| holds | 4,094 RESERVEs and their 4,094 final CAPTUREs | one stream | 3 messages |
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from tallystick_ledger.limits import MAX_ENVELOPE_BYTES, MAX_RECORDS
+from tallystick_ledger.limits import (
+    ENVELOPE_PREFIX_BYTES,
+    MAX_ENVELOPE_BYTES,
+    MAX_RECORDS,
+    RECORD_BYTES,
+)
 
 # An envelope of one transfer: 256 bytes of header and signature, 128 of record.
 SINGLE_ENVELOPE_BYTES: Final = 384
 PACKED_PER_MESSAGE: Final = MAX_ENVELOPE_BYTES // SINGLE_ENVELOPE_BYTES
+# Who is paid by vouchers and holds: the last of the parties, one channel from each of the others.
+PAYEES: Final = 10
+PAYERS: Final = 100
+# A message of two envelopes with equally many records.
+HELD_RECORDS: Final = (MAX_ENVELOPE_BYTES - 2 * ENVELOPE_PREFIX_BYTES) // (2 * RECORD_BYTES) * 2
 
 
 class Profile(StrEnum):
@@ -28,6 +40,8 @@ class Profile(StrEnum):
     UNARY = "unary"
     CALLERS = "callers"
     LONE = "lone"
+    VOUCHERS = "vouchers"
+    HOLDS = "holds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +49,8 @@ class Shape:
     """The numbers of a profile.
 
     Attributes:
-        parties: Principals that pay, each with a key.
+        parties: Principals with a key and accounts; all pay, but for vouchers and holds the last
+            `PAYEES` of them, who are paid.
         accounts_each: Accounts of each.
         transfers_per_message: In what one latency is measured of.
         window: Messages under way at once when the next one leaves as soon as one is answered.
@@ -43,6 +58,7 @@ class Shape:
             client, and its wait counts.
         messages_per_s: Prepared for each second of a closed loop: above what two cores have ever
             settled. Zero where nothing is prepared.
+        records_per_request: Records that settle one metered request; zero where a record is none.
     """
 
     parties: int
@@ -51,6 +67,7 @@ class Shape:
     window: int
     open_window: int
     messages_per_s: int
+    records_per_request: int = 0
 
     @property
     def may_be_open(self) -> bool:
@@ -66,4 +83,6 @@ SHAPES: Final[dict[Profile, Shape]] = {
     Profile.UNARY: Shape(256, 40, 1, 64, 512, 6_000),
     Profile.CALLERS: Shape(1, 1_000, 1, 64, 0, 0),
     Profile.LONE: Shape(1, 1_000, 1, 1, 0, 1_000),
+    Profile.VOUCHERS: Shape(PAYERS + PAYEES, PAYEES, MAX_RECORDS, 3, 8, 20, 1),
+    Profile.HOLDS: Shape(PAYERS + PAYEES, PAYEES, HELD_RECORDS, 3, 8, 110, 2),
 }

@@ -1,7 +1,7 @@
 """The figures of one run, as one object and as a table.
 
-`as_json` gives the fields of `Report` under their own names. `open_loop`, `raw_latency_ms` and
-`phases` are left out where they were not asked for.
+`as_json` gives the fields of `Report` under their own names. Those in `OPTIONAL` are left out where
+they were not asked for or the profile has none.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,12 +13,16 @@ from tallystick_loadtests.errors import InvalidRunError
 from tallystick_loadtests.machine import Machine, git_commit
 from tallystick_loadtests.outcome import Outcome, quantiles
 from tallystick_loadtests.phases import PHASES
-from tallystick_loadtests.profiles import Profile
+from tallystick_loadtests.profiles import SHAPES, Profile
 from tallystick_loadtests.session import Step
+from tallystick_loadtests.tokens import NATIONAL_TOKENS_PER_DAY, Tokens, tokens_of
 from tallystick_loadtests.usage import cpu_growth, growth
 
 MAX_REFUSED_SHARE_PERCENT = 1
-OPTIONAL = ("open_loop", "raw_latency_ms", "phases")
+OPTIONAL = (
+    *("caught_up_s", "vouchers_per_s", "vouchers_verified", "tokens_per_day"),
+    *("open_loop", "raw_latency_ms", "phases"),
+)
 
 Phases = dict[str, dict[str, dict[str, float]]]
 
@@ -63,6 +67,10 @@ class Report:
     disk_bytes_per_transfer: float
     machine: Machine
     git_commit: str
+    caught_up_s: float | None = None
+    vouchers_per_s: float | None = None
+    vouchers_verified: dict[str, int] | None = None
+    tokens_per_day: Tokens | None = None
     open_loop: OpenLoop | None = None
     raw_latency_ms: dict[str, float] | None = None
     phases: Phases | None = None
@@ -96,6 +104,8 @@ def make_report(
     nodes: int,
     machine: Machine,
     lost: int,
+    caught_up_s: float,
+    vouchers_verified: dict[str, int],
     offered_per_s: float | None,
     with_phases: bool,
 ) -> Report:
@@ -107,6 +117,8 @@ def make_report(
         nodes: Of the cluster.
         machine: The machine's own figures.
         lost: Acknowledged envelopes that were not found on disk.
+        caught_up_s: From the last answer until every node had applied everything.
+        vouchers_verified: Signatures of vouchers, by node.
         offered_per_s: Transfers asked for by a schedule; None for a closed loop.
         with_phases: Whether the nodes' histograms are wanted.
 
@@ -121,6 +133,10 @@ def make_report(
     if step.arrears is not None and offered_per_s is not None:
         arrears = step.arrears
         open_loop = OpenLoop(offered_per_s, arrears.reached, arrears.late, arrears.unsent)
+    is_vouchers = profile is Profile.VOUCHERS
+    per_request = SHAPES[profile].records_per_request
+    # An answer waits for the leader only; a rate that all nodes keep up with counts the rest too.
+    by_all_per_s = outcome.ok_records / (outcome.elapsed_s + caught_up_s)
     return Report(
         profile=str(profile),
         nodes=nodes,
@@ -140,6 +156,10 @@ def make_report(
         ),
         machine=machine,
         git_commit=git_commit(),
+        caught_up_s=round(caught_up_s, 3) if per_request else None,
+        vouchers_per_s=round(by_all_per_s, 1) if is_vouchers else None,
+        vouchers_verified=vouchers_verified if is_vouchers else None,
+        tokens_per_day=tokens_of(by_all_per_s / per_request) if per_request else None,
         open_loop=open_loop,
         raw_latency_ms=None if step.raw is None else quantiles(step.raw.latencies_ms),
         phases=step.phases if with_phases else None,
@@ -155,12 +175,22 @@ def print_report(report: Report, console: Console) -> None:
     console.print(table)
     if report.phases is not None:
         console.print(_phase_table(report.phases))
+    if report.tokens_per_day is not None:
+        console.print(_tokens_line(report.tokens_per_day), highlight=False)
     latency_ms = report.latency_ms
     console.print(
         f"{report.transfers_per_s:,.0f} transfers/s in {report.envelopes_per_s:,.0f} envelopes/s, "
         f"p50 {latency_ms['p50']} ms, p99 {latency_ms['p99']} ms, lost {report.lost}"
         + _remark(report.open_loop),
         highlight=False,
+    )
+
+
+def _tokens_line(tokens: Tokens) -> str:
+    return (
+        f"{tokens.requests_per_s:,.0f} requests/s of {tokens.tokens_per_request:,.1f} tokens each "
+        f"(the trace's mean) are {tokens.tokens_per_day:.3g} tokens a day, "
+        f"{tokens.ratio:.2%} of {NATIONAL_TOKENS_PER_DAY:.3g}"
     )
 
 

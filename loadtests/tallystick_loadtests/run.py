@@ -60,6 +60,8 @@ def run(settings: Settings, directory: Path, screen: Screen) -> Report:
             nodes=settings.nodes,
             machine=machine,
             lost=session.lost(),
+            caught_up_s=session.caught_up_s,
+            vouchers_verified=session.vouchers_verified,
             offered_per_s=settings.transfers_per_s,
             with_phases=settings.with_phases,
         )

@@ -27,6 +27,7 @@ from tallystick_cluster.manage import start_node, stop_nodes, wait_ready
 from tallystick_ledger.genesis import Genesis
 from tallystick_loadtests import phases
 from tallystick_loadtests.catch_up import wait_for_all
+from tallystick_loadtests.channels import with_channels
 from tallystick_loadtests.connection import Target
 from tallystick_loadtests.drivers import Driver
 from tallystick_loadtests.drivers.callers import CallerDriver
@@ -36,7 +37,7 @@ from tallystick_loadtests.machine import Machine, probe, require_disk
 from tallystick_loadtests.outcome import Outcome
 from tallystick_loadtests.pacing import Arrears, Pacer
 from tallystick_loadtests.population import FUNDS, Population, plan_population
-from tallystick_loadtests.profiles import SHAPES, Profile
+from tallystick_loadtests.profiles import PAYEES, SHAPES, Profile
 from tallystick_loadtests.readback import Acknowledged, read_stored
 from tallystick_loadtests.screen import Screen
 from tallystick_loadtests.setup import apply_plan, leader_first, submit_plan
@@ -45,6 +46,7 @@ from tallystick_loadtests.usage import Usage
 
 # The node whose store is read in the end; all have the same by then.
 READ_NODE: Final = 1
+_STREAMED: Final = frozenset({Profile.BULK, Profile.PACKED, Profile.VOUCHERS, Profile.HOLDS})
 
 
 def start_cluster(directory: Path, *, nodes: int) -> ClusterLayout:
@@ -107,7 +109,11 @@ class Session:
         self._signers = signers
         self._screen = screen
         self._shape = SHAPES[profile]
+        self._prepared = 0
         self.acknowledged = Acknowledged()
+        self._answered_at_s = 0.0
+        self.caught_up_s = 0.0
+        self.vouchers_verified: dict[str, int] = {}
 
     @classmethod
     @contextmanager
@@ -144,6 +150,8 @@ class Session:
                     accounts_each=shape.accounts_each,
                     funds=funds,
                 )
+                if profile is Profile.VOUCHERS:
+                    plan = with_channels(plan, PAYEES, funds // 2)
                 submit_plan(layout, plan)
             with Signers() as signers:
                 yield cls(layout, profile, plan.population, signers, screen)
@@ -211,13 +219,15 @@ class Session:
         )
         if not self._shape.messages_per_s:
             return []
+        first, count = self._prepared, max(1, count)
+        self._prepared += count
         with self._screen.progress("signing", count) as update:
-            return self._signers.prepare(self.profile, self.population, max(1, count), update)
+            return self._signers.prepare(self.profile, self.population, count, update, first=first)
 
     def _driver(self, target: Target, messages: list[bytes], pacer: Pacer) -> Driver:
         shape = self._shape
         window = shape.open_window if pacer.is_open else shape.window
-        if self.profile in (Profile.BULK, Profile.PACKED):
+        if self.profile in _STREAMED:
             return StreamDriver(target, messages, window)
         if self.profile is Profile.UNARY:
             return UnaryDriver(target, messages, window)
@@ -227,6 +237,7 @@ class Session:
     def _drive(self, driver: Driver, pacer: Pacer, seconds: float) -> Outcome:
         with self._screen.clock("settling", seconds):
             asyncio.run(driver.run(pacer))
+        self._answered_at_s = time.perf_counter()
         return driver.outcome
 
     # -- the end ---------------------------------------------------------------------------------
@@ -234,11 +245,17 @@ class Session:
     def stop(self) -> None:
         """Stops all nodes as soon as each has applied all that was acknowledged.
 
+        From then on `caught_up_s` is how long after the last answer that was, and
+        `vouchers_verified` what each node has verified in the session.
+
         Raises:
             NotCaughtUpError: A node stays silent or behind.
+            OSError: A node's metrics port does not answer.
         """
         with self._screen.phase("catching up"):
             wait_for_all(self.layout)
+            self.caught_up_s = time.perf_counter() - self._answered_at_s
+            self.vouchers_verified = phases.vouchers_verified(self.layout)
         stop_nodes(self.layout)
 
     def lost(self) -> int:

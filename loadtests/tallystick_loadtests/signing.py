@@ -17,6 +17,7 @@ from typing import Final, Self
 from tallystick_ledger.bulk import transfers
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import ID_BYTES, MAX_RECORDS, NONCE_BYTES
+from tallystick_loadtests.metered import hold_messages, voucher_messages
 from tallystick_loadtests.population import Population, fresh_id, sealed
 from tallystick_loadtests.profiles import PACKED_PER_MESSAGE, Profile
 
@@ -56,20 +57,27 @@ class Signers:
         population: Population,
         count: int,
         progress: Callable[[int], None] = lambda _: None,
+        *,
+        first: int = 0,
     ) -> list[bytes]:
         """Makes and signs messages for a timed part.
 
         Args:
-            profile: `BULK`, `PACKED`; for all others, messages of one transfer.
+            profile: `BULK`, `PACKED`, `VOUCHERS`, `HOLDS`; for all others, messages of one
+                transfer.
             population: Who pays.
             count: How many messages.
             progress: Called with the number of messages made so far.
+            first: Number of the first message. Vouchers grow with it, so it must not be less than
+                `first + count` of the call before.
 
         Returns:
             The messages, each of distinct envelopes.
         """
         job, jobs = _jobs(profile, count)
         seeds = [int.from_bytes(os.urandom(8), "little") for _ in range(jobs)]
+        if profile is Profile.VOUCHERS:
+            seeds = list(range(first, first + jobs))
         messages: list[bytes] = []
         for made in self._pool.map(job, seeds, [population] * jobs):
             messages += made
@@ -80,10 +88,14 @@ class Signers:
 
 def _jobs(profile: Profile, count: int) -> tuple[Job, int]:
     """The function that makes messages of a profile, and how often it has to be called."""
-    if profile is Profile.BULK:
-        return bulk_messages, count
-    if profile is Profile.PACKED:
-        return packed_messages, count
+    whole: dict[Profile, Job] = {
+        Profile.BULK: bulk_messages,
+        Profile.PACKED: packed_messages,
+        Profile.VOUCHERS: voucher_messages,
+        Profile.HOLDS: hold_messages,
+    }
+    if profile in whole:
+        return whole[profile], count
     return single_messages, math.ceil(count / SINGLES_PER_JOB)
 
 

@@ -135,6 +135,7 @@ class ApplyWorker:
         self._metrics.apply.observe(time.perf_counter() - started_s)
         self._loop.call_soon_threadsafe(self._on_applied, index, term, applied)
         if applied is not None:
+            self._metrics.vouchers_verified.inc(applied.vouchers_verified)
             self._history.applied(applied.first_sequence + applied.record_count)
         self._log_bytes += len(payload)
         if self._log_bytes >= max(

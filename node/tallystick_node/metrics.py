@@ -29,6 +29,7 @@ class WritePathMetrics:
         replicate: proposal to commit.
         apply: kernel and derived rows of one block.
         answer: proposal to answer.
+        vouchers_verified: signatures inside of VOUCHER records, verified by the block.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -46,6 +47,11 @@ class WritePathMetrics:
         self.replicate = phase("replicate", "Proposal of a block to its commit")
         self.apply = phase("apply", "Kernel and derived rows of one block")
         self.answer = phase("answer", "Proposal of a block to its answers")
+        self.vouchers_verified = Counter(
+            "tallystick_vouchers_verified",
+            "Signatures of vouchers that were verified in the batch of their block",
+            registry=registry,
+        )
 
 
 class ReplicaMetrics:

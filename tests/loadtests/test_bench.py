@@ -1,7 +1,9 @@
 """The benchmark against a real node: what it tells, and that it sees what is lost."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from rich.console import Console
 from rocksdict import Rdict
 from typer.testing import CliRunner, Result
 
-from tallystick_ledger.limits import BLOCK_HEADER_BYTES
+from tallystick_ledger.limits import BLOCK_HEADER_BYTES, MAX_RECORDS
 from tallystick_loadtests.bench import app
 from tallystick_loadtests.outcome import header_digests
 from tallystick_loadtests.profiles import Profile
@@ -28,6 +30,7 @@ FIELDS = [
     *("acknowledged", "refused", "lost", "signatures_verified", "fsyncs", "cpu_s", "rss_mib"),
     *("disk_bytes_per_transfer", "machine", "git_commit"),
 ]
+METERED_FIELDS = ["caught_up_s", "tokens_per_day"]
 QUANTILES = ["p50", "p99", "p99_9", "max"]
 
 
@@ -133,6 +136,44 @@ def test_an_offered_rate_and_phases_are_told_when_asked_for(run: Run) -> None:
     assert figures["phases"]["node1"]["apply"]["count"] > 0
 
 
+def test_each_node_verifies_each_voucher(run: Run) -> None:
+    ran = run("--nodes", "3", "--profile", "vouchers", "--seconds", "0.5", "--json")
+    assert ran.exit_code == 0, ran.stderr
+    figures = json.loads(ran.stdout)
+    assert set(figures) == {*FIELDS, *METERED_FIELDS, "vouchers_per_s", "vouchers_verified"}
+    assert figures["refused"] == figures["lost"] == 0
+    sent, nodes = figures["acknowledged"] * MAX_RECORDS, ("node1", "node2", "node3")
+    assert sent > 0
+    assert figures["vouchers_verified"] == dict.fromkeys(nodes, sent)
+    assert figures["transfers_per_s"] == pytest.approx(sent / figures["seconds"], rel=0.01)
+    until_all_s = figures["seconds"] + figures["caught_up_s"]
+    assert figures["vouchers_per_s"] == pytest.approx(sent / until_all_s, rel=0.01)
+    _check_tokens(figures["tokens_per_day"], figures["vouchers_per_s"])
+
+
+def test_a_hold_is_two_records(run: Run) -> None:
+    ran = run("--nodes", "1", "--profile", "holds", "--seconds", "0.5", "--json")
+    assert ran.exit_code == 0, ran.stderr
+    figures = json.loads(ran.stdout)
+    assert set(figures) == {*FIELDS, *METERED_FIELDS}
+    assert figures["acknowledged"] > 0
+    assert figures["refused"] == figures["lost"] == 0
+    records = figures["acknowledged"] * 4_094
+    until_all_s = figures["seconds"] + figures["caught_up_s"]
+    _check_tokens(figures["tokens_per_day"], records / 2 / until_all_s)
+
+
+def _check_tokens(tokens: dict[str, float], requests_per_s: float) -> None:
+    with gzip.open(files("tallystick_cluster.data") / "azure-llm-2023-conv.csv.gz", "rt") as lines:
+        rows = [line.split(",") for line in lines][1:]
+    mean = sum(int(context) + int(generated) for _, context, generated in rows) / len(rows)
+    assert tokens["requests_per_s"] == pytest.approx(requests_per_s, rel=0.01)
+    assert tokens["tokens_per_request"] == pytest.approx(mean, abs=0.1)
+    per_day = tokens["requests_per_s"] * mean * 24 * 3_600
+    assert tokens["tokens_per_day"] == pytest.approx(per_day, rel=0.001)
+    assert tokens["ratio"] == pytest.approx(per_day / 140e12, abs=0.0001)
+
+
 def test_a_table_ends_with_a_summary(run: Run) -> None:
     ran = run("--nodes", "1", "--profile", "packed", "--seconds", "0.5")
     assert ran.exit_code == 0, ran.stderr
@@ -143,7 +184,7 @@ def test_a_table_ends_with_a_summary(run: Run) -> None:
 def test_a_rate_that_makes_no_sense_is_refused(run: Run) -> None:
     ran = run("--profile", "callers", "--rate", "10")
     assert ran.exit_code == 1
-    assert "--rate is for: bulk, packed, unary" in ran.stderr
+    assert "--rate is for: bulk, packed, unary, vouchers, holds" in ran.stderr
 
 
 def test_help_names_all_profiles(run: Run) -> None:

@@ -151,6 +151,13 @@ class Applied:
     @property
     def envelope_count(self) -> int: ...
     @property
+    def vouchers_verified(self) -> int:
+        """Signatures of VOUCHER records that were verified together, before the block was applied.
+
+        Not those of channels that the block itself opened: they are verified one by one.
+        """
+
+    @property
     def plain(self) -> bool:
         """Whether all results are plain successes and nothing had an effect."""
 

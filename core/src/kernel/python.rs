@@ -115,9 +115,10 @@ impl PyKernel {
         let applied = py.detach(|| {
             let batch = self.cell.read(|kernel| kernel.collect_vouchers(&block))?;
             let vouchers = batch.verify(threads);
+            let verified = batch.len();
             self.cell
                 .change(|kernel| kernel.apply_checked(&block, &vouchers))
-                .map(|applied| applied.map(PyApplied::new))
+                .map(|applied| applied.map(|inner| PyApplied::new(inner, verified)))
         })?;
         applied.map_err(|error| BlockError::new_err(error.to_string()))
     }

@@ -9,6 +9,7 @@ use super::Applied;
 #[pyclass(name = "Applied", module = "tallystick_core", frozen)]
 pub struct PyApplied {
     inner: Applied,
+    vouchers_verified: usize,
     sparse_results: Vec<u8>,
     effect_counts: Vec<u8>,
     envelopes: Vec<u8>,
@@ -18,8 +19,9 @@ pub struct PyApplied {
 }
 
 impl PyApplied {
-    pub fn new(inner: Applied) -> Self {
+    pub fn new(inner: Applied, vouchers_verified: usize) -> Self {
         Self {
+            vouchers_verified,
             sparse_results: inner.sparse_results(),
             effect_counts: inner.effect_counts(),
             envelopes: inner.envelope_entries(),
@@ -51,6 +53,11 @@ impl PyApplied {
     #[getter]
     fn envelope_count(&self) -> usize {
         self.inner.envelopes.len()
+    }
+
+    #[getter]
+    fn vouchers_verified(&self) -> usize {
+        self.vouchers_verified
     }
 
     #[getter]
