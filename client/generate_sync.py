@@ -20,6 +20,7 @@ SOURCES: Final = {
     "registry": "RegistryMethods",
     "money": "MoneyMethods",
     "holds": "HoldMethods",
+    "channels": "ChannelMethods",
     "history_methods": "HistoryMethods",
     "async_client": "AsyncClient",
 }
@@ -46,12 +47,13 @@ def generate() -> str:
     )
     names = ast.walk(ast.parse(_as_class(body)))
     used = {node.id for node in names if isinstance(node, ast.Name)}
-    imports = sorted({line for tree in trees.values() for line in _imports(tree, used)})
+    imports = {line for tree in trees.values() for line in _imports(tree, used)}
+    imports |= {line for name, tree in trees.items() for line in _own(name, tree, used)}
     constants = sorted({line for tree in trees.values() for line in _constants(tree, used)})
     return (
         HEADER
-        + "\n".join(["from tallystick import blocking", *imports])
-        + "\nfrom tallystick.async_client import AsyncClient\n\n"
+        + "\n".join(["from tallystick import blocking", *sorted(imports)])
+        + "\n\n"
         + "\n".join(constants)
         + "\n\n\n"
         + _as_class(body)
@@ -110,20 +112,34 @@ def _imports(tree: ast.Module, used: set[str]) -> Iterator[str]:
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
-                if alias.name in used:
+                if alias.asname is None and alias.name in used:
                     yield f"from {node.module} import {alias.name}"
 
 
-def _constants(tree: ast.Module, used: set[str]) -> Iterator[str]:
-    """Yields assignments of module constants that stand as defaults in signatures."""
+def _own(module: str, tree: ast.Module, used: set[str]) -> Iterator[str]:
+    """Yields imports of the public classes and constants that a module itself defines."""
     for node in tree.body:
-        target: ast.expr | None = None
-        if isinstance(node, ast.Assign):
-            target = node.targets[0]
-        elif isinstance(node, ast.AnnAssign):
-            target = node.target
-        if isinstance(target, ast.Name) and target.id in used:
+        name = node.name if isinstance(node, ast.ClassDef) else _assigned(node)
+        if name in used and not name.startswith("_"):
+            yield f"from tallystick.{module} import {name}"
+
+
+def _constants(tree: ast.Module, used: set[str]) -> Iterator[str]:
+    """Yields assignments of private constants that stand as defaults in signatures."""
+    for node in tree.body:
+        name = _assigned(node)
+        if name in used and name.startswith("_"):
             yield ast.unparse(node)
+
+
+def _assigned(node: ast.stmt) -> str:
+    """The name that a statement assigns to; empty if it is no simple assignment."""
+    target: ast.expr | None = None
+    if isinstance(node, ast.Assign):
+        target = node.targets[0]
+    elif isinstance(node, ast.AnnAssign):
+        target = node.target
+    return target.id if isinstance(target, ast.Name) else ""
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from tallystick.async_client import AsyncClient
+    from tallystick.channels import Channel, Redeemed
     from tallystick.client import Client
     from tallystick.draft import Draft
     from tallystick.envelopes import Stored
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from tallystick.profile import Profile
     from tallystick.reads import EnvelopeInfo, NodeStatus, Presence
     from tallystick.results import Created, Receipt, RecordResult
+    from tallystick.vouchers import Voucher
     from tallystick_ledger.keys import SigningKey
 
     __version__: str
 
 _HOMES: Final = {
     "AsyncClient": "tallystick.async_client",
+    "Channel": "tallystick.channels",
     "Client": "tallystick.client",
     "Created": "tallystick.results",
     "Draft": "tallystick.draft",
@@ -47,15 +50,18 @@ _HOMES: Final = {
     "RecordPage": "tallystick.history",
     "RecordRefused": "tallystick.errors",
     "RecordResult": "tallystick.results",
+    "Redeemed": "tallystick.channels",
     "Refused": "tallystick.errors",
     "Signer": "tallystick.keyfile",
     "SigningKey": "tallystick_ledger.keys",
     "Stored": "tallystick.envelopes",
     "TallystickError": "tallystick.errors",
+    "Voucher": "tallystick.vouchers",
 }
 
 __all__ = [
     "AsyncClient",
+    "Channel",
     "Client",
     "Created",
     "Draft",
@@ -72,11 +78,13 @@ __all__ = [
     "RecordPage",
     "RecordRefused",
     "RecordResult",
+    "Redeemed",
     "Refused",
     "Signer",
     "SigningKey",
     "Stored",
     "TallystickError",
+    "Voucher",
     "__version__",
 ]
 

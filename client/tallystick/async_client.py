@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tallystick.channels import ChannelMethods
 from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
 from tallystick.history_methods import HistoryMethods
@@ -29,7 +30,7 @@ from tallystick_ledger.state_rows import AccountRow, HoldRow
 from tallystick_proto.v1 import ledger_pb2
 
 
-class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods, HistoryMethods):
+class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods, ChannelMethods, HistoryMethods):
     """A client of one ledger."""
 
     @classmethod

@@ -3,6 +3,7 @@
     TallystickError
     ├── ConfigurationError            profile, key file or CA: nothing was sent
     ├── InvalidArgument (ValueError)  no record can say this: nothing was built or sent
+    │   └── InvalidVoucher            the channel's key did not sign it: nothing was sent
     ├── ConnectionFailed              no node could be asked: nothing was ordered, nothing was read
     ├── AccessDenied                  the node knows who asks, or does not, and says no
     ├── ProtocolError                 a node answered what the interface does not allow
@@ -17,6 +18,7 @@
     └── RecordRefused                 one record was ordered and refused; `index` names it
         ├── NotFound
         │   ├── AccountNotFound, UnitNotFound, HoldNotFound, PrincipalNotFound, KeyNotFound
+        │   └── ChannelNotFound
         ├── AlreadyExists             key, name or symbol is taken; reference used
         │   └── ReferenceUsed
         ├── FundsRefused
@@ -26,7 +28,13 @@
         ├── KeyRefused                revoked, expired, out of scope
         ├── AccountRefused            frozen, closed, wrong unit, not empty
         ├── HoldRefused               ended, captured amount out of range, not the payee
-        │   └── HoldExpired
+        │   ├── HoldExpired
+        │   └── WrongSide             (also a ChannelRefused) for the other of payer and payee
+        ├── ChannelRefused
+        │   ├── ChannelEnded, ChannelClosing
+        │   ├── ChannelExhausted      the deposit is paid out
+        │   ├── VoucherLowered        one for more was redeemed before
+        │   └── BadVoucher            the channel's key did not sign it
         ├── CapExceeded               a cap of the genesis
         ├── AtomicAborted             another record of the ATOMIC envelope failed
         └── InvalidRecord             its bytes: kind, flags, fields, amount
@@ -81,6 +89,13 @@ class InvalidArgument(TallystickError, ValueError):  # noqa: N818 - says what ha
 
     code = "INVALID_ARGUMENT"
     default_advice = "Correct the argument."
+
+
+class InvalidVoucher(InvalidArgument):
+    """A voucher that the channel's key did not sign, as its payee found out off the ledger."""
+
+    code = Code.BAD_VOUCHER.name
+    default_advice = Code.BAD_VOUCHER.advice
 
 
 class ConnectionFailed(TallystickError):  # noqa: N818 - says what happened
@@ -218,6 +233,10 @@ class HoldNotFound(NotFound):
     """No such hold of the signer; ended holds are forgotten after a while."""
 
 
+class ChannelNotFound(NotFound):
+    """No such channel of the signer; closed ones are forgotten after a while."""
+
+
 class PrincipalNotFound(NotFound):
     """No such principal."""
 
@@ -268,6 +287,36 @@ class HoldExpired(HoldRefused):
     """The hold's time was over."""
 
 
+class ChannelRefused(RecordRefused):
+    """The channel's state, deposit or key forbids it."""
+
+
+class WrongSide(HoldRefused, ChannelRefused):
+    """Only the payee may do this to a hold or channel, or only the payer."""
+
+
+class ChannelEnded(ChannelRefused):
+    """The channel is closed."""
+
+
+class ChannelClosing(ChannelRefused):
+    """The payer is closing the channel."""
+
+
+class ChannelExhausted(ChannelRefused):
+    """The deposit is paid out; the same voucher is paid after a top-up."""
+
+    retryable = True
+
+
+class VoucherLowered(ChannelRefused):
+    """A voucher for more was redeemed before."""
+
+
+class BadVoucher(ChannelRefused):
+    """The channel's key did not sign the voucher, for this channel and amount."""
+
+
 class CapExceeded(RecordRefused):
     """The principal is at a cap of the genesis."""
 
@@ -293,13 +342,14 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.KEY_EXPIRED: KeyRefused,
     Code.SCOPE_DENIED: KeyRefused,
     Code.REFERENCE_USED: ReferenceUsed,
-    Code.NOT_PAYEE: HoldRefused,
-    Code.NOT_PAYER: HoldRefused,
+    Code.NOT_PAYEE: WrongSide,
+    Code.NOT_PAYER: WrongSide,
     Code.PRINCIPAL_MISMATCH: InvalidRecord,
     Code.DEBIT_NOT_FOUND: AccountNotFound,
     Code.CREDIT_NOT_FOUND: AccountNotFound,
     Code.UNIT_NOT_FOUND: UnitNotFound,
     Code.HOLD_NOT_FOUND: HoldNotFound,
+    Code.CHANNEL_NOT_FOUND: ChannelNotFound,
     Code.PRINCIPAL_NOT_FOUND: PrincipalNotFound,
     Code.KEY_NOT_FOUND: KeyNotFound,
     Code.ACCOUNT_NOT_FOUND: AccountNotFound,
@@ -319,6 +369,11 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.CAPTURE_LOWERED: HoldRefused,
     Code.CAPTURE_EXCEEDS_HOLD: HoldRefused,
     Code.EXPIRY_INVALID: HoldRefused,
+    Code.CHANNEL_ENDED: ChannelEnded,
+    Code.VOUCHER_LOWERED: VoucherLowered,
+    Code.CHANNEL_EXHAUSTED: ChannelExhausted,
+    Code.BAD_VOUCHER: BadVoucher,
+    Code.CHANNEL_CLOSING: ChannelClosing,
     Code.CAP_EXCEEDED: CapExceeded,
     Code.INSUFFICIENT_FUNDS: InsufficientFunds,
     Code.FUNDS_HELD: FundsHeld,

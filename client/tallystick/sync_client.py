@@ -7,14 +7,17 @@ from collections.abc import Iterable, Sequence
 
 from tallystick import blocking, limits
 from tallystick.async_client import AsyncClient
+from tallystick.channels import DEFAULT_CHALLENGE_S, Channel, Redeemed
 from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
 from tallystick.history import HistoryFilter, RecordPage
 from tallystick.keyfile import Signer
 from tallystick.reads import EnvelopeInfo, NodeStatus
 from tallystick.results import Created, Receipt
+from tallystick.vouchers import Voucher
 from tallystick_ledger.ids import (
     AccountId,
+    ChannelId,
     EnvelopeId,
     HoldId,
     NameId,
@@ -383,6 +386,90 @@ class BlockingMethods:
         Arguments, results and errors: see `AsyncClient.release`.
         """
         return blocking.run(self._client.release(hold, signer=signer, deadline_s=deadline_s))
+
+    def open_channel(
+        self,
+        payer_account: AccountId,
+        payee_account: AccountId,
+        deposit: int,
+        key: SigningKey,
+        *,
+        add_key: bool = False,
+        challenge_s: float = DEFAULT_CHALLENGE_S,
+        reference: int = 0,
+        unique: bool = False,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Channel:
+        """Deposits money of an own account for vouchers. Signed by the payer.
+
+        Arguments, results and errors: see `AsyncClient.open_channel`.
+        """
+        return blocking.run(
+            self._client.open_channel(
+                payer_account,
+                payee_account,
+                deposit,
+                key,
+                add_key=add_key,
+                challenge_s=challenge_s,
+                reference=reference,
+                unique=unique,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def top_up(
+        self,
+        channel: ChannelId,
+        amount: int,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Adds to a channel's deposit. Signed by the payer.
+
+        Arguments, results and errors: see `AsyncClient.top_up`.
+        """
+        return blocking.run(
+            self._client.top_up(channel, amount, signer=signer, deadline_s=deadline_s)
+        )
+
+    def redeem(
+        self, voucher: Voucher, *, signer: Signer | None = None, deadline_s: float | None = None
+    ) -> Receipt:
+        """Has a voucher paid: what it says, less what was paid before. Signed by the payee.
+
+        Arguments, results and errors: see `AsyncClient.redeem`.
+        """
+        return blocking.run(self._client.redeem(voucher, signer=signer, deadline_s=deadline_s))
+
+    def redeem_many(
+        self,
+        vouchers: Iterable[Voucher],
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> list[Redeemed]:
+        """Redeems the last voucher of each channel, in envelopes of up to 8,190.
+
+        Arguments, results and errors: see `AsyncClient.redeem_many`.
+        """
+        return blocking.run(
+            self._client.redeem_many(vouchers, signer=signer, deadline_s=deadline_s)
+        )
+
+    def close_channel(
+        self, channel: ChannelId, *, signer: Signer | None = None, deadline_s: float | None = None
+    ) -> Receipt:
+        """Closes a channel; what it has not paid goes back to the payer.
+
+        Arguments, results and errors: see `AsyncClient.close_channel`.
+        """
+        return blocking.run(
+            self._client.close_channel(channel, signer=signer, deadline_s=deadline_s)
+        )
 
     def list_records(
         self,

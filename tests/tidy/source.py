@@ -31,7 +31,7 @@ TEXT_SUFFIXES: Final = frozenset(
     {".md", ".proto", ".py", ".pyi", ".rs", ".sh", ".toml", ".txt", ".yaml", ".yml"}
 )
 TEXT_NAMES: Final = frozenset({".gitignore", "Makefile", "NOTICE", "run"})
-GENERATED: Final = ("proto/tallystick_proto/v1/*_pb2*",)
+GENERATED: Final = ("proto/tallystick_proto/v1/*_pb2*", "client/tallystick/sync_client.py")
 
 
 @dataclass(frozen=True, slots=True)
