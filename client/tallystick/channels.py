@@ -17,12 +17,12 @@ from typing import Final
 
 from tallystick.core import ClientCore
 from tallystick.draft import build, require_amount
-from tallystick.errors import InvalidArgument, RecordRefused, record_refused
+from tallystick.errors import InvalidArgument, OutcomeUnknown, RecordRefused, record_refused
 from tallystick.keyfile import Signer
 from tallystick.results import Receipt, RecordResult
 from tallystick.vouchers import NO_COMMITMENT, Voucher
 from tallystick_ledger import bulk
-from tallystick_ledger.ids import AccountId, ChannelId, LedgerId
+from tallystick_ledger.ids import AccountId, ChannelId, LedgerId, object_id
 from tallystick_ledger.keys import SigningKey, prove_possession
 from tallystick_ledger.limits import MAX_RECORDS
 from tallystick_ledger.records import Channel as ChannelRecord
@@ -150,6 +150,7 @@ class ChannelMethods(ClientCore):
             FundsHeld: It has, but on hold.
             CapExceeded: The payer has too many open holds and channels, or keys.
             ReferenceUsed: `unique`, and the reference was used.
+            OutcomeUnknown: The deposit may be pinned, for the channel that `id_in` tells.
         """
         draft = self.draft(signer)
         if add_key:
@@ -305,6 +306,17 @@ class ChannelMethods(ClientCore):
     def _require_of_ledger(self, voucher: Voucher) -> None:
         if voucher.ledger_id != self._ledger_id:
             raise InvalidArgument("The voucher is for another ledger.")
+
+
+def id_in(error: OutcomeUnknown, ledger_id: LedgerId, *, add_key: bool) -> ChannelId:
+    """Returns the id that a channel has if the envelope that was to open it was ordered after all.
+
+    Args:
+        error: What `open_channel` raised; `client.resolve(error)` says whether there is a channel.
+        ledger_id: The client's ledger.
+        add_key: As `open_channel` was called.
+    """
+    return ChannelId(object_id(ledger_id, error.principal, error.envelope_id, int(add_key)))
 
 
 def _records(vouchers: list[Voucher]) -> bytes:

@@ -8,9 +8,10 @@ import pytest
 from tests.client.conftest import Market
 
 from tallystick import Channel, SigningKey, Voucher, errors
+from tallystick.channels import id_in
 from tallystick.vouchers import NO_COMMITMENT, VOUCHER_BYTES, commitment_to
 from tallystick_ledger import ed25519_zip215
-from tallystick_ledger.ids import ChannelId, LedgerId, Signature
+from tallystick_ledger.ids import ChannelId, LedgerId, Signature, TimestampNs
 from tallystick_ledger.records import Scope
 
 KEY = SigningKey(b"\x41" * 32)
@@ -94,6 +95,18 @@ async def _open(market: Market, deposit: int = 1_000) -> Channel:
 
 async def _paid(market: Market) -> int:
     return await market.client.balance(market.payee_account, signer=market.payee)
+
+
+async def test_the_id_of_a_channel_is_known_without_an_answer(market: Market) -> None:
+    await market.client.add_key(KEY, Scope.CHANNEL)
+    for key, add_key in ((SigningKey(b"\x44" * 32), True), (KEY, False)):
+        channel = await market.client.open_channel(
+            market.payer_account, market.payee_account, 10, key, add_key=add_key
+        )
+        unknown = errors.OutcomeUnknown(
+            b"", channel.receipt.envelope_id, market.payer.principal, TimestampNs(0)
+        )
+        assert id_in(unknown, market.client.ledger_id, add_key=add_key) == channel.id
 
 
 async def test_only_the_last_voucher_is_needed(market: Market) -> None:

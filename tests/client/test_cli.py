@@ -1,5 +1,7 @@
 """The command: what it prints, what it leaves behind, and how it exits."""
 
+import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -240,6 +242,86 @@ def test_holds(run: Run) -> None:
     shop = run("account", "show", "shop", "-k", "bob", "--json").json
     assert shop["available"] == "2000000000"
     assert run("capture", "ab" * 16, "1", "-k", "bob").exit_code == 1
+
+
+OPEN = ["channel", "open", "till", "shop", "5", "USD", "-k", "alice", "--json"]
+
+
+def _available(run: Run, account: str, owner: str) -> int:
+    return int(run("account", "show", account, "-k", owner, "--json").json["available"])
+
+
+@pytest.mark.usefixtures("market")
+def test_channels(run: Run, tmp_path: Path) -> None:
+    opened = run(*OPEN).json
+    channel, key = opened["channel"], opened["channel_key"]
+    assert _available(run, "till", "alice") == 95_000_000_000
+    (path,) = (tmp_path / "keys").glob("channel-*")
+    assert str(path) == str(tmp_path / opened["key_file"])
+    (tmp_path / "usage.json").write_text("{}")
+    signed = run(*f"channel voucher {channel} 1.50 USD -k alice --usage usage.json --json".split())
+    assert signed.json["cumulative"] == "1500000000"
+    assert signed.json["commitment"] == hashlib.sha256(b"{}").hexdigest()[:48]
+    ran = run("channel", "voucher", channel, "2", "USD", "-k", "alice")
+    last = ran.out.splitlines()[-1]
+    assert len(last) == 320
+    checked = run("channel", "check", last, "--channel-key", key, "--json").json
+    assert (checked["channel"], checked["cumulative"]) == (channel, "2000000000")
+    wrong = run("channel", "check", last, "--channel-key", "ab" * 32, "--json")
+    assert (wrong.exit_code, wrong.json["error"]["code"]) == (2, "BAD_VOUCHER")
+    ran = run("channel", "redeem", signed.json["voucher"], last, "-k", "bob")
+    assert ran.out.splitlines()[-1] == "Redeemed 1 of 1 channels."
+    assert _available(run, "shop", "bob") == 2_000_000_000
+    lowered = run("channel", "redeem", signed.json["voucher"], "-k", "bob", "--json")
+    assert (lowered.exit_code, lowered.json["error"]["code"]) == (3, "VOUCHER_LOWERED")
+    assert run(*f"channel top-up {channel} 1 USD -k alice".split()).exit_code == 0
+    assert _available(run, "till", "alice") == 94_000_000_000
+    assert run("channel", "close", channel, "-k", "bob").exit_code == 0
+    assert _available(run, "till", "alice") == 98_000_000_000
+    assert run("channel", "close", channel, "-k", "bob").exit_code == 3
+    assert run("channel", "voucher", "ab" * 16, "1", "-k", "alice").exit_code == 6
+    assert run("channel", "voucher", "nonsense", "1", "-k", "alice").exit_code == 2
+
+
+@pytest.mark.usefixtures("market")
+def test_the_key_of_a_channel_that_was_not_opened_is_not_kept(run: Run, tmp_path: Path) -> None:
+    assert run("channel", "open", "till", "shop", "500", "USD", "-k", "alice").exit_code == 3
+    assert list((tmp_path / "keys").glob("channel-*")) == []
+
+
+def test_the_key_of_a_channel_that_was_perhaps_opened_is_kept(
+    market: FakeCluster, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TALLYSTICK_VALID_FOR_S", "0.2")
+    monkeypatch.setattr("tallystick.limits.DECISION_MARGIN_S", 0.05)
+    for node in market.nodes:
+        node.manners.extend([Manner.DROP_ANSWER] + [Manner.BREAK] * 100)
+    assert run(*OPEN).exit_code == 4
+    for node in market.nodes:
+        node.manners.clear()
+    monkeypatch.delenv("TALLYSTICK_VALID_FOR_S")
+    (path,) = (tmp_path / "keys").glob("channel-*.key")
+    channel = path.stem.removeprefix("channel-")
+    voucher = run("channel", "voucher", channel, "1", "USD", "-k", "alice").out.split()[-1]
+    assert run("channel", "redeem", voucher, "-k", "bob").exit_code == 0
+    assert _available(run, "shop", "bob") == 1_000_000_000
+
+
+@pytest.mark.usefixtures("market")
+def test_vouchers_of_many_channels_are_redeemed_from_stdin(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vouchers = []
+    for amount in ("1", "2"):
+        channel = run(*OPEN).json["channel"]
+        vouchers.append(run("channel", "voucher", channel, amount, "USD", "-k", "alice").out)
+    assert run("channel", "close", channel, "-k", "bob").exit_code == 0
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("".join(vouchers).encode())))
+    ran = run("channel", "redeem", "-", "-k", "bob", "--json")
+    assert ran.exit_code == 3
+    assert [each["code"] for each in ran.json["redeemed"]] == ["OK", "CHANNEL_ENDED"]
+    assert ran.json["refused"] == 1
+    assert _available(run, "shop", "bob") == 1_000_000_000
 
 
 @pytest.mark.usefixtures("market")

@@ -19,6 +19,7 @@ from tallystick import (
     Signer,
     SigningKey,
     Stored,
+    Voucher,
     errors,
 )
 from tallystick.retry import Surroundings
@@ -96,6 +97,43 @@ def test_a_hold_from_reserve_to_release(layout: ClusterLayout, accounts: Account
         many = client.transfers(till * 20_000, shop * 20_000, [1] * 20_000)
         assert all(receipt.ok for receipt in many)
         assert client.balance(shop, signer=bob) == before + 21_400
+
+
+def test_a_channel_from_its_opening_to_its_close(layout: ClusterLayout, accounts: Accounts) -> None:
+    alice, bob, till, shop = accounts
+    with (
+        Client.from_profile(layout.directory, key=alice) as payer,
+        Client.from_profile(layout.directory, key=bob) as payee,
+    ):
+        had, before = payer.balance(till), payee.balance(shop)
+        channel = payer.open_channel(till, shop, 1_000, SigningKey(b"\x54" * 32), add_key=True)
+        handed_over = [channel.voucher(amount).hex() for amount in (200, 500, 700)]
+        received = [Voucher.from_hex(text) for text in handed_over]
+        for voucher in received:
+            voucher.verify(channel.key.public_key)
+        payee.redeem(received[-1])
+        assert payee.balance(shop) == before + 700
+        forged = Voucher.sign(SigningKey(b"\x55" * 32), payer.ledger_id, channel.id, 900)
+        with pytest.raises(errors.InvalidVoucher):
+            forged.verify(channel.key.public_key)
+        with pytest.raises(errors.BadVoucher):
+            payee.redeem(forged)
+        with pytest.raises(errors.VoucherLowered):
+            payee.redeem(received[0])
+        above = channel.voucher(1_200)
+        payee.redeem(above)
+        assert payee.balance(shop) == before + 1_000
+        with pytest.raises(errors.ChannelExhausted):
+            payee.redeem(channel.voucher(1_300))
+        payer.top_up(channel.id, 500)
+        (again,) = payee.redeem_many([received[0], above, received[1]])
+        assert again.ok
+        assert payee.balance(shop) == before + 1_200
+        assert payer.balance(till) == had - 1_500
+        payee.close_channel(channel.id)
+        assert payer.balance(till) == had - 1_200
+        with pytest.raises(errors.ChannelEnded):
+            payee.redeem(channel.voucher(1_300))
 
 
 def test_one_message_of_every_kind_of_outcome(layout: ClusterLayout, accounts: Accounts) -> None:

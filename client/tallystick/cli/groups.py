@@ -54,6 +54,7 @@ ENTRIES: Final[dict[str, Entry]] = {
     "extend": Entry("tallystick.cli.hold:extend_app", "Pin more for a hold, or for longer."),
     "capture": Entry("tallystick.cli.hold:capture_app", "Bill a hold."),
     "release": Entry("tallystick.cli.hold:release_app", "Free the rest of a hold."),
+    "channel": Entry("tallystick.cli.channel:app", "Deposit for vouchers; sign and redeem them."),
     "prices": Entry("tallystick.cli.prices:app", "Read price books; price a usage. Offline."),
     "show": Entry("tallystick.cli.show:app", "Show an envelope and what became of it."),
     "history": Entry("tallystick.cli.history:app", "List what touched an account."),

@@ -64,6 +64,14 @@ class Session:
                 )
         return amount
 
+    def amount_of_book(self, words: list[str]) -> ParsedAmount:
+        """Reads an amount whose account is not known here: its symbol is only looked up.
+
+        Raises:
+            InvalidArgument: It is none.
+        """
+        return parse_amount(" ".join(words), self.book.exponents)
+
     def unit_of(self, account: AccountId) -> UnitId | None:
         """Returns an account's unit: by the address book, or by the ledger if this key may see it.
 
