@@ -24,9 +24,16 @@ from tallystick.reads import EnvelopeInfo, NodeStatus, envelope_request
 from tallystick.registry import RegistryMethods
 from tallystick.results import Receipt
 from tallystick.stream import SubmitStream
-from tallystick_ledger.ids import AccountId, EnvelopeId, HoldId, PrincipalId, SequenceNumber
+from tallystick_ledger.ids import (
+    AccountId,
+    ChannelId,
+    EnvelopeId,
+    HoldId,
+    PrincipalId,
+    SequenceNumber,
+)
 from tallystick_ledger.keys import SigningKey
-from tallystick_ledger.state_rows import AccountRow, HoldRow
+from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
 from tallystick_proto.v1 import ledger_pb2
 
 
@@ -303,6 +310,24 @@ class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods, ChannelMethods, Hi
         options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
         key = self._key_to_read(signer)
         return await self._reader.holds(holds, options, key, self._deadline(deadline_s))
+
+    async def get_channels(
+        self,
+        channels: Sequence[ChannelId],
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[ChannelRow | None]:
+        """Reads channels, of payer or payee; as `get_accounts`. Closed ones are forgotten in time.
+
+        A payee looks here before it serves: a row has the channel's key, which account it pays,
+        what is left of the deposit, and how much notice the payer has to give.
+        """
+        options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
+        key = self._key_to_read(signer)
+        return await self._reader.channels(channels, options, key, self._deadline(deadline_s))
 
     async def status(
         self,

@@ -38,7 +38,7 @@ MAX_HINTS_IN_A_ROW: Final = 2
 # Nodes that hints may add to those configured; a ledger has at most 9.
 MAX_ENDPOINTS: Final = 32
 
-# Ids in one GetAccounts or GetHolds request (ledger.proto).
+# Ids in one GetAccounts, GetHolds or GetChannels request (ledger.proto).
 MAX_IDS_PER_READ: Final = 8_192
 # Records on one page of a history (ledger.proto), and as many as are asked for unless said.
 MAX_PAGE_RECORDS: Final = 1_000

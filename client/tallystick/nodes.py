@@ -69,6 +69,9 @@ GET_ACCOUNTS: Final = ReadMethod(
     f"/{wire.SERVICE}/GetAccounts", ledger_pb2.GetAccountsResponse.FromString
 )
 GET_HOLDS: Final = ReadMethod(f"/{wire.SERVICE}/GetHolds", ledger_pb2.GetHoldsResponse.FromString)
+GET_CHANNELS: Final = ReadMethod(
+    f"/{wire.SERVICE}/GetChannels", ledger_pb2.GetChannelsResponse.FromString
+)
 GET_ENVELOPE: Final = ReadMethod(
     f"/{wire.SERVICE}/GetEnvelope", ledger_pb2.GetEnvelopeResponse.FromString
 )

@@ -1,4 +1,4 @@
-"""The read side: accounts, holds, envelopes and status, decoded into frozen values.
+"""The read side: accounts, holds, channels, envelopes and status, decoded into frozen values.
 
 Reads go to the node believed to lead, and to the others in turn when it does not answer. Unless
 `stale` is asked for, the node confirms with a quorum that nothing newer is acknowledged, so whoever
@@ -33,6 +33,7 @@ from tallystick.errors import (
 from tallystick.history import HistoryRecord, decode_records
 from tallystick.nodes import (
     GET_ACCOUNTS,
+    GET_CHANNELS,
     GET_ENVELOPE,
     GET_HOLDS,
     GET_STATUS,
@@ -52,6 +53,7 @@ from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import LedgerError
 from tallystick_ledger.ids import (
     AccountId,
+    ChannelId,
     EnvelopeId,
     HoldId,
     LedgerId,
@@ -62,7 +64,7 @@ from tallystick_ledger.ids import (
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.results import Effect, decode_effects
-from tallystick_ledger.state_rows import AccountRow, HoldRow
+from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
 from tallystick_proto.v1 import ledger_pb2
 
 _NS_PER_S = 1_000_000_000
@@ -219,6 +221,21 @@ class Reader:
             request = ledger_pb2.GetHoldsRequest(ids=part, options=options)
             answer = await self._ask(GET_HOLDS, request, key, deadline_s)
             rows += _decode_rows(HoldRow, answer.rows, len(part) // ID_BYTES)
+        return rows
+
+    async def channels(
+        self,
+        ids: Sequence[ChannelId],
+        options: ledger_pb2.ReadOptions,
+        key: SigningKey,
+        deadline_s: float,
+    ) -> list[ChannelRow | None]:
+        """Returns the row of each channel, in the order of `ids`; as `accounts`."""
+        rows: list[ChannelRow | None] = []
+        for part in _parts(ids):
+            request = ledger_pb2.GetChannelsRequest(ids=part, options=options)
+            answer = await self._ask(GET_CHANNELS, request, key, deadline_s)
+            rows += _decode_rows(ChannelRow, answer.rows, len(part) // ID_BYTES)
         return rows
 
     async def envelope(
@@ -387,7 +404,7 @@ def _parts(ids: Sequence[bytes]) -> Iterator[bytes]:
         yield b"".join(ids[start : start + limits.MAX_IDS_PER_READ])
 
 
-_Row = TypeVar("_Row", AccountRow, HoldRow)
+_Row = TypeVar("_Row", AccountRow, ChannelRow, HoldRow)
 
 
 def _decode_rows(row_type: type[_Row], rows: bytes, count: int) -> list[_Row | None]:

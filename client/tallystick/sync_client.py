@@ -29,7 +29,7 @@ from tallystick_ledger.ids import (
 )
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.records import CaptureSource, NameKind, PrincipalType, Scope
-from tallystick_ledger.state_rows import AccountRow, HoldRow
+from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
 
 _NEVER = TimestampNs(0)
 _UNKNOWN_TIME = TimestampNs(0)
@@ -641,6 +641,29 @@ class BlockingMethods:
         return blocking.run(
             self._client.get_holds(
                 holds,
+                stale=stale,
+                at_least_sequence=at_least_sequence,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def get_channels(
+        self,
+        channels: Sequence[ChannelId],
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[ChannelRow | None]:
+        """Reads channels, of payer or payee; as `get_accounts`. Closed ones are forgotten in time.
+
+        Arguments, results and errors: see `AsyncClient.get_channels`.
+        """
+        return blocking.run(
+            self._client.get_channels(
+                channels,
                 stale=stale,
                 at_least_sequence=at_least_sequence,
                 signer=signer,

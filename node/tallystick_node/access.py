@@ -78,6 +78,7 @@ RULES: Final[dict[str, Rule]] = {
     _LEDGER + "SubmitStream": Rule("anybody; the signatures inside decide", Token.NONE),
     _LEDGER + "GetAccounts": Rule("the account's owner; AUDIT", Token.REQUIRED),
     _LEDGER + "GetHolds": Rule("the owner of either account; AUDIT", Token.REQUIRED),
+    _LEDGER + "GetChannels": Rule("the owner of either account; AUDIT", Token.REQUIRED),
     _LEDGER + "GetEnvelope": Rule("the signer's principal; AUDIT", Token.REQUIRED),
     _LEDGER + "ListRecords": Rule("the account's owner; AUDIT", Token.REQUIRED),
     _LEDGER + "Watch": Rule("the account's owner; AUDIT", Token.REQUIRED),

@@ -30,7 +30,7 @@ from tallystick_ledger.spec.apply import apply_block
 from tallystick_ledger.spec.digest import digest
 from tallystick_ledger.spec.envelopes import Outcome
 from tallystick_ledger.spec.state import State
-from tallystick_ledger.state_rows import AccountRow, HoldRow
+from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
 from tallystick_node import access
 from tallystick_node.services.gate import Caller, Gate
 from tallystick_proto import wire
@@ -266,6 +266,7 @@ class FakeNode:
                     response_serializer=wire.encode_submit_response,
                 ),
                 "GetAccounts": self._read("GetAccounts", pb.GetAccountsRequest, self._get_accounts),
+                "GetChannels": self._read("GetChannels", pb.GetChannelsRequest, self._get_channels),
                 "GetHolds": self._read("GetHolds", pb.GetHoldsRequest, self._get_holds),
                 "GetEnvelope": self._read("GetEnvelope", pb.GetEnvelopeRequest, self._get_envelope),
                 "GetStatus": self._read("GetStatus", pb.GetStatusRequest, self._get_status),
@@ -376,6 +377,21 @@ class FakeNode:
         )
         accounts = self._account_rows(access.accounts_of_holds(rows, len(found)))
         return pb.GetHoldsResponse(
+            rows=access.visible_holds(reader, rows, len(found), accounts),
+            next_sequence=self.cluster.ledger.state.next_sequence_number,
+        )
+
+    async def _get_channels(
+        self, request: pb.GetChannelsRequest, caller: Caller
+    ) -> pb.GetChannelsResponse:
+        reader = caller.reader()
+        access.require_account_reader(reader)
+        found = [self.cluster.ledger.state.channels.get(each) for each in _ids(request.ids)]
+        rows = b"".join(
+            bytes(ChannelRow.LAYOUT.size) if row is None else row.encode() for row in found
+        )
+        accounts = self._account_rows(access.accounts_of_holds(rows, len(found)))
+        return pb.GetChannelsResponse(
             rows=access.visible_holds(reader, rows, len(found), accounts),
             next_sequence=self.cluster.ledger.state.next_sequence_number,
         )

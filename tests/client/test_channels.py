@@ -118,6 +118,10 @@ async def test_only_the_last_voucher_is_needed(market: Market) -> None:
     await market.client.redeem(vouchers[2], signer=market.payee)
     assert await _paid(market) == 400
     await market.client.redeem(vouchers[2], signer=market.payee)  # again: nothing more
+    (row,) = await market.client.get_channels([channel.id], signer=market.payee)
+    assert row is not None
+    assert (row.key, row.payee_account) == (channel.key.public_key, market.payee_account)
+    assert (row.paid, row.highest, row.rest) == (400, 400, 600)
     assert await _paid(market) == 400
     with pytest.raises(errors.VoucherLowered):
         await market.client.redeem(vouchers[1], signer=market.payee)

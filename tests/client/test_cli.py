@@ -272,6 +272,14 @@ def test_channels(run: Run, tmp_path: Path) -> None:
     ran = run("channel", "redeem", signed.json["voucher"], last, "-k", "bob")
     assert ran.out.splitlines()[-1] == "Redeemed 1 of 1 channels."
     assert _available(run, "shop", "bob") == 2_000_000_000
+    shown = run("channel", "show", channel, "-k", "bob", "--json").json
+    assert (shown["channel_key"], shown["deposit"], shown["paid"], shown["status"]) == (
+        *(key, "5000000000", "2000000000"),
+        "OPEN",
+    )
+    ran = run("channel", "show", channel, "-k", "alice")
+    assert ran.out.splitlines()[-1] == "OPEN: it has paid 2.00 USD; 3.00 USD left."
+    assert run("channel", "show", "ab" * 16, "-k", "bob").exit_code == 1
     lowered = run("channel", "redeem", signed.json["voucher"], "-k", "bob", "--json")
     assert (lowered.exit_code, lowered.json["error"]["code"]) == (3, "VOUCHER_LOWERED")
     assert run(*f"channel top-up {channel} 1 USD -k alice".split()).exit_code == 0

@@ -109,8 +109,11 @@ def test_a_channel_from_its_opening_to_its_close(layout: ClusterLayout, accounts
         channel = payer.open_channel(till, shop, 1_000, SigningKey(b"\x54" * 32), add_key=True)
         handed_over = [channel.voucher(amount).hex() for amount in (200, 500, 700)]
         received = [Voucher.from_hex(text) for text in handed_over]
+        (row,) = payee.get_channels([channel.id])
+        assert row is not None
+        assert (row.payee_account, row.rest) == (shop, 1_000)
         for voucher in received:
-            voucher.verify(channel.key.public_key)
+            voucher.verify(row.key)
         payee.redeem(received[-1])
         assert payee.balance(shop) == before + 700
         forged = Voucher.sign(SigningKey(b"\x55" * 32), payer.ledger_id, channel.id, 900)

@@ -116,6 +116,12 @@ class World:
         answer = pb.GetHoldsResponse.FromString(await self.read("GetHolds", request, key))
         return _rows(answer.rows, len(ids))
 
+    async def channels(self, key: SigningKey, *ids: bytes) -> list[bytes]:
+        """Rows of channels as `key` sees them; empty for all-zero ones."""
+        request = pb.GetChannelsRequest(ids=b"".join(ids)).SerializeToString()
+        answer = pb.GetChannelsResponse.FromString(await self.read("GetChannels", request, key))
+        return _rows(answer.rows, len(ids))
+
     async def envelope_by_id(
         self, key: SigningKey, principal: bytes, envelope_id: bytes
     ) -> pb.GetEnvelopeResponse:

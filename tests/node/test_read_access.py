@@ -13,7 +13,7 @@ from tallystick import Presence, RecordRefused, Signer, SigningKey
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import TimestampNs, node_principal, operator_principal
 from tallystick_ledger.records import Scope, Transfer
-from tallystick_ledger.state_rows import AccountRow
+from tallystick_ledger.state_rows import AccountRow, ChannelStatus
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2 as pb
 
@@ -113,6 +113,28 @@ async def test_a_foreign_hold_answers_as_one_that_is_not_there(world: World) -> 
         request = pb.GetHoldsRequest(ids=asked).SerializeToString()
         answers.append(await world.read("GetHolds", request, world.stranger.owner.key))
     assert answers[0] == answers[1]
+
+
+async def test_channels_are_for_payer_and_payee(world: World) -> None:
+    alice, bob, stranger = world.alice, world.bob, world.stranger
+    channel = await world.client.open_channel(
+        alice.account, bob.account, 9, alice.keys[Scope.CHANNEL], signer=alice.owner
+    )
+    await world.client.close_channel(channel.id, signer=bob.owner)  # its money goes back
+    for scope in OWN_SCOPES:
+        for key in (alice.keys[scope], bob.keys[scope]):
+            rows = await world.channels(key, NOBODY, channel.id)
+            assert rows[0] == b""
+            assert rows[1][:48] == channel.id + alice.account + bob.account
+        assert await world.channels(stranger.keys[scope], channel.id) == [b""]
+    assert (await world.channels(world.auditor, channel.id))[0][:16] == channel.id
+    with pytest.raises(Refused) as caught:
+        await world.channels(alice.keys[Scope.CHANNEL], channel.id)
+    assert caught.value.code is DENIED
+    (row,) = await world.client.get_channels([channel.id], signer=bob.owner)
+    assert row is not None
+    assert (row.deposit, row.paid, row.status) == (9, 0, ChannelStatus.CLOSED)
+    assert row.key == channel.key.public_key
 
 
 # --- envelopes -----------------------------------------------------------------------------------

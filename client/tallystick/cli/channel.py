@@ -2,6 +2,7 @@
 
     tallystick channel open till shop 100 USD -k alice          the payer; prints CHANNEL and a key
     tallystick channel voucher CHANNEL 12.50 USD -k alice       signs VOUCHER; asks no node
+    tallystick channel show CHANNEL -k bob                      the payee, before it serves
     tallystick channel check VOUCHER --channel-key HEX          the payee; asks no node
     tallystick channel redeem VOUCHER … -k bob                  the last one of each channel
 
@@ -209,6 +210,44 @@ def close(
     Report(
         {"channel": channel, "receipt": receipt_data(receipt)},
         f"Closed {channel}: at once by its payee, by its payer after the challenge period.",
+    ).print(as_json=as_json)
+
+
+@app.command()
+def show(
+    channel: _Channel,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a channel as the ledger has it: its key, its accounts, what is left. For both sides."""
+    channel_id = _channel_id(channel)
+    with session(profile, key) as opened:
+        (row,) = opened.client.get_channels([channel_id])
+        if row is None:
+            raise CommandFailed(
+                f"There is no channel {channel} that this key may see.",
+                advice="Check the id and -k; closed ones are forgotten after a while.",
+            )
+        rest, paid = (
+            opened.written_for(steps, row.payee_account) for steps in (row.rest, row.paid)
+        )
+    Report(
+        {
+            "channel": channel,
+            "payer": row.payer_account.hex(),
+            "payee": row.payee_account.hex(),
+            "channel_key": row.key.hex(),
+            "deposit": str(row.deposit),
+            "paid": str(row.paid),
+            "highest": str(row.highest),
+            "challenge_ns": row.challenge_ns,
+            "closes_at_ns": row.closes_at_ns,
+            "status": row.status.name,
+        },
+        f"{row.status.name}: it has paid {paid}; {rest} "
+        + ("left." if row.is_open else "went back."),
+        [("channel key", row.key.hex()), ("payee", opened.book.account_name(row.payee_account))],
     ).print(as_json=as_json)
 
 

@@ -164,6 +164,21 @@ class LedgerService:
             rows=access.visible_holds(reader, rows, count, accounts), next_sequence=before
         )
 
+    async def get_channels(
+        self, request: pb.GetChannelsRequest, caller: Caller, context: RawContext
+    ) -> pb.GetChannelsResponse:
+        """Rows of channels; as `get_accounts`."""
+        await self._check_ids(request.ids, context)
+        await settle(self._reads, request.options, context)
+        reader = caller.reader()
+        access.require_account_reader(reader)
+        before = self._reads.next_sequence
+        rows, count = self._kernel.channels(request.ids), len(request.ids) // ID_BYTES
+        accounts = self._kernel.accounts(access.accounts_of_holds(rows, count))
+        return pb.GetChannelsResponse(
+            rows=access.visible_holds(reader, rows, count, accounts), next_sequence=before
+        )
+
     async def get_envelope(
         self, request: pb.GetEnvelopeRequest, caller: Caller, context: RawContext
     ) -> pb.GetEnvelopeResponse:
@@ -255,6 +270,7 @@ class LedgerService:
         handlers |= {
             "GetAccounts": read(path + "GetAccounts", pb.GetAccountsRequest, self.get_accounts),
             "GetHolds": read(path + "GetHolds", pb.GetHoldsRequest, self.get_holds),
+            "GetChannels": read(path + "GetChannels", pb.GetChannelsRequest, self.get_channels),
             "GetEnvelope": read(path + "GetEnvelope", pb.GetEnvelopeRequest, self.get_envelope),
             "GetStatus": read(path + "GetStatus", pb.GetStatusRequest, self.get_status),
         }

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tallystick_proto/v1/ledger.proto\x12\rtallystick.v1\"\"\n\rSubmitRequest\x12\x11\n\tenvelopes\x18\x01 \x01(\x0c\"v\n\x0eSubmitResponse\x12\x10\n\x08outcomes\x18\x01 \x01(\x0c\x12\x0f\n\x07results\x18\x02 \x01(\x0c\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\r\x12)\n\x06leader\x18\x04 \x01(\x0b\x32\x19.tallystick.v1.LeaderHint\".\n\nLeaderHint\x12\x0f\n\x07raft_id\x18\x01 \x01(\x04\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"7\n\x0bReadOptions\x12\r\n\x05stale\x18\x01 \x01(\x08\x12\x19\n\x11\x61t_least_sequence\x18\x02 \x01(\x04\"N\n\x12GetAccountsRequest\x12\x0b\n\x03ids\x18\x01 \x01(\x0c\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.tallystick.v1.ReadOptions\":\n\x13GetAccountsResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x02 \x01(\x04\"K\n\x0fGetHoldsRequest\x12\x0b\n\x03ids\x18\x01 \x01(\x0c\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.tallystick.v1.ReadOptions\"7\n\x10GetHoldsResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x02 \x01(\x04\"\x86\x01\n\x12GetEnvelopeRequest\x12\x12\n\x08sequence\x18\x01 \x01(\x04H\x00\x12)\n\x03key\x18\x02 \x01(\x0b\x32\x1a.tallystick.v1.EnvelopeKeyH\x00\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.tallystick.v1.ReadOptionsB\x04\n\x02\x62y\"5\n\x0b\x45nvelopeKey\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\x0c\x12\x11\n\tprincipal\x18\x02 \x01(\x0c\"\xa4\x02\n\x13GetEnvelopeResponse\x12=\n\x08presence\x18\x01 \x01(\x0e\x32+.tallystick.v1.GetEnvelopeResponse.Presence\x12\x10\n\x08\x65nvelope\x18\x02 \x01(\x0c\x12\x16\n\x0e\x66irst_sequence\x18\x03 \x01(\x04\x12\x14\n\x0ctimestamp_ns\x18\x04 \x01(\x04\x12\x0f\n\x07results\x18\x05 \x01(\x0c\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x06 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x07 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x08 \x01(\r\"G\n\x08Presence\x12\x18\n\x14PRESENCE_UNSPECIFIED\x10\x00\x12\t\n\x05\x46OUND\x10\x01\x12\x0b\n\x07NOT_YET\x10\x02\x12\t\n\x05NEVER\x10\x03\"\xdc\x01\n\rHistoryFilter\x12\r\n\x05kinds\x18\x01 \x03(\r\x12\x35\n\x07outcome\x18\x02 \x01(\x0e\x32$.tallystick.v1.HistoryFilter.Outcome\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\x14\n\x0c\x63ounterparty\x18\x04 \x01(\x0c\x12\x10\n\x08since_ns\x18\x05 \x01(\x04\x12\x10\n\x08until_ns\x18\x06 \x01(\x04\"=\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x45XECUTED\x10\x01\x12\x0b\n\x07REFUSED\x10\x02\"\xbd\x01\n\x12ListRecordsRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.tallystick.v1.HistoryFilter\x12\x14\n\x0coldest_first\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\x0c\x12+\n\x07options\x18\x06 \x01(\x0b\x32\x1a.tallystick.v1.ReadOptions\"b\n\x13ListRecordsResponse\x12\x0f\n\x07records\x18\x01 \x01(\x0c\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x01(\x0c\x12\x12\n\npage_token\x18\x03 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x04 \x01(\x04\"d\n\x0cWatchRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.tallystick.v1.HistoryFilter\x12\x15\n\rfrom_sequence\x18\x03 \x01(\x04\"H\n\rWatchResponse\x12\x0f\n\x07records\x18\x01 \x01(\x0c\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x03 \x01(\x04\"C\n\x10GetStatusRequest\x12\x19\n\x11with_state_digest\x18\x01 \x01(\x08\x12\x14\n\x0clinearizable\x18\x02 \x01(\x08\"\xec\x03\n\x11GetStatusResponse\x12\x0f\n\x07raft_id\x18\x01 \x01(\x04\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0c\n\x04term\x18\x03 \x01(\x04\x12)\n\x06leader\x18\x04 \x01(\x0b\x32\x19.tallystick.v1.LeaderHint\x12\x12\n\nlast_index\x18\x05 \x01(\x04\x12\x14\n\x0c\x63ommit_index\x18\x06 \x01(\x04\x12\x15\n\rapplied_index\x18\x07 \x01(\x04\x12\x15\n\rnext_sequence\x18\x08 \x01(\x04\x12\x13\n\x0blog_time_ns\x18\t \x01(\x04\x12\x11\n\ttree_size\x18\n \x01(\x04\x12\x11\n\ttree_root\x18\x0b \x01(\x0c\x12\x14\n\x0cstate_digest\x18\x0c \x01(\x0c\x12\x11\n\tledger_id\x18\r \x01(\x0c\x12\x15\n\raccount_count\x18\x0e \x01(\x04\x12\x17\n\x0fopen_hold_count\x18\x0f \x01(\x04\x12\x15\n\rlive_id_count\x18\x10 \x01(\x04\x12\x1b\n\x13signatures_verified\x18\x11 \x01(\x04\x12\x11\n\tlog_syncs\x18\x12 \x01(\x04\x12(\n\x05peers\x18\x13 \x03(\x0b\x32\x19.tallystick.v1.PeerStatus\x12\x0f\n\x07version\x18\x14 \x01(\t\x12\x11\n\tuptime_ms\x18\x15 \x01(\x04\"T\n\nPeerStatus\x12\x0f\n\x07raft_id\x18\x01 \x01(\x04\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x13\n\x0bmatch_index\x18\x03 \x01(\x04\x12\r\n\x05state\x18\x04 \x01(\t2\x85\x05\n\x06Ledger\x12\x45\n\x06Submit\x12\x1c.tallystick.v1.SubmitRequest\x1a\x1d.tallystick.v1.SubmitResponse\x12O\n\x0cSubmitStream\x12\x1c.tallystick.v1.SubmitRequest\x1a\x1d.tallystick.v1.SubmitResponse(\x01\x30\x01\x12T\n\x0bGetAccounts\x12!.tallystick.v1.GetAccountsRequest\x1a\".tallystick.v1.GetAccountsResponse\x12K\n\x08GetHolds\x12\x1e.tallystick.v1.GetHoldsRequest\x1a\x1f.tallystick.v1.GetHoldsResponse\x12T\n\x0bGetEnvelope\x12!.tallystick.v1.GetEnvelopeRequest\x1a\".tallystick.v1.GetEnvelopeResponse\x12T\n\x0bListRecords\x12!.tallystick.v1.ListRecordsRequest\x1a\".tallystick.v1.ListRecordsResponse\x12\x44\n\x05Watch\x12\x1b.tallystick.v1.WatchRequest\x1a\x1c.tallystick.v1.WatchResponse0\x01\x12N\n\tGetStatus\x12\x1f.tallystick.v1.GetStatusRequest\x1a .tallystick.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tallystick_proto/v1/ledger.proto\x12\rtallystick.v1\"\"\n\rSubmitRequest\x12\x11\n\tenvelopes\x18\x01 \x01(\x0c\"v\n\x0eSubmitResponse\x12\x10\n\x08outcomes\x18\x01 \x01(\x0c\x12\x0f\n\x07results\x18\x02 \x01(\x0c\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\r\x12)\n\x06leader\x18\x04 \x01(\x0b\x32\x19.tallystick.v1.LeaderHint\".\n\nLeaderHint\x12\x0f\n\x07raft_id\x18\x01 \x01(\x04\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"7\n\x0bReadOptions\x12\r\n\x05stale\x18\x01 \x01(\x08\x12\x19\n\x11\x61t_least_sequence\x18\x02 \x01(\x04\"N\n\x12GetAccountsRequest\x12\x0b\n\x03ids\x18\x01 \x01(\x0c\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.tallystick.v1.ReadOptions\":\n\x13GetAccountsResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x02 \x01(\x04\"K\n\x0fGetHoldsRequest\x12\x0b\n\x03ids\x18\x01 \x01(\x0c\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.tallystick.v1.ReadOptions\"7\n\x10GetHoldsResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x02 \x01(\x04\"N\n\x12GetChannelsRequest\x12\x0b\n\x03ids\x18\x01 \x01(\x0c\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.tallystick.v1.ReadOptions\":\n\x13GetChannelsResponse\x12\x0c\n\x04rows\x18\x01 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x02 \x01(\x04\"\x86\x01\n\x12GetEnvelopeRequest\x12\x12\n\x08sequence\x18\x01 \x01(\x04H\x00\x12)\n\x03key\x18\x02 \x01(\x0b\x32\x1a.tallystick.v1.EnvelopeKeyH\x00\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.tallystick.v1.ReadOptionsB\x04\n\x02\x62y\"5\n\x0b\x45nvelopeKey\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\x0c\x12\x11\n\tprincipal\x18\x02 \x01(\x0c\"\xa4\x02\n\x13GetEnvelopeResponse\x12=\n\x08presence\x18\x01 \x01(\x0e\x32+.tallystick.v1.GetEnvelopeResponse.Presence\x12\x10\n\x08\x65nvelope\x18\x02 \x01(\x0c\x12\x16\n\x0e\x66irst_sequence\x18\x03 \x01(\x04\x12\x14\n\x0ctimestamp_ns\x18\x04 \x01(\x04\x12\x0f\n\x07results\x18\x05 \x01(\x0c\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x06 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x07 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x08 \x01(\r\"G\n\x08Presence\x12\x18\n\x14PRESENCE_UNSPECIFIED\x10\x00\x12\t\n\x05\x46OUND\x10\x01\x12\x0b\n\x07NOT_YET\x10\x02\x12\t\n\x05NEVER\x10\x03\"\xdc\x01\n\rHistoryFilter\x12\r\n\x05kinds\x18\x01 \x03(\r\x12\x35\n\x07outcome\x18\x02 \x01(\x0e\x32$.tallystick.v1.HistoryFilter.Outcome\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\x14\n\x0c\x63ounterparty\x18\x04 \x01(\x0c\x12\x10\n\x08since_ns\x18\x05 \x01(\x04\x12\x10\n\x08until_ns\x18\x06 \x01(\x04\"=\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x45XECUTED\x10\x01\x12\x0b\n\x07REFUSED\x10\x02\"\xbd\x01\n\x12ListRecordsRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.tallystick.v1.HistoryFilter\x12\x14\n\x0coldest_first\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\x0c\x12+\n\x07options\x18\x06 \x01(\x0b\x32\x1a.tallystick.v1.ReadOptions\"b\n\x13ListRecordsResponse\x12\x0f\n\x07records\x18\x01 \x01(\x0c\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x01(\x0c\x12\x12\n\npage_token\x18\x03 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x04 \x01(\x04\"d\n\x0cWatchRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12,\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1c.tallystick.v1.HistoryFilter\x12\x15\n\rfrom_sequence\x18\x03 \x01(\x04\"H\n\rWatchResponse\x12\x0f\n\x07records\x18\x01 \x01(\x0c\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x01(\x0c\x12\x15\n\rnext_sequence\x18\x03 \x01(\x04\"C\n\x10GetStatusRequest\x12\x19\n\x11with_state_digest\x18\x01 \x01(\x08\x12\x14\n\x0clinearizable\x18\x02 \x01(\x08\"\xec\x03\n\x11GetStatusResponse\x12\x0f\n\x07raft_id\x18\x01 \x01(\x04\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0c\n\x04term\x18\x03 \x01(\x04\x12)\n\x06leader\x18\x04 \x01(\x0b\x32\x19.tallystick.v1.LeaderHint\x12\x12\n\nlast_index\x18\x05 \x01(\x04\x12\x14\n\x0c\x63ommit_index\x18\x06 \x01(\x04\x12\x15\n\rapplied_index\x18\x07 \x01(\x04\x12\x15\n\rnext_sequence\x18\x08 \x01(\x04\x12\x13\n\x0blog_time_ns\x18\t \x01(\x04\x12\x11\n\ttree_size\x18\n \x01(\x04\x12\x11\n\ttree_root\x18\x0b \x01(\x0c\x12\x14\n\x0cstate_digest\x18\x0c \x01(\x0c\x12\x11\n\tledger_id\x18\r \x01(\x0c\x12\x15\n\raccount_count\x18\x0e \x01(\x04\x12\x17\n\x0fopen_hold_count\x18\x0f \x01(\x04\x12\x15\n\rlive_id_count\x18\x10 \x01(\x04\x12\x1b\n\x13signatures_verified\x18\x11 \x01(\x04\x12\x11\n\tlog_syncs\x18\x12 \x01(\x04\x12(\n\x05peers\x18\x13 \x03(\x0b\x32\x19.tallystick.v1.PeerStatus\x12\x0f\n\x07version\x18\x14 \x01(\t\x12\x11\n\tuptime_ms\x18\x15 \x01(\x04\"T\n\nPeerStatus\x12\x0f\n\x07raft_id\x18\x01 \x01(\x04\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x13\n\x0bmatch_index\x18\x03 \x01(\x04\x12\r\n\x05state\x18\x04 \x01(\t2\xdb\x05\n\x06Ledger\x12\x45\n\x06Submit\x12\x1c.tallystick.v1.SubmitRequest\x1a\x1d.tallystick.v1.SubmitResponse\x12O\n\x0cSubmitStream\x12\x1c.tallystick.v1.SubmitRequest\x1a\x1d.tallystick.v1.SubmitResponse(\x01\x30\x01\x12T\n\x0bGetAccounts\x12!.tallystick.v1.GetAccountsRequest\x1a\".tallystick.v1.GetAccountsResponse\x12K\n\x08GetHolds\x12\x1e.tallystick.v1.GetHoldsRequest\x1a\x1f.tallystick.v1.GetHoldsResponse\x12T\n\x0bGetChannels\x12!.tallystick.v1.GetChannelsRequest\x1a\".tallystick.v1.GetChannelsResponse\x12T\n\x0bGetEnvelope\x12!.tallystick.v1.GetEnvelopeRequest\x1a\".tallystick.v1.GetEnvelopeResponse\x12T\n\x0bListRecords\x12!.tallystick.v1.ListRecordsRequest\x1a\".tallystick.v1.ListRecordsResponse\x12\x44\n\x05Watch\x12\x1b.tallystick.v1.WatchRequest\x1a\x1c.tallystick.v1.WatchResponse0\x01\x12N\n\tGetStatus\x12\x1f.tallystick.v1.GetStatusRequest\x1a .tallystick.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,32 +47,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETHOLDSREQUEST']._serialized_end=527
   _globals['_GETHOLDSRESPONSE']._serialized_start=529
   _globals['_GETHOLDSRESPONSE']._serialized_end=584
-  _globals['_GETENVELOPEREQUEST']._serialized_start=587
-  _globals['_GETENVELOPEREQUEST']._serialized_end=721
-  _globals['_ENVELOPEKEY']._serialized_start=723
-  _globals['_ENVELOPEKEY']._serialized_end=776
-  _globals['_GETENVELOPERESPONSE']._serialized_start=779
-  _globals['_GETENVELOPERESPONSE']._serialized_end=1071
-  _globals['_GETENVELOPERESPONSE_PRESENCE']._serialized_start=1000
-  _globals['_GETENVELOPERESPONSE_PRESENCE']._serialized_end=1071
-  _globals['_HISTORYFILTER']._serialized_start=1074
-  _globals['_HISTORYFILTER']._serialized_end=1294
-  _globals['_HISTORYFILTER_OUTCOME']._serialized_start=1233
-  _globals['_HISTORYFILTER_OUTCOME']._serialized_end=1294
-  _globals['_LISTRECORDSREQUEST']._serialized_start=1297
-  _globals['_LISTRECORDSREQUEST']._serialized_end=1486
-  _globals['_LISTRECORDSRESPONSE']._serialized_start=1488
-  _globals['_LISTRECORDSRESPONSE']._serialized_end=1586
-  _globals['_WATCHREQUEST']._serialized_start=1588
-  _globals['_WATCHREQUEST']._serialized_end=1688
-  _globals['_WATCHRESPONSE']._serialized_start=1690
-  _globals['_WATCHRESPONSE']._serialized_end=1762
-  _globals['_GETSTATUSREQUEST']._serialized_start=1764
-  _globals['_GETSTATUSREQUEST']._serialized_end=1831
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1834
-  _globals['_GETSTATUSRESPONSE']._serialized_end=2326
-  _globals['_PEERSTATUS']._serialized_start=2328
-  _globals['_PEERSTATUS']._serialized_end=2412
-  _globals['_LEDGER']._serialized_start=2415
-  _globals['_LEDGER']._serialized_end=3060
+  _globals['_GETCHANNELSREQUEST']._serialized_start=586
+  _globals['_GETCHANNELSREQUEST']._serialized_end=664
+  _globals['_GETCHANNELSRESPONSE']._serialized_start=666
+  _globals['_GETCHANNELSRESPONSE']._serialized_end=724
+  _globals['_GETENVELOPEREQUEST']._serialized_start=727
+  _globals['_GETENVELOPEREQUEST']._serialized_end=861
+  _globals['_ENVELOPEKEY']._serialized_start=863
+  _globals['_ENVELOPEKEY']._serialized_end=916
+  _globals['_GETENVELOPERESPONSE']._serialized_start=919
+  _globals['_GETENVELOPERESPONSE']._serialized_end=1211
+  _globals['_GETENVELOPERESPONSE_PRESENCE']._serialized_start=1140
+  _globals['_GETENVELOPERESPONSE_PRESENCE']._serialized_end=1211
+  _globals['_HISTORYFILTER']._serialized_start=1214
+  _globals['_HISTORYFILTER']._serialized_end=1434
+  _globals['_HISTORYFILTER_OUTCOME']._serialized_start=1373
+  _globals['_HISTORYFILTER_OUTCOME']._serialized_end=1434
+  _globals['_LISTRECORDSREQUEST']._serialized_start=1437
+  _globals['_LISTRECORDSREQUEST']._serialized_end=1626
+  _globals['_LISTRECORDSRESPONSE']._serialized_start=1628
+  _globals['_LISTRECORDSRESPONSE']._serialized_end=1726
+  _globals['_WATCHREQUEST']._serialized_start=1728
+  _globals['_WATCHREQUEST']._serialized_end=1828
+  _globals['_WATCHRESPONSE']._serialized_start=1830
+  _globals['_WATCHRESPONSE']._serialized_end=1902
+  _globals['_GETSTATUSREQUEST']._serialized_start=1904
+  _globals['_GETSTATUSREQUEST']._serialized_end=1971
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1974
+  _globals['_GETSTATUSRESPONSE']._serialized_end=2466
+  _globals['_PEERSTATUS']._serialized_start=2468
+  _globals['_PEERSTATUS']._serialized_end=2552
+  _globals['_LEDGER']._serialized_start=2555
+  _globals['_LEDGER']._serialized_end=3286
 # @@protoc_insertion_point(module_scope)

@@ -73,6 +73,22 @@ class GetHoldsResponse(_message.Message):
     next_sequence: int
     def __init__(self, rows: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
 
+class GetChannelsRequest(_message.Message):
+    __slots__ = ("ids", "options")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    ids: bytes
+    options: ReadOptions
+    def __init__(self, ids: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+
+class GetChannelsResponse(_message.Message):
+    __slots__ = ("rows", "next_sequence")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    rows: bytes
+    next_sequence: int
+    def __init__(self, rows: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
 class GetEnvelopeRequest(_message.Message):
     __slots__ = ("sequence", "key", "options")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]

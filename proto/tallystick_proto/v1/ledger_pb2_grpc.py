@@ -54,6 +54,11 @@ class LedgerStub:
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetHoldsRequest.SerializeToString,
                 response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetHoldsResponse.FromString,
                 _registered_method=True)
+        self.GetChannels = channel.unary_unary(
+                '/tallystick.v1.Ledger/GetChannels',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.FromString,
+                _registered_method=True)
         self.GetEnvelope = channel.unary_unary(
                 '/tallystick.v1.Ledger/GetEnvelope',
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetEnvelopeRequest.SerializeToString,
@@ -101,6 +106,12 @@ class LedgerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetHolds(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetChannels(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,6 +166,11 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.GetHolds,
                     request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetHoldsRequest.FromString,
                     response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetHoldsResponse.SerializeToString,
+            ),
+            'GetChannels': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetChannels,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.SerializeToString,
             ),
             'GetEnvelope': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEnvelope,
@@ -285,6 +301,33 @@ class Ledger:
             '/tallystick.v1.Ledger/GetHolds',
             tallystick__proto_dot_v1_dot_ledger__pb2.GetHoldsRequest.SerializeToString,
             tallystick__proto_dot_v1_dot_ledger__pb2.GetHoldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetChannels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/GetChannels',
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.FromString,
             options,
             channel_credentials,
             insecure,
