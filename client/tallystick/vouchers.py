@@ -6,7 +6,7 @@
     voucher.verify(channel_key)                 # before it serves any more
 
 A voucher names the sum so far, so each makes the ones before it worthless, and only the last has to
-be kept and redeemed. It is 160 bytes; docs/format.md section 6 has the layout.
+be kept and redeemed. It is 160 bytes; docs/format.md section 13 has the layout.
 """
 
 import struct
@@ -18,16 +18,13 @@ from tallystick.errors import InvalidArgument, InvalidVoucher
 from tallystick_ledger import vouchers
 from tallystick_ledger.ids import ChannelId, LedgerId, PublicKey, Signature
 from tallystick_ledger.keys import SigningKey
-from tallystick_ledger.limits import COMMITMENT_BYTES
+from tallystick_ledger.limits import COMMITMENT_BYTES, VOUCHER_BYTES
 from tallystick_ledger.records import Voucher as VoucherRecord
 
 NO_COMMITMENT: Final = bytes(COMMITMENT_BYTES)
 
 # magic, version, reserved; ledger; channel; cumulative amount; commitment; signature
 _LAYOUT: Final = struct.Struct("<4sHH32s16s16s24s64s")
-_MAGIC: Final = b"TSV1"
-_VERSION: Final = 1
-VOUCHER_BYTES: Final = _LAYOUT.size
 
 commitment_to = vouchers.commitment_to
 
@@ -106,8 +103,8 @@ class Voucher:
     def encode(self) -> bytes:
         """Returns its 160 bytes."""
         return _LAYOUT.pack(
-            _MAGIC,
-            _VERSION,
+            vouchers.MAGIC,
+            vouchers.FORMAT_VERSION,
             0,
             self.ledger_id,
             self.channel,
@@ -132,7 +129,7 @@ class Voucher:
         magic, version, reserved, ledger, channel, amount, commitment, signature = _LAYOUT.unpack(
             data
         )
-        if (magic, version, reserved) != (_MAGIC, _VERSION, 0):
+        if (magic, version, reserved) != (vouchers.MAGIC, vouchers.FORMAT_VERSION, 0):
             raise InvalidArgument("These bytes are no voucher of a version that is known here.")
         return cls(
             LedgerId(ledger),

@@ -33,6 +33,7 @@ MAX_RECORDS: Final = (MAX_ENVELOPE_BYTES - ENVELOPE_PREFIX_BYTES) // RECORD_BYTE
 
 # 6: enough for the largest declared payload; keeps a head and its CONTs within 8 KiB.
 MAX_CONT_COUNT: Final = 64
+VOUCHER_BYTES: Final = 160  # as it is handed over
 COMMITMENT_BYTES: Final = 24  # of a VOUCHER: what 128 bytes leave beside its signature
 CONT_PAYLOAD_BYTES: Final = 104
 NAME_HEAD_TEXT_BYTES: Final = 64

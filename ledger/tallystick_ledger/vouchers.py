@@ -15,6 +15,9 @@ from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.records.base import require_id, require_u128, u128_bytes
 
 VOUCHER_DOMAIN: Final = b"tallystick/voucher/v1\0"
+# Of a voucher that is handed over (docs/format.md section 13).
+MAGIC: Final = b"TSV1"
+FORMAT_VERSION: Final = 1
 
 
 def voucher_bytes(

@@ -83,6 +83,6 @@ SHAPES: Final[dict[Profile, Shape]] = {
     Profile.UNARY: Shape(256, 40, 1, 64, 512, 6_000),
     Profile.CALLERS: Shape(1, 1_000, 1, 64, 0, 0),
     Profile.LONE: Shape(1, 1_000, 1, 1, 0, 1_000),
-    Profile.VOUCHERS: Shape(PAYERS + PAYEES, PAYEES, MAX_RECORDS, 3, 8, 20, 1),
-    Profile.HOLDS: Shape(PAYERS + PAYEES, PAYEES, HELD_RECORDS, 3, 8, 110, 2),
+    Profile.VOUCHERS: Shape(PAYERS + PAYEES, PAYEES, MAX_RECORDS, 3, 8, 24, 1),
+    Profile.HOLDS: Shape(PAYERS + PAYEES, PAYEES, HELD_RECORDS, 3, 8, 50, 2),
 }

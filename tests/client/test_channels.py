@@ -9,7 +9,7 @@ from tests.client.conftest import Market
 
 from tallystick import Channel, SigningKey, Voucher, errors
 from tallystick.channels import id_in
-from tallystick.vouchers import NO_COMMITMENT, VOUCHER_BYTES, commitment_to
+from tallystick.vouchers import NO_COMMITMENT, commitment_to
 from tallystick_ledger import ed25519_zip215
 from tallystick_ledger.ids import ChannelId, LedgerId, Signature, TimestampNs
 from tallystick_ledger.records import Scope
@@ -25,7 +25,7 @@ def _voucher(cumulative: int = 1_250) -> Voucher:
 def test_a_voucher_has_the_stated_layout() -> None:
     voucher = _voucher()
     data = voucher.encode()
-    assert len(data) == VOUCHER_BYTES == 160
+    assert len(data) == 160
     assert data[:8] == b"TSV1\x01\0\0\0"
     assert data[8:40] == LEDGER
     assert data[40:56] == CHANNEL

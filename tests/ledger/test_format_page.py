@@ -81,6 +81,7 @@ def test_codes_have_texts() -> None:
         (9, limits.LEAF_BYTES),
         (3, limits.GENESIS_HEADER_BYTES),
         (12, limits.READ_TOKEN_BYTES),
+        (13, limits.VOUCHER_BYTES),
     ],
 )
 def test_layouts_have_no_gaps(number: int, total: int) -> None:
@@ -98,6 +99,7 @@ def test_magic_values() -> None:
         5: envelope.MAGIC,
         8: block.MAGIC,
         12: read_token.MAGIC,
+        13: vouchers.MAGIC,
     }
     for number, magic in magics.items():
         assert f"magic `{magic.decode()}`" in section(number)
@@ -386,4 +388,4 @@ def test_limits_of_the_page() -> None:
 
 
 def test_worked_example_is_current() -> None:
-    assert section(13) == worked_example.render(), "python -m tests.vectors.worked_example"
+    assert section(14) == worked_example.render(), "python -m tests.vectors.worked_example"
