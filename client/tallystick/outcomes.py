@@ -61,7 +61,8 @@ class Waiting:
         stored: The envelope.
         future: Gets the receipt or the error.
         give_up_at: By the event loop's clock.
-        doubt: Whether an attempt may have ordered it without our knowing.
+        doubt: Whether an attempt that is over may have ordered it without our knowing.
+        under_way: Whether an attempt has sent it and waits for the answer.
         refusal: Why the last answered attempt ordered nothing.
         cause: What went wrong last, in words.
     """
@@ -70,6 +71,7 @@ class Waiting:
     future: asyncio.Future[Receipt]
     give_up_at: float
     doubt: bool = False
+    under_way: bool = False
     refusal: Code = Code.OK
     cause: str = ""
 
@@ -87,7 +89,7 @@ class Waiting:
         """Answers the caller with what is known now."""
         stored = self.stored
         cause = f"{reason}; {self.cause}" if self.cause else reason
-        if self.doubt:
+        if self.doubt or self.under_way:
             self.fail(
                 OutcomeUnknown(
                     stored.envelope,

@@ -231,6 +231,8 @@ class Submitter:
             for waiting in batch:
                 waiting.cause = str(error)
             return Step(node_failed=True)
+        for waiting in batch:
+            waiting.under_way = True
         try:
             response = await node.submit(
                 b"".join([waiting.stored.envelope for waiting in batch]),
@@ -242,6 +244,9 @@ class Submitter:
             for waiting in batch:
                 waiting.doubt = True
             raise
+        finally:
+            for waiting in batch:
+                waiting.under_way = False
         return settle(batch, response)
 
     async def _look_up(self, in_doubt: list[Waiting]) -> None:

@@ -151,6 +151,20 @@ async def test_overload_to_the_end_is_a_refusal_without_doubt(market: Market) ->
     assert await balance(market) == 0
 
 
+@pytest.mark.parametrize("before", [None, Manner.OVERLOADED])
+async def test_a_deadline_during_an_attempt_leaves_the_outcome_unknown(
+    market: Market, before: Manner | None
+) -> None:
+    """The bytes are at a node that has not answered: neither "never sent" nor "overloaded"."""
+    node = market.cluster.nodes[0]
+    node.manners.extend([Manner.COMMIT_AND_HANG] if before is None else [before])
+    node.manners.append(Manner.COMMIT_AND_HANG)
+    with pytest.raises(OutcomeUnknown) as caught:
+        await pay(market, 3, deadline_s=0.5)
+    assert (await market.client.resolve(caught.value)).presence is Presence.FOUND
+    assert await balance(market) == 3
+
+
 async def test_an_unknown_outcome_is_said_and_can_be_resolved(market: Market) -> None:
     for node in market.cluster.nodes:
         node.manners.extend([Manner.DROP_ANSWER] + [Manner.BREAK] * 1000)
