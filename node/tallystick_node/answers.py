@@ -60,8 +60,8 @@ class Lookups(Protocol):
     async def by_header(self, envelopes: Sequence[bytes]) -> Sequence[Original | Code]:
         """For each envelope whose time has passed its outcome, or why there is none.
 
-        The reason is TOO_LATE (it is not in the ledger), BAD_SIGNATURE, or OVERLOADED (it would
-        cost too much now).
+        The reason is TOO_LATE (it is not in the ledger and never will be), BAD_SIGNATURE, or
+        OVERLOADED (that is not decided yet, or would cost too much now).
         """
 
 

@@ -148,6 +148,7 @@ class Node:
             max_lifetime_ns=self.genesis.max_lifetime_ns,
             clock_ns=time.time_ns,
             entropy=os.urandom,
+            undecided_until_ns=lambda: self.originals.undecided_until_ns,
         )
         self.worker = ApplyWorker(
             kernel=self.kernel,

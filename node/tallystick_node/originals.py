@@ -10,6 +10,12 @@ what it would have been told then. Anybody may send anything again, so what that
 
 What is beyond is left out; its client is told to come back and finds fewer left each time. One
 thread does it all, message by message, so that the event loop goes on.
+
+TOO_LATE is said for ever: whoever hears it makes a new envelope. So it is not said by the clock
+alone. A copy that came before may still be in flight, here or, if this node only believes to lead,
+under another; it counts if its block is not later than `valid_until`. Once *log time* has passed
+that, every such block is applied here and no other can come. Until then the client is told to come
+back, and `undecided_until_ns` tells the ticker what it waits for.
 """
 
 import asyncio
@@ -47,6 +53,7 @@ WaitForSequence = Callable[[int, float], Awaitable[None]]
 _COUNT: Final = struct.Struct("<I")
 _KEY: Final = slice(48, 80)
 _ID: Final = slice(80, 96)
+_VALID_UNTIL: Final = slice(96, 104)
 _KEY_PRINCIPAL: Final = slice(32, 48)
 
 Found = TypeVar("Found")
@@ -67,6 +74,12 @@ class Originals:
         self._store = store
         self._wait = wait
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="originals")
+        self._undecided_until_ns = 0
+
+    @property
+    def undecided_until_ns(self) -> int:
+        """Largest `valid_until` of all envelopes that could not be told TOO_LATE yet."""
+        return self._undecided_until_ns
 
     async def by_sequence(self, first_sequences: Sequence[int]) -> Mapping[int, Original]:
         """Outcomes by first sequence number; what would cost too much now is left out.
@@ -80,8 +93,8 @@ class Originals:
     async def by_header(self, envelopes: Sequence[bytes]) -> Sequence[Original | Code]:
         """For each envelope whose time has passed its outcome, or why there is none.
 
-        The reason is TOO_LATE (it is not in the ledger), BAD_SIGNATURE, or OVERLOADED (it would
-        cost too much now).
+        The reason is TOO_LATE (it is not in the ledger and never will be), BAD_SIGNATURE, or
+        OVERLOADED (that is not decided yet, or would cost too much now).
         """
         return await self._on_thread(lambda: self._find(envelopes))
 
@@ -117,27 +130,41 @@ class Originals:
 
     def _find(self, envelopes: Sequence[bytes]) -> list[Original | Code]:
         until_s = time.monotonic() + MAX_ID_LOOKUP_S
+        # Before the look-ups: what is ordered up to here, they find.
+        log_time_ns = self._kernel.status().min_next_timestamp_ns
         return [
-            self._find_one(envelope) if time.monotonic() < until_s else Code.OVERLOADED
+            self._find_one(envelope, log_time_ns) if time.monotonic() < until_s else Code.OVERLOADED
             for envelope in envelopes
         ]
 
-    def _find_one(self, envelope: bytes) -> Original | Code:
+    def _find_one(self, envelope: bytes, log_time_ns: int) -> Original | Code:
         key = self._kernel.key(envelope[_KEY])
         if key is None:
             return Code.TOO_LATE
         if not header_signature_holds(envelope):
             return Code.BAD_SIGNATURE
-        sequence = self._store.find_id(key[_KEY_PRINCIPAL], envelope[_ID])
-        block = None if sequence is None else self._block_of(sequence)
+        principal, envelope_id = key[_KEY_PRINCIPAL], envelope[_ID]
+        valid_until_ns = int.from_bytes(envelope[_VALID_UNTIL], "little")
+        if valid_until_ns >= log_time_ns:
+            self._undecided_until_ns = max(self._undecided_until_ns, valid_until_ns)
+            return Code.OVERLOADED
+        if self._kernel.live_id(principal, envelope_id) is not None:
+            return Code.OVERLOADED  # ordered since it was admitted: next time it is a DUPLICATE
+        sequence = self._store.find_id(principal, envelope_id)
+        found = None if sequence is None else self._original_at(sequence, envelope)
+        return found or Code.TOO_LATE
+
+    def _original_at(self, sequence: int, envelope: bytes) -> Original | None:
+        """The outcome of the envelope that was ordered there, if it is this one."""
+        block = self._block_of(sequence)
         if block is None:
-            return Code.TOO_LATE
+            return None
         for first, count, offset in block.envelopes():
             if first == sequence:
                 header = block.content[offset : offset + ENVELOPE_HEADER_BYTES]
                 same = header == envelope[:ENVELOPE_HEADER_BYTES]
-                return block.original(first, count) if same else Code.TOO_LATE
-        return Code.TOO_LATE
+                return block.original(first, count) if same else None
+        return None
 
     def _block_of(self, sequence: int) -> "_Block | None":
         index = self._store.index_of_sequence(sequence)

@@ -1,8 +1,9 @@
 """Log time must go on while nobody submits: the leader's TICK envelopes.
 
 A tick is needed when wall time has passed something that log time has not: the `valid_until` of an
-id that was proposed here (until then a client cannot be told "never accepted"), or the expiry of an
-open hold (its funds are freed by the next block). A new leader does not know what its predecessors
+id that was proposed here (until then a client cannot be told "never accepted") or of an envelope
+that came too late (until then its client is told to come back), or the expiry of an open hold (its
+funds are freed by the next block). A new leader does not know what its predecessors
 admitted and assumes the longest life that an envelope can have. There are no other ticks: an idle
 ledger with nothing undecided grows by nothing.
 """
@@ -39,6 +40,7 @@ class Ticker:
         max_lifetime_ns: int,
         clock_ns: Callable[[], int],
         entropy: Callable[[int], bytes],
+        undecided_until_ns: Callable[[], int],
     ) -> None:
         self._pipeline = pipeline
         self._submit = submit
@@ -49,6 +51,7 @@ class Ticker:
         self._inherited_life_ns = max_lifetime_ns + MAX_ID_AHEAD_NS
         self._clock_ns = clock_ns
         self._entropy = entropy
+        self._asked_until_ns = undecided_until_ns
         self._leading = False
         self._inherited_until_ns = 0
 
@@ -71,7 +74,10 @@ class Ticker:
         status = self._kernel.status()
         log_time_ns = status.min_next_timestamp_ns
         undecided_ns = max(self._pipeline.latest_valid_until_ns, self._inherited_until_ns)
-        if log_time_ns <= undecided_ns < now_ns:
+        asked_ns = self._asked_until_ns()  # 0: nobody did
+        if log_time_ns <= undecided_ns < now_ns or (
+            0 < asked_ns < now_ns and log_time_ns <= asked_ns
+        ):
             return True
         return 0 < status.next_expiry_ns <= now_ns
 
