@@ -14,12 +14,15 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 FACTOR_VARIABLE: Final = "TALLYSTICK_MACHINES"
 
 
-def run_machine(machine: type[RuleBasedStateMachine], *, examples: int, steps: int) -> None:
-    """Runs a machine; `steps` rules at most in each of the examples."""
+def length(*, examples: int, steps: int) -> settings:
+    """So many examples, times the factor, of at most so many rules."""
     factor = int(os.environ.get(FACTOR_VARIABLE, "1"))
-    run_state_machine_as_test(
-        machine, settings=settings(max_examples=examples * factor, stateful_step_count=steps)
-    )
+    return settings(max_examples=examples * factor, stateful_step_count=steps)
+
+
+def run_machine(machine: type[RuleBasedStateMachine], *, examples: int, steps: int) -> None:
+    """Runs a machine; see `length`."""
+    run_state_machine_as_test(machine, settings=length(examples=examples, steps=steps))
 
 
 def require_caught(

@@ -8,12 +8,12 @@ what the model says (docs/semantics.md section 4), and the digests of the two en
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from tests.differential import raw
 from tests.differential.book import SECOND_NS, START_AMOUNT, Book, Person, genesis_for_tests
 from tests.differential.engines import KernelEngine, SpecEngine
+from tests.stateful import length
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.genesis import Caps
@@ -246,4 +246,4 @@ class HoldMachine(RuleBasedStateMachine):
 
 
 TestHolds = HoldMachine.TestCase
-TestHolds.settings = settings(max_examples=100, stateful_step_count=50)
+TestHolds.settings = length(examples=100, steps=50)
