@@ -1,5 +1,6 @@
 """TOO_LATE is for ever: it is not said while a copy that came before may still be ordered."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,6 +114,9 @@ async def test_an_idle_ledger_ticks_so_that_a_late_client_gets_its_answer(tmp_pa
             draft = client.draft(valid_for_s=5)
             draft.add(Tick())
             late = draft.seal()
+            async with asyncio.timeout(20):
+                while not node.ticker._leading:  # noqa: ASYNC110 - nobody tells the test
+                    await asyncio.sleep(0.01)
             status = node.kernel.status()
             assert not node.ticker.due(time.time_ns())  # for nobody it does not
             assert status.next_sequence == 1
