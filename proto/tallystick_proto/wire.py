@@ -39,8 +39,8 @@ _U32_MASK: Final = 2**32 - 1
 MAX_FIELDS: Final = 64
 # A varint carries 7 bits a byte, 64 bits at most.
 _VARINT_MAX_BYTES: Final = 10
-# A tag is a u32, and no longer encoding of it is a tag.
-_TAG_MAX_BYTES: Final = 5
+# A tag is a u32, a length has 31 bits, and no longer encoding of either is one.
+_SHORT_MAX_BYTES: Final = 5
 
 
 class WireError(ValueError):
@@ -180,7 +180,7 @@ def _fields(message: bytes) -> list[tuple[int, int | bytes]]:
             fields.append((number, value))
             continue
         if wire_type == _BYTES:
-            size, offset = _read_varint(message, offset)
+            size, offset = _read_varint(message, offset, _SHORT_MAX_BYTES)
         elif wire_type == _FIXED64:
             size = 8
         elif wire_type == _FIXED32:
@@ -197,7 +197,7 @@ def _fields(message: bytes) -> list[tuple[int, int | bytes]]:
 
 def _read_tag(message: bytes, offset: int) -> tuple[int, int, int]:
     """Returns field number, wire type and where the value begins."""
-    tag, offset = _read_varint(message, offset, _TAG_MAX_BYTES)
+    tag, offset = _read_varint(message, offset, _SHORT_MAX_BYTES)
     number, wire_type = tag >> 3, tag & 7
     if number == 0 or tag > _U32_MASK:
         raise WireError(f"field number {number}")

@@ -84,6 +84,7 @@ def test_unknown_fields_are_skipped() -> None:
         b"\x02\x01a",  # field number 0
         b"\xff" * 11,  # endless varint
         b"\x98\x80\x80\x80\x80\x00\x00",  # field 3, its tag in six bytes
+        b"\x22\x80\x80\x80\x80\x80\x00",  # field 4, its length in six bytes
         b"\x98\x80\x80\x80\x10\x00",  # a tag of 33 bits
     ],
 )

@@ -36,7 +36,11 @@ async def test_blocks_reach_all_nodes_and_their_disks(cluster: Cluster) -> None:
     await cluster.until_all_have(blocks)
     leader = await cluster.leader()
     assert all(node.running.signatures_verified >= 20 for node in cluster.followers())
-    assert all(node.store is not None and node.store.sync_count >= 20 for node in cluster.up)
+    # Each block was on two disks before the next was proposed; the third may take several at once.
+    syncs = [node.store.sync_count for node in cluster.up if node.store is not None]
+    assert len(syncs) == 3
+    assert sum(syncs) >= 2 * 20
+    assert min(syncs) >= 1
     tip = leader.running.tip
     assert tip.next_sequence == 21
     assert all(node.running.tip == tip for node in cluster.up)
