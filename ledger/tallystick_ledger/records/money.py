@@ -55,30 +55,13 @@ class Issue(Record):
 
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
-        require_nonce(nonce)
-        return _LAYOUT.pack(
-            Kind.ISSUE,
-            Flags.UNIQUE if self.unique else 0,
-            0,
-            self.unit,
-            self.credit_account,
-            u128_bytes(self.amount),
-            u128_bytes(self.reference),
-            nonce,
-        )
+        return _encode(self, self.unit, self.credit_account, nonce)
 
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        flags = check_head(cls, data, _RESERVED)
-        _, _, _, unit, credit_account, amount, reference, _ = _LAYOUT.unpack(data)
-        return cls(
-            UnitId(unit),
-            AccountId(credit_account),
-            u128(amount),
-            u128(reference),
-            unique=bool(flags & Flags.UNIQUE),
-        )
+        unit, credit_account, amount, reference, unique = _decode(cls, data)
+        return cls(UnitId(unit), AccountId(credit_account), amount, reference, unique=unique)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +91,13 @@ class Burn(Record):
 
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
-        require_nonce(nonce)
-        return _LAYOUT.pack(
-            Kind.BURN,
-            Flags.UNIQUE if self.unique else 0,
-            0,
-            self.unit,
-            self.debit_account,
-            u128_bytes(self.amount),
-            u128_bytes(self.reference),
-            nonce,
-        )
+        return _encode(self, self.unit, self.debit_account, nonce)
 
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        flags = check_head(cls, data, _RESERVED)
-        _, _, _, unit, debit_account, amount, reference, _ = _LAYOUT.unpack(data)
-        return cls(
-            UnitId(unit),
-            AccountId(debit_account),
-            u128(amount),
-            u128(reference),
-            unique=bool(flags & Flags.UNIQUE),
-        )
+        unit, debit_account, amount, reference, unique = _decode(cls, data)
+        return cls(UnitId(unit), AccountId(debit_account), amount, reference, unique=unique)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,30 +133,35 @@ class Transfer(Record):
 
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
-        require_nonce(nonce)
-        return _LAYOUT.pack(
-            Kind.TRANSFER,
-            Flags.UNIQUE if self.unique else 0,
-            0,
-            self.debit_account,
-            self.credit_account,
-            u128_bytes(self.amount),
-            u128_bytes(self.reference),
-            nonce,
-        )
+        return _encode(self, self.debit_account, self.credit_account, nonce)
 
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        flags = check_head(cls, data, _RESERVED)
-        _, _, _, debit_account, credit_account, amount, reference, _ = _LAYOUT.unpack(data)
-        return cls(
-            AccountId(debit_account),
-            AccountId(credit_account),
-            u128(amount),
-            u128(reference),
-            unique=bool(flags & Flags.UNIQUE),
-        )
+        debit_account, credit_account, amount, reference, unique = _decode(cls, data)
+        debit, credit = AccountId(debit_account), AccountId(credit_account)
+        return cls(debit, credit, amount, reference, unique=unique)
+
+
+def _encode(record: "Issue | Burn | Transfer", first: bytes, second: bytes, nonce: bytes) -> bytes:
+    require_nonce(nonce)
+    return _LAYOUT.pack(
+        record.KIND,
+        Flags.UNIQUE if record.unique else 0,
+        0,
+        first,
+        second,
+        u128_bytes(record.amount),
+        u128_bytes(record.reference),
+        nonce,
+    )
+
+
+def _decode(record_type: type[Record], data: BytesLike) -> tuple[bytes, bytes, int, int, bool]:
+    """Returns both sides, amount, reference, and whether it is unique."""
+    flags = check_head(record_type, data, _RESERVED)
+    _, _, _, first, second, amount, reference, _ = _LAYOUT.unpack(data)
+    return first, second, u128(amount), u128(reference), bool(flags & Flags.UNIQUE)
 
 
 def _check(
