@@ -10,7 +10,7 @@ Nodes tell balances and envelopes only to those whose they are, so each attempt 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
@@ -167,6 +167,15 @@ class NodeStatus:
     peers: tuple[PeerInfo, ...]
 
 
+_Row = TypeVar("_Row", AccountRow, ChannelRow, HoldRow)
+_HasRows = TypeVar(
+    "_HasRows",
+    ledger_pb2.GetAccountsResponse,
+    ledger_pb2.GetChannelsResponse,
+    ledger_pb2.GetHoldsResponse,
+)
+
+
 class Reader:
     """The read side of one client. All methods belong to its event loop's thread."""
 
@@ -201,12 +210,11 @@ class Reader:
 
         None stands for one that is not there, or not for `key` to see.
         """
-        rows: list[AccountRow | None] = []
-        for part in _parts(ids):
-            request = ledger_pb2.GetAccountsRequest(ids=part, options=options)
-            answer = await self._ask(GET_ACCOUNTS, request, key, deadline_s)
-            rows += _decode_rows(AccountRow, answer.rows, len(part) // ID_BYTES)
-        return rows
+
+        def request(part: bytes) -> Message:
+            return ledger_pb2.GetAccountsRequest(ids=part, options=options)
+
+        return await self._rows(GET_ACCOUNTS, request, AccountRow, ids, key, deadline_s)
 
     async def holds(
         self,
@@ -216,12 +224,11 @@ class Reader:
         deadline_s: float,
     ) -> list[HoldRow | None]:
         """Returns the row of each hold, in the order of `ids`; as `accounts`."""
-        rows: list[HoldRow | None] = []
-        for part in _parts(ids):
-            request = ledger_pb2.GetHoldsRequest(ids=part, options=options)
-            answer = await self._ask(GET_HOLDS, request, key, deadline_s)
-            rows += _decode_rows(HoldRow, answer.rows, len(part) // ID_BYTES)
-        return rows
+
+        def request(part: bytes) -> Message:
+            return ledger_pb2.GetHoldsRequest(ids=part, options=options)
+
+        return await self._rows(GET_HOLDS, request, HoldRow, ids, key, deadline_s)
 
     async def channels(
         self,
@@ -231,12 +238,11 @@ class Reader:
         deadline_s: float,
     ) -> list[ChannelRow | None]:
         """Returns the row of each channel, in the order of `ids`; as `accounts`."""
-        rows: list[ChannelRow | None] = []
-        for part in _parts(ids):
-            request = ledger_pb2.GetChannelsRequest(ids=part, options=options)
-            answer = await self._ask(GET_CHANNELS, request, key, deadline_s)
-            rows += _decode_rows(ChannelRow, answer.rows, len(part) // ID_BYTES)
-        return rows
+
+        def request(part: bytes) -> Message:
+            return ledger_pb2.GetChannelsRequest(ids=part, options=options)
+
+        return await self._rows(GET_CHANNELS, request, ChannelRow, ids, key, deadline_s)
 
     async def envelope(
         self, request: ledger_pb2.GetEnvelopeRequest, key: SigningKey, deadline_s: float
@@ -356,6 +362,21 @@ class Reader:
         token = read_token.sign(key, self._ledger_id, path, request, TimestampNs(expires_at_ns))
         return token.encode()
 
+    async def _rows(
+        self,
+        method: ReadMethod[_HasRows],
+        request: Callable[[bytes], Message],
+        row_type: type[_Row],
+        ids: Sequence[bytes],
+        key: SigningKey,
+        deadline_s: float,
+    ) -> list[_Row | None]:
+        rows: list[_Row | None] = []
+        for part in _parts(ids):
+            answer = await self._ask(method, request(part), key, deadline_s)
+            rows += _decode_rows(row_type, answer.rows, len(part) // ID_BYTES)
+        return rows
+
     async def _ask(
         self, method: ReadMethod[Answer], request: Message, key: SigningKey, deadline_s: float
     ) -> Answer:
@@ -402,9 +423,6 @@ def _parts(ids: Sequence[bytes]) -> Iterator[bytes]:
             raise InvalidArgument(f"{each!r} is no id of 16 bytes.")
     for start in range(0, len(ids), limits.MAX_IDS_PER_READ):
         yield b"".join(ids[start : start + limits.MAX_IDS_PER_READ])
-
-
-_Row = TypeVar("_Row", AccountRow, ChannelRow, HoldRow)
 
 
 def _decode_rows(row_type: type[_Row], rows: bytes, count: int) -> list[_Row | None]:

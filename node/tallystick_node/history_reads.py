@@ -48,6 +48,8 @@ _TOKEN_VERSION: Final = 1
 _EXPIRY: Final = 3
 _SPARSE_BYTES: Final = 4 + RESULT_BYTES
 _TAGS: Final = 256
+_ANY_TAG: Final = b"\xff" * (_TAGS // 8)
+_NO_TAG: Final = bytes(_TAGS // 8)
 _KIND_MASK: Final = 0x3F
 _REFUSED: Final = 0x40
 _SWEPT: Final = 0x80
@@ -244,17 +246,18 @@ class HistoryReads:
         if low >= high:
             return Page()
         most = MAX_PAGE_CANDIDATES if listing.is_filtered else limit
-        candidates, is_all = self._candidates(listing, low, high, most)
+        tags = listing.tags()
+        candidates, is_all = self._postings(listing, listing.account, tags, low, high, most)
         wanted = candidates
         if listing.counterparty:
-            others, is_all_of_others = self._others(listing, low, high, most)
+            other = listing.counterparty
+            others, is_all_of_others = self._postings(listing, other, _ANY_TAG, low, high, most)
             if is_all_of_others or (not is_all and _is_further(listing, others, candidates)):
                 # Who is in fewer records leads: one page may then span the whole history.
-                wanted = self._shared(listing, listing.account, listing.tags(), others, swap=True)
+                wanted = self._shared(listing, listing.account, tags, others, swap=True)
                 candidates, is_all = others, is_all_of_others
             else:
-                any_tag = b"\xff" * (_TAGS // 8)
-                wanted = self._shared(listing, listing.counterparty, any_tag, candidates)
+                wanted = self._shared(listing, other, _ANY_TAG, candidates)
         records: list[bytes] = []
         effects: list[bytes] = []
         looked_at = size = 0
@@ -273,22 +276,10 @@ class HistoryReads:
         position = None if last is None else last + (not listing.newest_first)
         return Page(b"".join(records), b"".join(effects), position)
 
-    def _candidates(
-        self, listing: Listing, low: int, high: int, most: int
-    ) -> tuple[list[tuple[int, int]], bool]:
-        """(sequence number, tag) of up to `most` postings, and whether these are all."""
-        return self._postings(listing, listing.account, listing.tags(), low, high, most)
-
-    def _others(
-        self, listing: Listing, low: int, high: int, most: int
-    ) -> tuple[list[tuple[int, int]], bool]:
-        """The same of the counterparty's history, whatever their tags."""
-        any_tag = b"\xff" * (_TAGS // 8)
-        return self._postings(listing, listing.counterparty, any_tag, low, high, most)
-
     def _postings(
         self, listing: Listing, account: bytes, tags: bytes, low: int, high: int, most: int
     ) -> tuple[list[tuple[int, int]], bool]:
+        """(sequence number, tag) of up to `most` of an account, and whether these are all."""
         search = HistorySearch(
             account,
             low,
@@ -296,7 +287,7 @@ class HistoryReads:
             newest_first=listing.newest_first,
             limit=most + 1,
             always=tags,
-            if_listed=bytes(_TAGS // 8),
+            if_listed=_NO_TAG,
             listed=b"",
         )
         self._history.search(search, account=account, newest_first=listing.newest_first)
@@ -330,7 +321,7 @@ class HistoryReads:
             listed[-1] + 1,
             newest_first=listing.newest_first,
             limit=len(listed),
-            always=bytes(_TAGS // 8),
+            always=_NO_TAG,
             if_listed=tags,
             listed=struct.pack(f"<{len(listed)}Q", *listed),
         )

@@ -153,31 +153,32 @@ class LedgerService:
         self, request: pb.GetHoldsRequest, caller: Caller, context: RawContext
     ) -> pb.GetHoldsResponse:
         """Rows of holds; as `get_accounts`."""
-        await self._check_ids(request.ids, context)
-        await settle(self._reads, request.options, context)
-        reader = caller.reader()
-        access.require_account_reader(reader)
-        before = self._reads.next_sequence
-        rows, count = self._kernel.holds(request.ids), len(request.ids) // ID_BYTES
-        accounts = self._kernel.accounts(access.accounts_of_holds(rows, count))
-        return pb.GetHoldsResponse(
-            rows=access.visible_holds(reader, rows, count, accounts), next_sequence=before
-        )
+        rows, before = await self._pinned(self._kernel.holds, request, caller, context)
+        return pb.GetHoldsResponse(rows=rows, next_sequence=before)
 
     async def get_channels(
         self, request: pb.GetChannelsRequest, caller: Caller, context: RawContext
     ) -> pb.GetChannelsResponse:
         """Rows of channels; as `get_accounts`."""
+        rows, before = await self._pinned(self._kernel.channels, request, caller, context)
+        return pb.GetChannelsResponse(rows=rows, next_sequence=before)
+
+    async def _pinned(
+        self,
+        read: Callable[[bytes], bytes],
+        request: pb.GetHoldsRequest | pb.GetChannelsRequest,
+        caller: Caller,
+        context: RawContext,
+    ) -> tuple[bytes, int]:
+        """The rows of holds or channels that the caller may see, and the state they are of."""
         await self._check_ids(request.ids, context)
         await settle(self._reads, request.options, context)
         reader = caller.reader()
         access.require_account_reader(reader)
         before = self._reads.next_sequence
-        rows, count = self._kernel.channels(request.ids), len(request.ids) // ID_BYTES
+        rows, count = read(request.ids), len(request.ids) // ID_BYTES
         accounts = self._kernel.accounts(access.accounts_of_holds(rows, count))
-        return pb.GetChannelsResponse(
-            rows=access.visible_holds(reader, rows, count, accounts), next_sequence=before
-        )
+        return access.visible_holds(reader, rows, count, accounts), before
 
     async def get_envelope(
         self, request: pb.GetEnvelopeRequest, caller: Caller, context: RawContext
