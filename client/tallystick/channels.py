@@ -10,13 +10,12 @@ by `tallystick.vouchers`. The payee closes at once, the payer with notice: until
 period is over, the payee can still redeem.
 """
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.core import ClientCore
-from tallystick.draft import build, require_amount
+from tallystick.draft import Draft, build, require_amount
 from tallystick.errors import InvalidArgument, OutcomeUnknown, RecordRefused, record_refused
 from tallystick.keyfile import Signer
 from tallystick.results import Receipt, RecordResult
@@ -267,20 +266,11 @@ class ChannelMethods(ClientCore):
             if known is None or voucher.cumulative > known.cumulative:
                 last[voucher.channel] = voucher
         wanted = list(last.values())
-        waiting: list[asyncio.Future[Receipt]] = []
-        try:
-            for start in range(0, len(wanted), MAX_RECORDS):
-                await self._submitter.room()
-                draft = self.draft(signer)
-                draft.add_encoded(_records(wanted[start : start + MAX_RECORDS]))
-                stored = draft.seal()
-                give_up_at = self._submitter.give_up_at(stored, deadline_s)
-                waiting.append(self._submitter.enqueue(stored, give_up_at))
-            receipts = await asyncio.gather(*waiting)
-        except BaseException:
-            for each in waiting:
-                each.cancel()
-            raise
+
+        def fill(draft: Draft, part: slice) -> None:
+            draft.add_encoded(_records(wanted[part]))
+
+        receipts = await self._send_many(len(wanted), fill, signer, deadline_s)
         return [
             Redeemed(voucher, receipts[number // MAX_RECORDS], number % MAX_RECORDS)
             for number, voucher in enumerate(wanted)

@@ -1,6 +1,7 @@
 """What the groups of client methods share: the connection, the ledger, who signs, and sending."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 from tallystick import limits
 from tallystick.draft import Draft
@@ -16,7 +17,7 @@ from tallystick_ledger.errors import LedgerError
 from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import LedgerId, PrincipalId, PublicKey, operator_principal
 from tallystick_ledger.keys import SigningKey
-from tallystick_ledger.limits import HASH_BYTES
+from tallystick_ledger.limits import HASH_BYTES, MAX_RECORDS
 
 _NS_PER_S = 1_000_000_000
 
@@ -203,6 +204,42 @@ class ClientCore:
         """Sends an envelope all of whose records must succeed."""
         receipt = await self._submitter.submit(draft.seal(), deadline_s)
         return receipt if not receipt.result_bytes else receipt.require_ok()
+
+    async def _send_many(
+        self,
+        count: int,
+        fill: Callable[[Draft, slice], None],
+        signer: Signer | None,
+        deadline_s: float | None,
+        *,
+        atomic: bool = False,
+    ) -> list[Receipt]:
+        """Sends records in envelopes of up to 8,190 that travel at the same time.
+
+        Args:
+            count: How many records.
+            fill: Adds those of a slice to a draft; called when there is room for it.
+            signer: Who signs.
+            deadline_s: When to give up.
+            atomic: Whether each envelope is.
+
+        Returns:
+            One receipt for each envelope, whatever became of its records.
+        """
+        waiting: list[asyncio.Future[Receipt]] = []
+        try:
+            for start in range(0, count, MAX_RECORDS):
+                await self._submitter.room()
+                draft = self.draft(signer)
+                fill(draft, slice(start, start + MAX_RECORDS))
+                stored = draft.seal(atomic=atomic)
+                give_up_at = self._submitter.give_up_at(stored, deadline_s)
+                waiting.append(self._submitter.enqueue(stored, give_up_at))
+            return await asyncio.gather(*waiting)
+        except BaseException:
+            for each in waiting:
+                each.cancel()
+            raise
 
 
 def _read_ledger(ledger: Genesis | bytes) -> tuple[Genesis | None, LedgerId]:

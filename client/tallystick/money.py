@@ -1,6 +1,5 @@
 """Client methods that move money: issue, burn, lend, and transfer, one at a time or thousands."""
 
-import asyncio
 from array import array
 from collections.abc import Sequence
 
@@ -198,23 +197,12 @@ class MoneyMethods(ClientCore):
             raise InvalidArgument("There must be as many debits as credits and amounts.")
         if atomic and count > MAX_RECORDS:
             raise InvalidArgument(f"One ATOMIC envelope holds {MAX_RECORDS} transfers.")
-        waiting: list[asyncio.Future[Receipt]] = []
-        try:
-            for start in range(0, count, MAX_RECORDS):
-                part = slice(start * ID_BYTES, (start + MAX_RECORDS) * ID_BYTES)
-                await self._submitter.room()
-                draft = self.draft(signer)
-                _add_transfers(
-                    draft, debits[part], credits_[part], amounts[start : start + MAX_RECORDS]
-                )
-                stored = draft.seal(atomic=atomic)
-                give_up_at = self._submitter.give_up_at(stored, deadline_s)
-                waiting.append(self._submitter.enqueue(stored, give_up_at))
-            receipts = await asyncio.gather(*waiting)
-        except BaseException:
-            for each in waiting:
-                each.cancel()
-            raise
+
+        def fill(draft: Draft, part: slice) -> None:
+            ids = slice(part.start * ID_BYTES, part.stop * ID_BYTES)
+            _add_transfers(draft, debits[ids], credits_[ids], amounts[part])
+
+        receipts = await self._send_many(count, fill, signer, deadline_s, atomic=atomic)
         return [receipt.require_ok() for receipt in receipts] if atomic else receipts
 
 

@@ -23,6 +23,8 @@ from tallystick.cli.session import (
     JsonOption,
     KeyOption,
     ProfileOption,
+    ReferenceOption,
+    UniqueOption,
     receipt_data,
     session,
 )
@@ -45,10 +47,8 @@ def open_(
     seconds: Annotated[
         float, typer.Option(min=1, help="How long the payee may redeem once the payer closes.")
     ] = DEFAULT_CHALLENGE_S,
-    reference: Annotated[int, typer.Option(min=0, help="Your own number for it.")] = 0,
-    unique: Annotated[
-        bool, typer.Option("--unique", help="Refuse it if the reference was used.")
-    ] = False,
+    reference: ReferenceOption = 0,
+    unique: UniqueOption = False,
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,

@@ -10,7 +10,9 @@ from tallystick.cli.session import (
     JsonOption,
     KeyOption,
     ProfileOption,
+    ReferenceOption,
     Session,
+    UniqueOption,
     receipt_data,
     session,
 )
@@ -35,10 +37,8 @@ def reserve(
     seconds: Annotated[
         float, typer.Option(min=1, help="When the rest goes back by itself.")
     ] = 60.0,
-    reference: Annotated[int, typer.Option(min=0, help="Your own number for it.")] = 0,
-    unique: Annotated[
-        bool, typer.Option("--unique", help="Refuse it if the reference was used.")
-    ] = False,
+    reference: ReferenceOption = 0,
+    unique: UniqueOption = False,
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,

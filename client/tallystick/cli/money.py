@@ -10,7 +10,9 @@ from tallystick.cli.session import (
     JsonOption,
     KeyOption,
     ProfileOption,
+    ReferenceOption,
     Session,
+    UniqueOption,
     receipt_data,
     session,
 )
@@ -23,21 +25,16 @@ burn_app = typer.Typer(help="Take money of an own unit out of the world.")
 credit_app = typer.Typer(help="Say how far an account may go below zero.")
 transfer_app = typer.Typer(help="Pay from one account to another.")
 
-_Reference = Annotated[
-    int, typer.Option(min=0, help="Your own number for it; with --unique it is taken once.")
-]
-_Unique = Annotated[bool, typer.Option("--unique", help="Refuse it if the reference was used.")]
+_Unit = Annotated[str, typer.Option(help="Its symbol or id, if the amount does not name it.")]
 
 
 @issue_app.command()
 def issue(
     to: Annotated[str, typer.Argument(help="Who gets it: account name or id.")],
     amount: AmountArgument,
-    unit: Annotated[
-        str, typer.Option(help="Its symbol or id, if the amount does not name it.")
-    ] = "",
-    reference: _Reference = 0,
-    unique: _Unique = False,
+    unit: _Unit = "",
+    reference: ReferenceOption = 0,
+    unique: UniqueOption = False,
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
@@ -58,8 +55,8 @@ def issue(
 def burn(
     account: Annotated[str, typer.Argument(help="Own account that it is taken from, name or id.")],
     amount: AmountArgument,
-    reference: _Reference = 0,
-    unique: _Unique = False,
+    reference: ReferenceOption = 0,
+    unique: UniqueOption = False,
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
@@ -82,9 +79,7 @@ def burn(
 def credit(
     account: Annotated[str, typer.Argument(help="Anybody's account of the unit, name or id.")],
     limit: AmountArgument,
-    unit: Annotated[
-        str, typer.Option(help="Its symbol or id, if the amount does not name it.")
-    ] = "",
+    unit: _Unit = "",
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
@@ -105,8 +100,8 @@ def transfer(
     payer: Annotated[str, typer.Argument(help="Who pays: own account, name or id.")],
     payee: Annotated[str, typer.Argument(help="Who gets it: account name or id.")],
     amount: AmountArgument,
-    reference: _Reference = 0,
-    unique: _Unique = False,
+    reference: ReferenceOption = 0,
+    unique: UniqueOption = False,
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,

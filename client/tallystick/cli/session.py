@@ -32,6 +32,12 @@ KeyOption: TypeAlias = Annotated[
     Path | None,
     typer.Option("--key", "-k", help="Who signs and reads: a key file, or NAME for keys/NAME.key."),
 ]
+ReferenceOption: TypeAlias = Annotated[
+    int, typer.Option(min=0, help="Your own number for it; with --unique it is taken once.")
+]
+UniqueOption: TypeAlias = Annotated[
+    bool, typer.Option("--unique", help="Refuse it if the reference was used.")
+]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 AmountArgument: TypeAlias = Annotated[
     list[str],
