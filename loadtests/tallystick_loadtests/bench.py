@@ -12,11 +12,7 @@ each figure means.
 """
 
 import json
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +22,7 @@ from rich.console import Console
 
 from tallystick_cluster.errors import ClusterError
 from tallystick_loadtests.errors import BenchError
+from tallystick_loadtests.place import working_directory
 from tallystick_loadtests.profiles import Profile
 from tallystick_loadtests.report import Report, print_report
 from tallystick_loadtests.run import Settings, better, run
@@ -112,7 +109,7 @@ def bench(
     screen = Screen(console)
     try:
         settings = Settings(nodes, profile, seconds, rate, phases)
-        with _directory(directory) as chosen:
+        with working_directory("bench", directory) as chosen:
             if as_sweep:
                 lost = _sweep(settings, chosen, out, screen, as_json=as_json)
             else:
@@ -125,20 +122,6 @@ def bench(
     if lost:
         typer.echo(f"tallystick bench: {lost} acknowledged envelopes are lost", err=True)
         raise typer.Exit(1)
-
-
-@contextmanager
-def _directory(given: Path | None) -> Iterator[Path]:
-    """The given directory, or one that is removed in the end; never in a temporary file system."""
-    if given is not None:
-        given.mkdir(parents=True, exist_ok=True)
-        yield given
-        return
-    made = Path(tempfile.mkdtemp(prefix="tallystick-bench-", dir=Path.cwd()))
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 def _best(settings: Settings, directory: Path, count: int, screen: Screen) -> Report:

@@ -4,19 +4,17 @@
 
 Three nodes get bulk envelopes in which every second transfer pays one account, every ten thousandth
 of these from one rare payer. Then the SDK asks for pages of that account, each many times, over TLS
-and through the leader. Every page is compared with what was sent. In the end one node is stopped,
-its history index removed, and started again: it builds the index from its log, and has to answer
-the whole history as the others do.
+and through the leader; what each has is counted against what was sent. In the end one node is
+stopped, its history index removed, and started again: it builds the index from its log, and has to
+answer the whole history as the others do.
 """
 
 import asyncio
 import json
 import os
 import random
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from array import array
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -40,6 +38,7 @@ from tallystick_ledger.records import Kind
 from tallystick_loadtests.catch_up import wait_for_all
 from tallystick_loadtests.errors import BenchError
 from tallystick_loadtests.machine import git_commit
+from tallystick_loadtests.place import working_directory
 from tallystick_loadtests.population import Party, Population, fresh_id, plan_population, sealed
 from tallystick_loadtests.screen import Screen
 from tallystick_loadtests.session import start_cluster
@@ -331,14 +330,12 @@ def history(
 ) -> None:
     """Measure how long pages of a busy account's history take, on a fresh cluster of three."""
     console = Console(stderr=as_json or not sys.stdout.isatty())
-    directory = Path(tempfile.mkdtemp(prefix="tallystick-history-", dir=Path.cwd()))
     try:
-        figures = measure(directory, records, Screen(console))
+        with working_directory("history") as directory:
+            figures = measure(directory, records, Screen(console))
     except (BenchError, ClusterError) as error:
         typer.echo(f"history: {error}", err=True)
         raise typer.Exit(1) from error
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
     if as_json:
         typer.echo(json.dumps(asdict(figures)))
     else:

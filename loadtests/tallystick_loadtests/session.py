@@ -246,7 +246,7 @@ class Session:
         """Stops all nodes as soon as each has applied all that was acknowledged.
 
         From then on `caught_up_s` is how long after the last answer that was, and
-        `vouchers_verified` what each node has verified in the session.
+        `vouchers_verified`, where vouchers were sent, what each node has verified in the session.
 
         Raises:
             NotCaughtUpError: A node stays silent or behind.
@@ -255,7 +255,8 @@ class Session:
         with self._screen.phase("catching up"):
             wait_for_all(self.layout)
             self.caught_up_s = time.perf_counter() - self._answered_at_s
-            self.vouchers_verified = phases.vouchers_verified(self.layout)
+            if self.profile is Profile.VOUCHERS:
+                self.vouchers_verified = phases.vouchers_verified(self.layout)
         stop_nodes(self.layout)
 
     def lost(self) -> int:

@@ -10,9 +10,7 @@ was started by hand does before and after (own.py).
 """
 
 import json
-import shutil
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +21,7 @@ from rich.console import Console
 from tallystick_cluster.errors import ClusterError
 from tallystick_cluster.layout import ClusterLayout
 from tallystick_loadtests.errors import BenchError
+from tallystick_loadtests.place import working_directory
 from tallystick_loadtests.screen import Screen
 from tallystick_loadtests.session import READ_NODE, start_cluster
 from tallystick_loadtests.swarm.directory import DIRECTORY_VARIABLE
@@ -58,18 +57,14 @@ def run(
     screen = Screen(Console(stderr=as_json or not sys.stdout.isatty()))
     numbers = tuple(int(number) for number in steps.split(",") if number)
     settings = SwarmSettings(nodes, users, bulk_users, seconds, user_rate, numbers, step_s, workers)
-    chosen = directory or Path(tempfile.mkdtemp(prefix="tallystick-locust-", dir=Path.cwd()))
-    chosen.mkdir(parents=True, exist_ok=True)
     try:
-        report, code = run_swarm(settings, chosen, screen)
-        if code and not as_json:
-            typer.echo((chosen / LOAD / "locust.log").read_text(), err=True)
+        with working_directory("locust", directory) as chosen:
+            report, code = run_swarm(settings, chosen, screen)
+            if code and not as_json:
+                typer.echo((chosen / LOAD / "locust.log").read_text(), err=True)
     except (BenchError, ClusterError) as error:
         typer.echo(f"locust: {error}", err=True)
         raise typer.Exit(1) from error
-    finally:
-        if directory is None:
-            shutil.rmtree(chosen, ignore_errors=True)
     if as_json:
         typer.echo(json.dumps(asdict(report)))
     else:
