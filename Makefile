@@ -25,6 +25,8 @@ PROTO_OUT ?= proto
 # Cargo's own progress on a terminal, silence in a log.
 MATURIN_FLAGS := $(if $(MAKE_TERMOUT),,--quiet)
 PYTEST_FLAGS ?=
+# Two at a time; tests/conftest.py says which have to wait for each other.
+PARALLEL ?= -n 2 --dist loadgroup --no-loadscope-reorder
 BENCH ?= --nodes 3 --profile bulk --seconds 20
 LOCUST ?=
 FUZZ_SECONDS ?= 15
@@ -78,7 +80,7 @@ demo: build
 
 .PHONY: test
 test: build
-	@$(BIN)/pytest $(PYTEST_FLAGS)
+	@$(BIN)/pytest $(PARALLEL) $(PYTEST_FLAGS)
 	@cd core && cargo test --quiet --no-default-features
 
 .PHONY: lint
