@@ -60,6 +60,7 @@ class Code(IntEnum):
     KEY_NOT_FOUND = 95
     ACCOUNT_NOT_FOUND = 96
     CHANNEL_NOT_FOUND = 98
+    CITED_NOT_FOUND = 99
 
     KEY_EXISTS = 100
     NAME_EXISTS = 101
@@ -91,6 +92,15 @@ class Code(IntEnum):
     FUNDS_HELD = 151
     AMOUNT_OVERFLOW = 152
     CREDIT_IN_USE = 153
+
+    CORRECTION_EXCEEDS = 160
+    CORRECTION_TOO_LATE = 161
+    DISPUTE_NOT_FOUND = 162
+    DISPUTE_OPEN = 163
+    DISPUTE_ANSWERED = 164
+    DISPUTE_LAPSED = 165
+    ANSWER_EXCEEDS = 166
+    CITATIONS_FULL = 167
 
     @property
     def is_refusal(self) -> bool:
@@ -212,6 +222,10 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "There is no such channel of the signer, or it was forgotten since.",
         "Check the channel id and which key signs.",
     ),
+    Code.CITED_NOT_FOUND: (
+        "There is no such earlier record that paid to or from the signer.",
+        "Cite the sequence number of a TRANSFER, CAPTURE or VOUCHER that moved something.",
+    ),
     Code.KEY_EXISTS: (
         "The key is registered already; it belongs to one principal for ever.",
         "Make a new key.",
@@ -291,5 +305,37 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.CREDIT_IN_USE: (
         "The account uses more than the new credit limit.",
         "Set it to at least what the account owes, pending debits included.",
+    ),
+    Code.CORRECTION_EXCEEDS: (
+        "It is more than what is left of the amount that the cited record moved.",
+        "Correct at most the rest: refunds and accepted disputes count together.",
+    ),
+    Code.CORRECTION_TOO_LATE: (
+        "The cited record is older than the window of corrections.",
+        "Send a TRANSFER instead.",
+    ),
+    Code.DISPUTE_NOT_FOUND: (
+        "There is no dispute of the signer about this record, or it was forgotten since.",
+        "Check the sequence number and which key signs.",
+    ),
+    Code.DISPUTE_OPEN: (
+        "The record is disputed already.",
+        "Wait for the answer, or for the deadline.",
+    ),
+    Code.DISPUTE_ANSWERED: (
+        "The dispute was answered already.",
+        "Send a REFUND to give back more.",
+    ),
+    Code.DISPUTE_LAPSED: (
+        "The deadline of the dispute has passed, which rejected it.",
+        "Send a REFUND to give something back all the same.",
+    ),
+    Code.ANSWER_EXCEEDS: (
+        "It is more than what is disputed.",
+        "Accept at most that; send a REFUND to give back more.",
+    ),
+    Code.CITATIONS_FULL: (
+        "The block cites more records than are looked up for one.",
+        "Send it again in a new envelope.",
     ),
 }

@@ -70,6 +70,13 @@ MAX_SWEPT: Final = 10_000  # holds and channels together
 MIN_HOLD_NS: Final = 1_000_000_000  # a hold that ends sooner could not be captured in time
 MIN_CHALLENGE_NS: Final = 1_000_000_000  # likewise: the payee needs time to redeem
 
+# semantics.md, REFUND and DISPUTE. A record can be corrected for a quarter; billing cycles are months.
+CORRECTION_WINDOW_NS: Final = 90 * 86_400_000_000_000
+MIN_DISPUTE_NS: Final = 1_000_000_000  # an earlier deadline could not be met
+# 8: records that are looked up for one block. Each may mean reading 1 MiB of log.
+MAX_CITED_RECORDS: Final = 256
+CITATION_BYTES: Final = 64
+
 # 12: a recorded token is of use for no longer than that.
 MAX_READ_TOKEN_LIFETIME_NS: Final = 60_000_000_000
 # 12: how far the asker's clock may be ahead of the node's, whole lifetime or not.

@@ -8,11 +8,12 @@ the newest checkpoint and replays the tail.
 Invariants:
 
 1. Entries are applied once each, in order, without gaps; a gap ends the process.
-2. Derived rows are written before the loop hears of the block, so an answer never refers to rows
+2. What a block cites is read from the log before it is applied (citations.py).
+3. Derived rows are written before the loop hears of the block, so an answer never refers to rows
    that cannot be read.
-3. Before a checkpoint the history index is brought up to it (history.py); else it is kept up behind
+4. Before a checkpoint the history index is brought up to it (history.py); else it is kept up behind
    the answers.
-4. Any failure ends the process: a node that cannot apply what is committed has nothing to say.
+5. Any failure ends the process: a node that cannot apply what is committed has nothing to say.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from queue import SimpleQueue
 from tallystick_core import Applied, Kernel
 
 from tallystick_node.applied_rows import encode_applied
+from tallystick_node.citations import citations_of
 from tallystick_node.failure import fatal
 from tallystick_node.history import History
 from tallystick_node.limits import CHECKPOINT_SIZE_FACTOR
@@ -41,17 +43,20 @@ def apply_entry(
 
     Args:
         kernel: The state.
-        store: Where the derived rows go.
+        store: Where the derived rows go, and what the block cites comes from.
         index: Raft index.
         payload: A block, or nothing for Raft's own entries.
         threads: How many verify the signatures of its vouchers.
 
     Returns:
         What the kernel said; None for an entry without a block.
+
+    Raises:
+        DamagedLogError: A record that the block cites cannot be read.
     """
     if not payload:
         return None
-    applied = kernel.apply(payload, threads)
+    applied = kernel.apply(payload, threads, citations_of(store, payload))
     store.write_applied(
         index,
         first_sequence=applied.first_sequence,

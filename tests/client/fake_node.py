@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from tallystick.results import OUTCOME
 from tallystick_ledger import block
 from tallystick_ledger.checks import check_envelope
+from tallystick_ledger.citations import Postings
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope, split_envelopes
 from tallystick_ledger.errors import MalformedError, RefusedError
@@ -114,6 +115,7 @@ class FakeLedger:
     def __init__(self, genesis: Genesis, clock: Clock) -> None:
         self.genesis = genesis
         self.state = State.from_genesis(genesis)
+        self.postings = Postings()
         self.clock = clock
         self.log: list[Committed] = []
         self.by_id: dict[tuple[bytes, bytes], Committed] = {}
@@ -122,7 +124,8 @@ class FakeLedger:
         """Orders envelopes as one block."""
         timestamp = TimestampNs(max(self.clock(), self.state.min_timestamp_ns))
         data = block.build(envelopes, timestamp, self.state.next_sequence_number)
-        applied = apply_block(self.state, data)
+        applied = apply_block(self.state, data, self.postings.of(data))
+        self.postings.add(data, applied.results, applied.effects, applied.effect_counts)
         committed = []
         sequence = applied.header.first_sequence
         for envelope, each in zip(envelopes, applied.envelopes, strict=True):

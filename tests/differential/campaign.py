@@ -88,7 +88,7 @@ class Run:
         self.blocks: list[raw.Block] = []
         self._spec = SpecEngine(self.genesis.encode())
         self._other = make_other(self.genesis.encode())
-        self._world = World(rng, self._spec.state)
+        self._world = World(rng, self._spec.state, postings=self._spec.postings)
         self._invariants = Invariants()
 
     def step(self, tally: Tally) -> None:

@@ -10,10 +10,19 @@ from typing import Final, Protocol, Self
 
 from tallystick_core import Applied, Kernel
 
+from tallystick_ledger.citations import Postings
+from tallystick_ledger.errors import MalformedError
 from tallystick_ledger.genesis import Genesis
-from tallystick_ledger.ids import AccountId, ChannelId, HoldId, PublicKey
+from tallystick_ledger.ids import AccountId, ChannelId, HoldId, PublicKey, SequenceNumber
 from tallystick_ledger.spec import State, apply_block, digest
-from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow, KeyRow
+from tallystick_ledger.state_rows import (
+    AccountRow,
+    ChannelRow,
+    CorrectionRow,
+    DisputeRow,
+    HoldRow,
+    KeyRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,12 @@ class Engine(Protocol):
     def channel(self, channel_id: bytes) -> ChannelRow | None:
         """A row of table 10."""
 
+    def correction(self, cited: int) -> CorrectionRow | None:
+        """A row of table 15."""
+
+    def disputes(self, principal: bytes) -> list[DisputeRow]:
+        """Rows of table 16 of which this is the payer or the payee."""
+
     def key(self, public_key: bytes) -> KeyRow | None:
         """A row of table 3."""
 
@@ -73,9 +88,11 @@ class SpecEngine:
 
     def __init__(self, genesis: bytes) -> None:
         self.state = State.from_genesis(Genesis.decode(genesis))
+        self.postings = Postings()
 
     def apply(self, block: bytes) -> Outcome:
-        applied = apply_block(self.state, block)
+        applied = apply_block(self.state, block, _citations(self.postings, block))
+        self.postings.add(block, applied.results, applied.effects, applied.effect_counts)
         outcomes = [envelope.outcome for envelope in applied.envelopes]
         return Outcome(
             results=applied.results,
@@ -105,6 +122,16 @@ class SpecEngine:
     def channel(self, channel_id: bytes) -> ChannelRow | None:
         return self.state.channels.get(ChannelId(channel_id))
 
+    def correction(self, cited: int) -> CorrectionRow | None:
+        return self.state.corrections.get(SequenceNumber(cited))
+
+    def disputes(self, principal: bytes) -> list[DisputeRow]:
+        def is_party(row: DisputeRow) -> bool:
+            accounts = (row.payer_account, row.payee_account)
+            return principal in [self.state.accounts[account].owner for account in accounts]
+
+        return sorted(filter(is_party, self.state.disputes), key=lambda row: row.cited)
+
     def key(self, public_key: bytes) -> KeyRow | None:
         return self.state.keys.get(PublicKey(public_key))
 
@@ -115,20 +142,26 @@ class SpecEngine:
 class KernelEngine:
     """The kernel in Rust."""
 
-    def __init__(self, genesis: bytes, kernel: Kernel | None = None) -> None:
+    def __init__(
+        self, genesis: bytes, kernel: Kernel | None = None, postings: Postings | None = None
+    ) -> None:
         self._genesis = genesis
+        self._postings = Postings() if postings is None else postings
         self.kernel = Kernel(genesis) if kernel is None else kernel
         self._threads = cycle((1, 2, 3))  # it must not matter how many verify vouchers
 
     def apply(self, block: bytes) -> Outcome:
-        applied = self.kernel.apply(block, next(self._threads))
+        cited = _citations(self._postings, block)
+        applied = self.kernel.apply(block, next(self._threads), cited)
         rows = [applied.envelopes[at : at + 48] for at in range(0, len(applied.envelopes), 48)]
         counts, hashes = applied.effect_counts, applied.leaf_hashes
         _require_consistent(applied)
+        effect_counts = tuple(_u(counts[at : at + 4]) for at in range(0, len(counts), 4))
+        self._postings.add(block, applied.results, applied.effects, effect_counts)
         return Outcome(
             results=applied.results,
             effects=applied.effects,
-            effect_counts=tuple(_u(counts[at : at + 4]) for at in range(0, len(counts), 4)),
+            effect_counts=effect_counts,
             leaf_hashes=tuple(hashes[at : at + 32] for at in range(0, len(hashes), 32)),
             envelope_codes=tuple(_u(row[12:14]) for row in rows),
             originals=tuple(_u(row[16:24]) for row in rows),
@@ -156,6 +189,14 @@ class KernelEngine:
         row = self.kernel.channels(channel_id)
         return ChannelRow.decode(row) if any(row) else None
 
+    def correction(self, cited: int) -> CorrectionRow | None:
+        row = self.kernel.correction(cited)
+        return None if row is None else CorrectionRow.decode(row)
+
+    def disputes(self, principal: bytes) -> list[DisputeRow]:
+        rows = self.kernel.disputes(principal, 0, 1000)
+        return [DisputeRow.decode(rows[at : at + 128]) for at in range(0, len(rows), 128)]
+
     def key(self, public_key: bytes) -> KeyRow | None:
         row = self.kernel.key(public_key)
         return None if row is None else KeyRow.decode(row)
@@ -165,7 +206,16 @@ class KernelEngine:
 
     def restarted(self) -> Self:
         """The same ledger, out of a checkpoint."""
-        return type(self)(self._genesis, Kernel.restore(self._genesis, self.kernel.checkpoint()))
+        kernel = Kernel.restore(self._genesis, self.kernel.checkpoint())
+        return type(self)(self._genesis, kernel, self._postings)
+
+
+def _citations(postings: Postings, block: bytes) -> bytes:
+    """Nothing for bytes that are no block: the engine has to say so."""
+    try:
+        return postings.of(block)
+    except MalformedError:
+        return b""
 
 
 def _require_consistent(applied: Applied) -> None:

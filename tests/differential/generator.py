@@ -12,7 +12,7 @@ from tests.differential.population import SECOND_NS, World
 from tests.differential.records import random_record
 
 from tallystick_ledger.ids import EnvelopeId, id_time_ns
-from tallystick_ledger.limits import MAX_ID_AHEAD_NS
+from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MAX_ID_AHEAD_NS
 from tallystick_ledger.records import Scope
 from tallystick_ledger.state_rows import KeyRow, KeyStatus
 
@@ -119,6 +119,8 @@ def _block_time(world: World) -> int:
         aimed_ns = _aimed_time(world)
         if aimed_ns >= earliest_ns:
             return aimed_ns
+    if world.chance(0.004):  # nothing of before can be corrected after that
+        return earliest_ns + CORRECTION_WINDOW_NS - rng.randrange(2) * SECOND_NS
     jump_ns = world.pick(
         (
             0,
@@ -148,5 +150,8 @@ def _aimed_time(world: World) -> int:
     lifetime_ns = genesis.max_lifetime_ns + MAX_ID_AHEAD_NS
     edges += [row.block_timestamp_ns + lifetime_ns for row in state.live_ids][:3]
     edges += [row.timestamp_ns + genesis.reference_window_ns for row in state.references][:3]
+    edges += [row.deadline_ns for row in state.disputes if not row.answered_at_ns]
+    corrections = (*state.corrections, *state.disputes)
+    edges += [row.cited_at_ns + CORRECTION_WINDOW_NS for row in corrections][:3]
     near = [edge for edge in edges if edge < state.min_timestamp_ns + 100 * SECOND_NS]
     return world.pick(near) + offset if near else 0

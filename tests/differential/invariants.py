@@ -23,6 +23,7 @@ class Invariants:
         self._check_accounts(state)
         self._check_holds(state)
         self._check_channels(state)
+        self._check_corrections(state)
         self._check_pending(state)
 
     def _check_accounts(self, state: State) -> None:
@@ -65,6 +66,13 @@ class Invariants:
             else:
                 before = self._closed.setdefault(row.channel, row)
                 _require(before == row, f"{name} changed after its close")
+
+    def _check_corrections(self, state: State) -> None:
+        for row in state.corrections:
+            _require(0 < row.corrected <= row.amount, f"{row.cited}: {row.corrected} given back")
+        for asked in state.disputes:
+            amounts = (asked.accepted, asked.disputed, asked.amount)
+            _require(list(amounts) == sorted(amounts), f"{asked.cited}: {amounts}")
 
     def _check_pending(self, state: State) -> None:
         debits: Counter[bytes] = Counter()

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from tests.differential import raw
 
+from tallystick_ledger.citations import Citation, Postings
 from tallystick_ledger.genesis import Caps, Genesis, GenesisNode
 from tallystick_ledger.ids import (
     EnvelopeId,
@@ -71,6 +72,7 @@ class World:
         fresh_accounts: (id, unit) made by records of the block being written, perhaps refused.
         fresh_holds: Ids of holds, likewise.
         fresh_channels: (id, payee account, key), likewise.
+        postings: What all records have moved: whoever applies the blocks adds to it.
         signing_keys: All that were ever made, by public key: vouchers need real signatures.
     """
 
@@ -81,11 +83,13 @@ class World:
     fresh_accounts: list[tuple[bytes, bytes]] = field(default_factory=list)
     fresh_holds: list[bytes] = field(default_factory=list)
     fresh_channels: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)
+    postings: Postings = field(default_factory=Postings)
     signing_keys: dict[bytes, SigningKey] = field(default_factory=dict)
     accounts: list[AccountRow] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
     holds: list[HoldRow] = field(default_factory=list)
     channels: list[ChannelRow] = field(default_factory=list)
+    moved: list[Citation] = field(default_factory=list)
     by_owner: dict[bytes, list[AccountRow]] = field(default_factory=dict)
     rich: set[bytes] = field(default_factory=set)
 
@@ -99,6 +103,7 @@ class World:
         self.keys = list(self.state.keys)
         self.holds = list(self.state.holds)
         self.channels = list(self.state.channels)
+        self.moved = list(self.postings)
         self.by_owner = {}
         for row in self.accounts:
             self.by_owner.setdefault(row.owner, []).append(row)

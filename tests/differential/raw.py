@@ -36,6 +36,9 @@ CHANNEL: Final = 0x0501
 TOP_UP: Final = 0x0502
 VOUCHER: Final = 0x0503
 CHANNEL_CLOSE: Final = 0x0504
+REFUND: Final = 0x0901
+DISPUTE: Final = 0x0902
+DISPUTE_ANSWER: Final = 0x0903
 TICK: Final = 0x0A01
 CONT: Final = 0xFFFF
 
@@ -197,6 +200,34 @@ def voucher(channel_id: bytes, cumulative: int, commitment: bytes, signature: by
 
 def channel_close(channel_id: bytes) -> bytes:
     return head(CHANNEL_CLOSE, 0, {8: channel_id})
+
+
+def refund(
+    cited: int,
+    amount: int,
+    reference: int = 0,
+    *,
+    flags: int = 0,
+    reason: int = 2,
+    occurred_at_ns: int = 0,
+) -> bytes:
+    parts = {
+        6: u16(reason),
+        8: u64(cited),
+        24: u128(amount),
+        56: u128(reference),
+        72: u64(occurred_at_ns),
+    }
+    return head(REFUND, flags, parts)
+
+
+def dispute(cited: int, amount: int, deadline_ns: int, *, reason: int = 3) -> bytes:
+    parts = {6: u16(reason), 8: u64(cited), 24: u128(amount), 72: u64(deadline_ns)}
+    return head(DISPUTE, 0, parts)
+
+
+def dispute_answer(cited: int, amount: int = 0) -> bytes:
+    return head(DISPUTE_ANSWER, 0, {8: u64(cited), 24: u128(amount)})
 
 
 def tick() -> bytes:

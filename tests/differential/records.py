@@ -30,6 +30,13 @@ from tests.differential.records_channels import (
     top_up,
     voucher,
 )
+from tests.differential.records_corrections import (
+    dispute,
+    dispute_answer,
+    has_dispute,
+    has_posting,
+    refund,
+)
 
 from tallystick_ledger.records import Scope
 from tallystick_ledger.state_rows import AccountFlags, AccountRow, KeyStatus
@@ -321,6 +328,9 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[top_up] * 3,
         *[voucher] * 8,
         *[channel_close] * 2,
+        *[refund] * 5,
+        *[dispute] * 4,
+        *[dispute_answer] * 4,
     ),
     Scope.SPEND: (
         *[transfer] * 8,
@@ -329,9 +339,18 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[channel] * 3,
         *[top_up] * 3,
         channel_close,
+        *[dispute] * 2,
         key,
     ),
-    Scope.METER: (*[capture] * 10, *[release] * 4, *[voucher] * 8, channel_close, key),
+    Scope.METER: (
+        *[capture] * 10,
+        *[release] * 4,
+        *[voucher] * 8,
+        channel_close,
+        *[refund] * 3,
+        *[dispute_answer] * 2,
+        key,
+    ),
     Scope.NODE: (tick,),
     Scope.OPERATE: (*[principal] * 2, *[unit] * 2, key),
     Scope.READ: (key, transfer),
@@ -351,6 +370,9 @@ ALL_WRITERS: Final = (
     top_up,
     voucher,
     channel_close,
+    refund,
+    dispute,
+    dispute_answer,
     principal,
     key,
     name,
@@ -385,7 +407,9 @@ def _empty_account(draft: Draft) -> AccountRow | None:
     return world.pick(empty) if empty else None
 
 
-def _is_possible(draft: Draft, writer: Writer) -> bool:  # noqa: PLR0911 - one a kind
+def _is_possible(  # noqa: C901, PLR0911 - one a kind
+    draft: Draft, writer: Writer
+) -> bool:
     """Whether the signer has what the kind works on."""
     world = draft.world
     own = world.by_owner.get(draft.signer.principal, [])
@@ -402,6 +426,12 @@ def _is_possible(draft: Draft, writer: Writer) -> bool:  # noqa: PLR0911 - one a
         return has_channel_as_payee(draft)
     if writer is channel_close:
         return has_channel_as_payee(draft) or has_channel_as_payer(draft)
+    if writer is refund:
+        return has_posting(draft, of_payer=False)
+    if writer is dispute:
+        return has_posting(draft, of_payer=True)
+    if writer is dispute_answer:
+        return has_dispute(draft)
     if writer is channel and not has_channel_key(draft):
         return False
     if writer in (transfer, reserve, channel):

@@ -14,12 +14,12 @@ from tests.differential.test_order import KINDS
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.results import Effect
-from tallystick_ledger.spec import channels, metering, money, registry, system, units
+from tallystick_ledger.spec import channels, corrections, metering, money, registry, system, units
 
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "semantics.md").read_text("utf-8")
 ROW: Final = re.compile(r"^\|(.*)\|$", re.MULTILINE)
 RECORD: Final = re.compile(
-    r"(?P<kind>[A-Z_]+)(?: (?P<made>[HC]\d))?(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
+    r"(?P<kind>[A-Z_]+)(?: (?P<made>[HC]\d))?(?: #(?P<cited>\d+))?(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
     r"(?: until (?P<until>\d+) s)?(?: reference (?P<reference>\d+))?(?P<flags>(?: [A-Z]+)*)"
     r"(?P<forged> forged)?"
 )
@@ -90,6 +90,7 @@ class Stage:
         self.made: dict[str, bytes] = {}  # holds and channels
         self.channel_key = self.book.channel_key(self.book.alice)
         self.sent: dict[int, raw.Envelope] = {}
+        self.cited: dict[int, int] = {}  # sequence number of an envelope's first record
 
     def record(self, line: Line, own_id: bytes) -> bytes:
         match = RECORD.fullmatch(line.record)
@@ -101,6 +102,8 @@ class Stage:
         until_ns = self.start_ns + int(match["until"]) * SECOND_NS if match["until"] else 0
         if match["kind"] == "TICK":
             return raw.tick()
+        if match["cited"]:
+            return self.correction(match, self.cited[int(match["cited"])], amount, until_ns)
         if not match["other"]:
             return self.about(self.made[match["made"]], match, amount, until_ns)
         accounts = (signer.account, self.people[match["other"]].account)
@@ -113,6 +116,19 @@ class Stage:
             return raw.channel(*accounts, amount, self.channel_key.public_key, CHALLENGE_NS)
         assert match["kind"] == "RESERVE"
         return raw.reserve(*accounts, amount, until_ns, reference, flags=flags)
+
+    def correction(
+        self, match: re.Match[str], cited: int, amount: int, until_ns: int
+    ) -> bytes:
+        """A record that cites the first one of an earlier envelope."""
+        match match["kind"]:
+            case "REFUND":
+                return raw.refund(cited, amount)
+            case "DISPUTE":
+                return raw.dispute(cited, amount, until_ns)
+            case kind:
+                assert kind == "DISPUTE_ANSWER"
+                return raw.dispute_answer(cited, amount)
 
     def about(self, made: bytes, match: re.Match[str], amount: int, until_ns: int) -> bytes:
         """A record about a hold or channel that is there."""
@@ -145,6 +161,7 @@ class Stage:
             envelope = self.sent[step.same_as]
             assert list(envelope.records) == records
         self.sent[step.number] = envelope
+        self.cited[step.number] = book.next_sequence
         receipt = book.apply(envelope)[0]
         assert receipt.codes == [line.code for line in step.lines], step.number
         for index, line in enumerate(step.lines):
@@ -172,7 +189,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 9
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
@@ -195,6 +212,9 @@ RULES: Final = {
     "TOP_UP": channels.top_up,
     "VOUCHER": channels.voucher,
     "CHANNEL_CLOSE": channels.channel_close,
+    "REFUND": corrections.refund,
+    "DISPUTE": corrections.dispute,
+    "DISPUTE_ANSWER": corrections.dispute_answer,
     "TICK": system.tick,
 }
 # Checked, and tested elsewhere or out of reach: see test_idempotency.py and semantics.md.
@@ -210,6 +230,8 @@ WITHOUT_CASE: Final = {
     ("TOP_UP", Code.AMOUNT_OVERFLOW),
     ("ISSUE", Code.ISSUANCE_ACCOUNT),
     ("BURN", Code.ISSUANCE_ACCOUNT),
+    ("REFUND", Code.CITATIONS_FULL),  # test_corrections.py
+    ("DISPUTE", Code.CITATIONS_FULL),
 }
 CODE_NAMES: Final = {code.name for code in Code}
 

@@ -140,6 +140,7 @@ def test_kinds() -> None:
         (kinds.NameKind, "| NAME | 1 | 6: u16 name kind ("),
         (kinds.AccountOperation, "| ACCOUNT | 1 | 6: u16 operation ("),
         (kinds.CaptureSource, "| CAPTURE | 4 | 6: u16 source ("),
+        (kinds.CorrectionReason, "| REFUND | 9 | 6: u16 reason ("),
     ],
 )
 def test_enumerations(enumeration: type[IntEnum], text: str) -> None:
@@ -219,6 +220,23 @@ SAMPLES: Final[dict[str, records.Record]] = {
         ids.Signature(b"\x04" * 64),
     ),
     "CHANNEL_CLOSE": records.ChannelClose(ids.ChannelId(b"\x01" * 16)),
+    "REFUND": records.Refund(
+        ids.SequenceNumber(int.from_bytes(b"\x01" * 8, "little")),
+        int.from_bytes(b"\x02" * 16, "little"),
+        records.CorrectionReason.GOODWILL,
+        int.from_bytes(b"\x03" * 16, "little"),
+        occurred_at_ns=ids.TimestampNs(int.from_bytes(b"\x04" * 8, "little")),
+    ),
+    "DISPUTE": records.Dispute(
+        ids.SequenceNumber(int.from_bytes(b"\x01" * 8, "little")),
+        int.from_bytes(b"\x02" * 16, "little"),
+        records.CorrectionReason.PRICE,
+        ids.TimestampNs(int.from_bytes(b"\x03" * 8, "little")),
+    ),
+    "DISPUTE_ANSWER": records.DisputeAnswer(
+        ids.SequenceNumber(int.from_bytes(b"\x01" * 8, "little")),
+        int.from_bytes(b"\x02" * 16, "little"),
+    ),
     "UNIT": records.Unit("ABCDEFGHIJKLMNOP", 9, ids.PrincipalId(b"\x01" * 16)),
     "ACCOUNT": records.Account(records.AccountOperation.CLOSE, account=ids.AccountId(b"\x01" * 16)),
     "PRINCIPAL": records.Principal(
@@ -264,6 +282,12 @@ def _record_bytes(kind: str) -> bytes:
         ("TOP_UP", ["channel", "amount"]),
         ("VOUCHER", ["channel", "cumulative amount", "commitment", "signature"]),
         ("CHANNEL_CLOSE", ["channel"]),
+        (
+            "REFUND",
+            ["reason", "cited sequence number", "amount", "reference", "`occurred_at_ns`"],
+        ),
+        ("DISPUTE", ["reason", "cited sequence number", "amount", "`deadline_ns`"]),
+        ("DISPUTE_ANSWER", ["cited sequence number", "amount"]),
         ("UNIT", ["exponent", "issuer", "symbol"]),
         ("ACCOUNT", ["operation", "account"]),
         ("PRINCIPAL", ["type", "key", "proof", "principal id"]),

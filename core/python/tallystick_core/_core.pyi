@@ -20,6 +20,7 @@ from tallystick_core._kernel import Kernel as Kernel
 from tallystick_core._kernel import KernelBroken as KernelBroken
 from tallystick_core._kernel import KernelStatus as KernelStatus
 from tallystick_core._kernel import checkpoint_info as checkpoint_info
+from tallystick_core._kernel import cited_sequences as cited_sequences
 from tallystick_core._tree import tree_inclusion_path as tree_inclusion_path
 from tallystick_core._tree import tree_root as tree_root
 from tallystick_core._tree import tree_verify_inclusion as tree_verify_inclusion

@@ -65,7 +65,7 @@ class Kernel:
             applied_index: Index of the log entry that was applied last; kept for the caller.
         """
 
-    def apply(self, block: bytes, threads: int = 1) -> Applied:
+    def apply(self, block: bytes, threads: int = 1, citations: bytes | None = None) -> Applied:
         """Applies a block whose bytes `check_block` has accepted.
 
         The signatures of its vouchers are verified first, in one batch. What becomes of the block
@@ -74,6 +74,9 @@ class Kernel:
         Args:
             block: The bytes.
             threads: How many verify vouchers.
+            citations: 64 bytes for each of `cited_sequences(block)`: what these records moved
+                (docs/format.md section 8). Citations that are missing, or not those of the block,
+                are a panic.
 
         Raises:
             BlockError: Header, shape, sequence number or timestamp do not fit. Nothing changed.
@@ -115,6 +118,21 @@ class Kernel:
 
     def channels(self, ids: bytes) -> bytes:
         """As `accounts`: 160 bytes for each id, rows of table 10."""
+
+    def correction(self, sequence: int) -> bytes | None:
+        """80 bytes: the row of table 15 of a corrected record."""
+
+    def disputes(self, principal: bytes, after: int, limit: int) -> bytes:
+        """Rows of table 16 of which a principal is the payer or the payee.
+
+        Args:
+            principal: 16 bytes.
+            after: Only of records behind this sequence number.
+            limit: At most so many rows.
+
+        Returns:
+            128 bytes each, ascending by the disputed record.
+        """
 
     def key(self, public_key: bytes) -> bytes | None:
         """80 bytes: the key's row of table 3.
@@ -270,4 +288,12 @@ def checkpoint_info(checkpoint: bytes) -> CheckpointInfo:
 
     Raises:
         CheckpointError: Torn, damaged or no checkpoint.
+    """
+
+def cited_sequences(block: bytes) -> bytes:
+    """Which earlier records have to be looked up before a block is applied.
+
+    Returns:
+        u64 sequence numbers, ascending: the first 256 different ones before the block that its
+        REFUND and DISPUTE records name. Empty for bytes that are no block.
     """

@@ -74,6 +74,7 @@ codes! {
     KeyNotFound = 95, "KEY_NOT_FOUND";
     AccountNotFound = 96, "ACCOUNT_NOT_FOUND";
     ChannelNotFound = 98, "CHANNEL_NOT_FOUND";
+    CitedNotFound = 99, "CITED_NOT_FOUND";
     KeyExists = 100, "KEY_EXISTS";
     NameExists = 101, "NAME_EXISTS";
     UnitExists = 102, "UNIT_EXISTS";
@@ -100,6 +101,14 @@ codes! {
     FundsHeld = 151, "FUNDS_HELD";
     AmountOverflow = 152, "AMOUNT_OVERFLOW";
     CreditInUse = 153, "CREDIT_IN_USE";
+    CorrectionExceeds = 160, "CORRECTION_EXCEEDS";
+    CorrectionTooLate = 161, "CORRECTION_TOO_LATE";
+    DisputeNotFound = 162, "DISPUTE_NOT_FOUND";
+    DisputeOpen = 163, "DISPUTE_OPEN";
+    DisputeAnswered = 164, "DISPUTE_ANSWERED";
+    DisputeLapsed = 165, "DISPUTE_LAPSED";
+    AnswerExceeds = 166, "ANSWER_EXCEEDS";
+    CitationsFull = 167, "CITATIONS_FULL";
 }
 
 impl Code {

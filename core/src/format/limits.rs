@@ -30,6 +30,12 @@ pub const LEAF_BYTES: usize = 344;
 pub const RESULT_BYTES: usize = 16;
 /// An effect.
 pub const EFFECT_BYTES: usize = 128;
+/// What an earlier record moved, for a block that cites it.
+pub const CITATION_BYTES: usize = 64;
+/// Records that are looked up for one block.
+pub const MAX_CITED: usize = 256;
+/// How long a record can be corrected: 90 days.
+pub const CORRECTION_WINDOW_NS: u64 = 90 * 86_400 * SECOND_NS;
 /// How far an envelope id's time of making may lie ahead of log time.
 pub const ID_FUTURE_TOLERANCE_NS: u64 = 5_000_000_000;
 

@@ -40,6 +40,12 @@ pub mod kind {
     pub const VOUCHER: u16 = 0x0503;
     /// Closes a channel.
     pub const CHANNEL_CLOSE: u16 = 0x0504;
+    /// Gives back a part of what a record paid.
+    pub const REFUND: u16 = 0x0901;
+    /// Asks for a part of what a record paid.
+    pub const DISPUTE: u16 = 0x0902;
+    /// Answers a dispute.
+    pub const DISPUTE_ANSWER: u16 = 0x0903;
     /// Moves log time.
     pub const TICK: u16 = 0x0A01;
     /// Continues the head before it.

@@ -1,5 +1,6 @@
 //! One block (semantics.md section 1): refuse it whole, or apply it whole.
 
+use super::citation::Citations;
 use super::effect::Effects;
 use super::envelope::{Placed, Results, Run, Verdict};
 use super::leaf::{leaf_hash, LeafFields};
@@ -52,6 +53,12 @@ pub struct Applied {
     pub plain: bool,
 }
 
+/// What a block comes with, beside its bytes.
+struct Given<'a> {
+    vouchers: &'a CheckedVouchers,
+    citations: &'a Citations,
+}
+
 impl Kernel {
     /// Applies a block whose bytes were checked before it was appended.
     ///
@@ -60,26 +67,48 @@ impl Kernel {
     /// then unchanged.
     ///
     /// # Panics
-    /// When an invariant of semantics.md section 4 is broken: the state is then of no more use.
+    /// When an invariant of semantics.md section 4 is broken, or the block cites earlier records:
+    /// the state is then of no more use.
     pub fn apply(&mut self, block: &[u8]) -> Result<Applied, BlockError> {
-        let vouchers = self.collect_vouchers(block).verify(1);
-        self.apply_checked(block, &vouchers)
+        self.apply_citing(block, &[])
     }
 
-    /// As `apply`, with the vouchers of the block that were verified already; it verifies others
+    /// As `apply`, for a block that may cite earlier records: `citations` has what these moved
+    /// (`citation.rs`).
+    ///
+    /// # Errors
+    /// As `apply`.
+    ///
+    /// # Panics
+    /// When an invariant is broken, or the citations are not those of the block.
+    pub fn apply_citing(
+        &mut self,
+        block: &[u8],
+        citations: &[u8],
+    ) -> Result<Applied, BlockError> {
+        let vouchers = self.collect_vouchers(block).verify(1);
+        self.apply_checked(block, &vouchers, citations)
+    }
+
+    /// As `apply_citing`, with the vouchers of the block that were verified already; it verifies others
     /// itself, so what it does is the same whichever these are.
     ///
     /// # Errors
     /// As `apply`.
     ///
     /// # Panics
-    /// As `apply`.
+    /// As `apply_citing`.
     pub fn apply_checked(
         &mut self,
         block: &[u8],
         vouchers: &CheckedVouchers,
+        citations: &[u8],
     ) -> Result<Applied, BlockError> {
         let view = self.check(block)?;
+        let given = Given {
+            vouchers,
+            citations: &Citations::of(&self.state, view, citations),
+        };
         let header = view.header();
         let (timestamp_ns, first_sequence) = (header.timestamp_ns(), header.first_sequence());
         self.state.prune(&self.genesis, timestamp_ns);
@@ -95,7 +124,7 @@ impl Kernel {
                 view,
                 &envelope,
                 &mut results,
-                (&mut effects, vouchers),
+                (&mut effects, &given),
                 &mut sweep_budget,
                 &mut plain,
             );
@@ -146,7 +175,7 @@ impl Kernel {
         block: BlockView<'_>,
         envelope: &BlockEnvelope<'_>,
         all_results: &mut [u8],
-        (effects, vouchers): (&mut Effects, &CheckedVouchers),
+        (effects, given): (&mut Effects, &Given<'_>),
         sweep_budget: &mut u32,
         plain: &mut bool,
     ) -> EnvelopeOutcome {
@@ -168,7 +197,8 @@ impl Kernel {
             genesis: &self.genesis,
             state: &mut self.state,
             effects,
-            vouchers,
+            vouchers: given.vouchers,
+            citations: given.citations,
             sweep_budget: *sweep_budget,
         };
         let verdict = run.envelope(&placed, &mut results);

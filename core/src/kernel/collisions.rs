@@ -1,5 +1,6 @@
 //! Tests of what no client can bring about: derived ids that are taken already.
 
+use super::citation::Citations;
 use super::effect::Effects;
 use super::input::{execute, Input, Outcome};
 use super::rows::{scope, Channel, ChannelStatus, Hold, HoldStatus, Key, Name};
@@ -81,6 +82,7 @@ fn run(scope: u16, record: [u8; 128], plant: impl Fn(&mut State, [u8; 16], Slot)
             principal,
             envelope_id: [4; 16],
             vouchers: &CheckedVouchers::default(),
+            citations: &Citations::default(),
         };
         let id = input.derived_id(&state);
         if record[0..2] == kind::PRINCIPAL.to_le_bytes() {

@@ -4,10 +4,11 @@
 //! tables is resolved, order and lengths must be exactly those that `encode.rs` writes. What is
 //! derived (counters, orders, indexes) is built anew. Nothing here panics on any bytes.
 
+use super::citation::Citation;
 use super::encode::{table, ROW_BYTES, ROW_PREFIX_BYTES};
 use super::rows::{
-    account_flag, scope, Account, Channel, ChannelStatus, Hold, HoldStatus, Key, LiveId, Name,
-    Reference, Unit,
+    account_flag, scope, Account, Channel, ChannelStatus, Correction, Dispute, DisputeStatus, Hold,
+    HoldStatus, Key, LiveId, Name, Reference, Unit,
 };
 use super::state::State;
 use super::table::Slot;
@@ -67,10 +68,10 @@ fn split_row<'a>(rows: &mut &'a [u8]) -> Result<(u16, &'a [u8]), RowError> {
     let cut_off = || RowError("a row is cut off".to_owned());
     let prefix = rows.get(..ROW_PREFIX_BYTES).ok_or_else(cut_off)?;
     let (number, length) = (u16_at(prefix, 0), u32_at(prefix, 4) as usize);
-    let known = number != 0 && usize::from(number) < ROW_BYTES.len();
-    require(known, "no such table")?;
+    let expected = ROW_BYTES.get(usize::from(number)).copied().unwrap_or(0);
+    require(expected != 0, "no such table")?;
     require(
-        u16_at(prefix, 2) == 0 && length == ROW_BYTES[usize::from(number)],
+        u16_at(prefix, 2) == 0 && length == expected,
         "a row has the wrong length",
     )?;
     let content = rows
@@ -85,7 +86,7 @@ fn key_of(number: u16, content: &[u8]) -> Vec<u8> {
     match number {
         table::LEDGER => Vec::new(),
         table::KEY => content[..32].to_vec(),
-        table::LIVE_ID | table::REFERENCE => u64_at(content, 0).to_be_bytes().to_vec(),
+        table::LIVE_ID | table::REFERENCE | table::CORRECTION | table::DISPUTE => u64_at(content, 0).to_be_bytes().to_vec(),
         _ => content[..16].to_vec(),
     }
 }
@@ -103,6 +104,8 @@ impl State {
             table::LIVE_ID => self.decode_live_id(row),
             table::REFERENCE => self.decode_reference(row),
             table::CHANNEL => self.decode_channel(row),
+            table::CORRECTION => self.decode_correction(row),
+            table::DISPUTE => self.decode_dispute(row),
             _ => Err(RowError("no such table".to_owned())),
         }
     }
@@ -279,7 +282,7 @@ impl State {
         let (a, b) = (self.accounts.get(payer), self.accounts.get(payee));
         require(
             payer != payee && a.unit == b.unit && (a.flags | b.flags) & account_flag::ISSUANCE == 0,
-            "a hold or channel between accounts that no rule lets have one",
+            "a hold, channel or correction between accounts that no rule lets have one",
         )
     }
 
@@ -347,6 +350,47 @@ impl State {
             "a reference stands twice",
         )?;
         self.insert_reference(reference);
+        Ok(())
+    }
+
+    /// What both tables say of the record that they are about.
+    fn cited_of(&self, row: &[u8]) -> Result<Citation, RowError> {
+        let cited = Citation {
+            sequence: u64_at(row, 0),
+            timestamp_ns: u64_at(row, 8),
+            payer: self.account_at(row, 16)?,
+            payee: self.account_at(row, 32)?,
+            amount: u128_at(row, 48),
+        };
+        require(cited.sequence > 0, "a correction of no record")?;
+        self.require_pinnable(cited.payer, cited.payee)?;
+        Ok(cited)
+    }
+
+    fn decode_correction(&mut self, row: &[u8]) -> Decoded {
+        let cited = self.cited_of(row)?;
+        let corrected = u128_at(row, 64);
+        require(corrected > 0, "a correction of nothing")?;
+        self.enter_correction(Correction { cited, corrected });
+        Ok(())
+    }
+
+    fn decode_dispute(&mut self, row: &[u8]) -> Decoded {
+        let status = DisputeStatus::from_number(u16_at(row, 122))
+            .ok_or_else(|| RowError("unknown status of a dispute".to_owned()))?;
+        let dispute = Dispute {
+            cited: self.cited_of(row)?,
+            disputed: u128_at(row, 64),
+            accepted: u128_at(row, 80),
+            deadline_ns: u64_at(row, 96),
+            opened_at_ns: u64_at(row, 104),
+            answered_at_ns: u64_at(row, 112),
+            reason: u16_at(row, 120),
+            status,
+        };
+        require_zero(row, 124, 128)?;
+        require((1..=6).contains(&dispute.reason), "unknown reason")?;
+        self.enter_dispute(dispute);
         Ok(())
     }
 

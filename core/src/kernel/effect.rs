@@ -13,6 +13,8 @@ pub enum Cause {
     Expiry = 3,
     Voucher = 4,
     ChannelClose = 5,
+    Refund = 7,
+    Dispute = 8,
 }
 
 /// The effects of a block, in order, 128 bytes each.

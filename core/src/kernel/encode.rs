@@ -5,8 +5,8 @@
 use sha2::{Digest, Sha256};
 
 use super::rows::{
-    Account, Channel, ChannelStatus, Hold, HoldStatus, Key, LiveId, Name, Principal, Reference,
-    Unit,
+    Account, Channel, ChannelStatus, Correction, Dispute, DisputeStatus, Hold, HoldStatus, Key,
+    LiveId, Name, Principal, Reference, Unit,
 };
 use super::state::State;
 use crate::format::limits::STATE_PREFIX;
@@ -24,16 +24,22 @@ pub mod table {
     pub const LIVE_ID: u16 = 8;
     pub const REFERENCE: u16 = 9;
     pub const CHANNEL: u16 = 10;
+    pub const CORRECTION: u16 = 15;
+    pub const DISPUTE: u16 = 16;
 }
 
-/// Bytes of a row's content, by table number; index 0 is no table.
-pub const ROW_BYTES: [usize; 11] = [0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160];
+/// Bytes of a row's content, by table number; where that is 0 there is no table.
+pub const ROW_BYTES: [usize; 17] = [
+    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 0, 0, 0, 0, 80, 128,
+];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
 pub const ROW_PREFIX_BYTES: usize = 8;
 
 pub const ACCOUNT_ROW_BYTES: usize = ROW_BYTES[table::ACCOUNT as usize];
 pub const HOLD_ROW_BYTES: usize = ROW_BYTES[table::HOLD as usize];
 pub const CHANNEL_ROW_BYTES: usize = ROW_BYTES[table::CHANNEL as usize];
+pub const CORRECTION_ROW_BYTES: usize = ROW_BYTES[table::CORRECTION as usize];
+pub const DISPUTE_ROW_BYTES: usize = ROW_BYTES[table::DISPUTE as usize];
 
 /// The content of one row, field by field; what is not written stays zero.
 pub struct RowWriter<const N: usize> {
@@ -203,6 +209,35 @@ impl State {
             .done()
     }
 
+    pub fn correction_row(&self, row: &Correction) -> [u8; CORRECTION_ROW_BYTES] {
+        RowWriter::new()
+            .u64(row.cited.sequence)
+            .u64(row.cited.timestamp_ns)
+            .put(&self.accounts.get(row.cited.payer).id)
+            .put(&self.accounts.get(row.cited.payee).id)
+            .u128(row.cited.amount)
+            .u128(row.corrected)
+            .done()
+    }
+
+    pub fn dispute_row(&self, row: &Dispute) -> [u8; DISPUTE_ROW_BYTES] {
+        RowWriter::new()
+            .u64(row.cited.sequence)
+            .u64(row.cited.timestamp_ns)
+            .put(&self.accounts.get(row.cited.payer).id)
+            .put(&self.accounts.get(row.cited.payee).id)
+            .u128(row.cited.amount)
+            .u128(row.disputed)
+            .u128(row.accepted)
+            .u64(row.deadline_ns)
+            .u64(row.opened_at_ns)
+            .u64(row.answered_at_ns)
+            .u16(row.reason)
+            .u16(row.status as u16)
+            .skip(4)
+            .done()
+    }
+
     /// Hands the bytes of all rows to `sink`, in the order of section 10.
     pub fn write_rows(&self, sink: &mut impl FnMut(&[u8])) {
         write_row(sink, table::LEDGER, &self.ledger_row());
@@ -233,6 +268,12 @@ impl State {
         for row in self.channels.sorted() {
             write_row(sink, table::CHANNEL, &self.channel_row(row));
         }
+        for row in self.corrections.values() {
+            write_row(sink, table::CORRECTION, &self.correction_row(row));
+        }
+        for row in self.disputes.values() {
+            write_row(sink, table::DISPUTE, &self.dispute_row(row));
+        }
     }
 
     /// Bytes that `write_rows` hands out in all.
@@ -249,6 +290,12 @@ impl State {
             self.live_ids.len(),
             self.references.len(),
             self.channels.len(),
+            0,
+            0,
+            0,
+            0,
+            self.corrections.len(),
+            self.disputes.len(),
         ];
         let sizes = ROW_BYTES.iter().zip(counts);
         sizes
@@ -278,6 +325,14 @@ fn write_row<const N: usize>(sink: &mut impl FnMut(&[u8]), table: u16, content: 
 impl HoldStatus {
     pub fn from_number(number: u16) -> Option<Self> {
         [Self::Open, Self::Captured, Self::Released, Self::Expired]
+            .into_iter()
+            .find(|&status| status as u16 == number)
+    }
+}
+
+impl DisputeStatus {
+    pub fn from_number(number: u16) -> Option<Self> {
+        [Self::Open, Self::Accepted, Self::Rejected]
             .into_iter()
             .find(|&status| status as u16 == number)
     }

@@ -2,6 +2,7 @@
 //! its own or all or none.
 
 use super::ahead::ReadAhead;
+use super::citation::Citations;
 use super::effect::Effects;
 use super::input::{execute, Input, Outcome};
 use super::leaf::result_bytes;
@@ -50,6 +51,7 @@ pub struct Run<'a> {
     pub state: &'a mut State,
     pub effects: &'a mut Effects,
     pub vouchers: &'a CheckedVouchers,
+    pub citations: &'a Citations,
     /// Holds and channels that may still be swept in this block.
     pub sweep_budget: u32,
 }
@@ -111,7 +113,7 @@ impl Run<'_> {
                 Code::IdConflict
             };
             results.refuse_all(placed.view, verdict.code);
-            touched::refused_all(self.state, placed, principal, verdict.code);
+            touched::refused_all(self.state, placed, principal, self.citations, verdict.code);
             return verdict;
         }
         self.state.insert_live_id(LiveId {
@@ -126,7 +128,7 @@ impl Run<'_> {
         if header.valid_until_ns() < placed.block_timestamp_ns {
             verdict.code = Code::Expired;
             results.refuse_all(placed.view, verdict.code);
-            touched::refused_all(self.state, placed, principal, verdict.code);
+            touched::refused_all(self.state, placed, principal, self.citations, verdict.code);
             return verdict;
         }
         verdict.code = Code::Ok;
@@ -154,7 +156,7 @@ impl Run<'_> {
         results: &mut Results<'_>,
     ) {
         let mut ahead = ReadAhead::new(self.state, placed.view);
-        for input in inputs(self.genesis, self.vouchers, placed, signer) {
+        for input in inputs(self.genesis, (self.vouchers, self.citations), placed, signer) {
             ahead.reach(self.state, input.index);
             if input.index > 0 {
                 self.sweep(input.t, input.index);
@@ -184,7 +186,7 @@ impl Run<'_> {
         let (effects_before, gathered_before) = (self.effects.count(), self.state.gather.len());
         self.state.journal.begin();
         let mut ahead = ReadAhead::new(self.state, placed.view);
-        let failure = inputs(self.genesis, self.vouchers, placed, signer).find_map(|input| {
+        let failure = inputs(self.genesis, (self.vouchers, self.citations), placed, signer).find_map(|input| {
             ahead.reach(self.state, input.index);
             let gathered = self.state.gather.len();
             let outcome = self.execute(&input);
@@ -198,7 +200,7 @@ impl Run<'_> {
         self.state.roll_back();
         self.effects.truncate(effects_before);
         self.state.gather.truncate(gathered_before);
-        touched::refused_all(self.state, placed, signer.1, code);
+        touched::refused_all(self.state, placed, signer.1, self.citations, code);
         for (index, _, _) in Heads::new(placed.view) {
             if index == failed {
                 results.refuse(index, code, 0);
@@ -213,7 +215,7 @@ impl Run<'_> {
 #[inline]
 fn inputs<'a>(
     genesis: &'a Genesis,
-    vouchers: &'a CheckedVouchers,
+    (vouchers, citations): (&'a CheckedVouchers, &'a Citations),
     placed: &Placed<'a>,
     (key, principal): (Slot, Slot),
 ) -> impl Iterator<Item = Input<'a>> {
@@ -232,5 +234,6 @@ fn inputs<'a>(
         principal,
         envelope_id: header.envelope_id(),
         vouchers,
+        citations,
     })
 }

@@ -3,6 +3,7 @@
 //! A rule reads: shape, key and scope, reference, existence and ownership, state, caps, funds,
 //! overflow; then the change. Each check is a `?`; the first that fails is the result.
 
+use super::citation::Citations;
 use super::effect::Effects;
 use super::rows::{account_flag, scope, Account, Reference};
 use super::state::{sum, State};
@@ -14,7 +15,7 @@ use crate::format::{object_id, Code, Genesis, Id16, Key32, RecordView};
 /// What a rule answers: done, or the code of the check that failed.
 pub type Outcome = Result<(), Code>;
 
-/// UNIQUE of ISSUE, BURN, TRANSFER, RESERVE and CHANNEL.
+/// UNIQUE of ISSUE, BURN, TRANSFER, RESERVE, CHANNEL and REFUND.
 pub const FLAG_UNIQUE: u16 = 1;
 /// FINAL of CAPTURE.
 pub const FLAG_FINAL: u16 = 2;
@@ -38,6 +39,8 @@ pub struct Input<'a> {
     pub envelope_id: Id16,
     /// Those of its block.
     pub vouchers: &'a CheckedVouchers,
+    /// Those of its block.
+    pub citations: &'a Citations,
 }
 
 /// A set of scopes.
@@ -259,6 +262,9 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::ISSUE => super::unit::issue(state, input),
         kind::BURN => super::unit::burn(state, input),
         kind::CREDIT_LIMIT => super::unit::credit_limit(state, input),
+        kind::REFUND => super::correction::refund(state, effects, input),
+        kind::DISPUTE => super::correction::dispute(state, input),
+        kind::DISPUTE_ANSWER => super::correction::dispute_answer(state, effects, input),
         kind::UNIT => super::unit::unit(state, input),
         kind::ACCOUNT => super::registry::account(state, input),
         kind::NAME => super::registry::name(state, input),

@@ -1,7 +1,10 @@
 //! What must hold after every record (semantics.md section 4), over the whole state; and that what
 //! is derived is what the rows say. For tests, auditors and restored checkpoints: it reads all.
 
-use super::rows::{account_flag, Account, ChannelStatus, HoldStatus, Principal};
+use std::collections::BTreeSet;
+
+use super::citation::Citation;
+use super::rows::{account_flag, Account, ChannelStatus, DisputeStatus, HoldStatus, Principal};
 use super::schedule::{Schedule, NEVER};
 use super::state::State;
 use super::table::{Row, Slot, Table};
@@ -34,6 +37,7 @@ impl State {
         self.verify_units(&mut problems);
         self.verify_available(&mut problems);
         self.verify_pinned(&mut problems);
+        self.verify_corrections(&mut problems);
         self.verify_counters(&mut problems);
         self.verify_orders(&mut problems);
         problems
@@ -110,6 +114,55 @@ impl State {
         }
     }
 
+    fn verify_corrections(&self, problems: &mut Vec<String>) {
+        let mut problem = |holds: bool, what: &str| {
+            if !holds {
+                problems.push(what.to_owned());
+            }
+        };
+        let is_earlier = |cited: &Citation| {
+            cited.sequence < self.next_sequence && self.is_past(cited.timestamp_ns)
+        };
+        for row in self.corrections.values() {
+            problem(is_earlier(&row.cited), "a record of the future is corrected");
+            let is_below = row.corrected > 0 && row.corrected <= row.cited.amount;
+            problem(is_below, "more was given back than a record moved");
+        }
+        for row in self.disputes.values() {
+            problem(is_earlier(&row.cited), "a record of the future is disputed");
+            let amounts = [row.accepted, row.disputed, row.cited.amount];
+            problem(
+                amounts.is_sorted() && row.disputed > 0,
+                "amounts of a dispute contradict each other",
+            );
+            let is_accepted = row.status == DisputeStatus::Accepted;
+            let is_open = row.status == DisputeStatus::Open;
+            let is_in_order = row.cited.timestamp_ns < row.opened_at_ns
+                && row.opened_at_ns < row.deadline_ns
+                && self.is_past(row.opened_at_ns.max(row.answered_at_ns));
+            problem(
+                is_accepted == (row.accepted > 0)
+                    && is_open == (row.answered_at_ns == 0)
+                    && is_in_order,
+                "status, amount and times of a dispute contradict each other",
+            );
+            let corrected = self.corrections.get(&row.cited.sequence);
+            problem(
+                !is_accepted || corrected.is_some_and(|total| total.corrected >= row.accepted),
+                "an accepted dispute was not given back",
+            );
+        }
+        let parties = self.disputes.values().flat_map(|row| {
+            let sequence = row.cited.sequence;
+            self.parties(row).map(|party| (party, sequence))
+        });
+        let parties: BTreeSet<_> = parties.collect();
+        problem(
+            parties == self.dispute_parties,
+            "the parties of the disputes are wrong",
+        );
+    }
+
     fn verify_counters(&self, problems: &mut Vec<String>) {
         let mut counted: Vec<Principal> = by_slot(&self.principals);
         for account in self.accounts.rows() {
@@ -132,6 +185,12 @@ impl State {
         }
         for reference in self.references.iter() {
             counted[reference.principal as usize].reference_count += 1;
+        }
+        for row in self.corrections.values() {
+            counted[self.accounts.get(row.cited.payee).owner as usize].correction_count += 1;
+        }
+        for row in self.disputes.values() {
+            counted[self.accounts.get(row.cited.payer).owner as usize].dispute_count += 1;
         }
         for live in self.live_ids.iter() {
             counted[live.principal as usize].live_id_count += 1;
@@ -255,6 +314,8 @@ fn same_counts(a: &Principal, b: &Principal) -> bool {
             p.name_count,
             p.reference_count,
             p.live_id_count,
+            p.correction_count,
+            p.dispute_count,
             keys,
         )
     };

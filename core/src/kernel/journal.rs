@@ -5,7 +5,7 @@
 //! again before the rows they refer to, and what was appended last leaves first. Consumed ids and
 //! sweeps are not journalled: they happen before the journal is switched on.
 
-use super::rows::{Account, Channel, Hold, HoldStatus, Key};
+use super::rows::{Account, Channel, Correction, Dispute, Hold, HoldStatus, Key};
 use super::state::{broken, State};
 use super::table::Slot;
 
@@ -23,6 +23,9 @@ pub enum Undo {
     ChannelInserted(Slot),
     ChannelChanged(Slot, Channel),
     ReferenceInserted,
+    /// By the sequence number of the cited record; None if there was no row.
+    CorrectionPut(u64, Option<Correction>),
+    DisputePut(u64, Option<Dispute>),
 }
 
 /// The changes since `begin`, oldest first; nothing is noted while it is off.
@@ -100,6 +103,14 @@ impl State {
                 self.channels.remove(slot);
             }
             Undo::ChannelChanged(slot, old) => self.rewrite_channel(slot, old),
+            Undo::CorrectionPut(sequence, old) => {
+                self.remove_correction(sequence);
+                old.into_iter().for_each(|row| self.enter_correction(row));
+            }
+            Undo::DisputePut(sequence, old) => {
+                self.remove_dispute(sequence);
+                old.into_iter().for_each(|row| self.enter_dispute(row));
+            }
             Undo::ReferenceInserted => match self.references.pop_back() {
                 Some(row) => self.principals.get_mut(row.principal).reference_count -= 1,
                 None => broken("no reference to take back"),

@@ -9,6 +9,7 @@
 //! | `apply`, `envelope`, `input`, `ahead` | a block, an envelope, a record with its stages |
 //! | `registry`, `key`, `unit`, `money` | the rules, one function a kind |
 //! | `metering`, `channel`, `system` | more of them |
+//! | `correction`, `citation` | more of them, and what they cite of the log |
 //! | `pending`, `voucher` | amounts that are pinned; vouchers, verified before they are needed |
 //! | `sweep`, `effect`, `leaf` | pruning and expiry, computed postings, what the log tree gets |
 //! | `state`, `rows`, `table`, `window`, `schedule`, `journal` | the tables and their changes |
@@ -26,8 +27,10 @@ mod apply;
 mod cell;
 mod channel;
 mod checkpoint;
+mod citation;
 #[cfg(test)]
 mod collisions;
+mod correction;
 mod decode;
 mod effect;
 mod encode;
@@ -63,6 +66,7 @@ mod voucher;
 mod window;
 
 pub use apply::{Applied, BlockError, EnvelopeOutcome};
+pub use citation::cited_sequences;
 pub use checkpoint::{checkpoint_info, CheckpointError, CheckpointInfo};
 pub use history::HistoryGap;
 #[cfg(feature = "python")]

@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 
 use super::cell::{Broken, Cell};
 use super::python_applied::PyApplied;
-use super::{checkpoint_info, CheckpointInfo, Kernel, KernelStatus};
+use super::{checkpoint_info, cited_sequences, CheckpointInfo, Kernel, KernelStatus};
 use crate::admission::PyAdmission;
 use crate::format::{Genesis, Id16, Key32};
 
@@ -110,14 +110,21 @@ impl PyKernel {
     }
 
     /// The vouchers are verified without a lock: others may read and admit meanwhile.
-    #[pyo3(signature = (block, threads = 1))]
-    fn apply(&self, py: Python<'_>, block: PyBackedBytes, threads: usize) -> PyResult<PyApplied> {
+    #[pyo3(signature = (block, threads = 1, citations = None))]
+    fn apply(
+        &self,
+        py: Python<'_>,
+        block: PyBackedBytes,
+        threads: usize,
+        citations: Option<PyBackedBytes>,
+    ) -> PyResult<PyApplied> {
+        let citations: &[u8] = citations.as_deref().unwrap_or_default();
         let applied = py.detach(|| {
             let batch = self.cell.read(|kernel| kernel.collect_vouchers(&block))?;
             let vouchers = batch.verify(threads);
             let verified = batch.len();
             self.cell
-                .change(|kernel| kernel.apply_checked(&block, &vouchers))
+                .change(|kernel| kernel.apply_checked(&block, &vouchers, citations))
                 .map(|applied| applied.map(|inner| PyApplied::new(inner, verified)))
         })?;
         applied.map_err(|error| BlockError::new_err(error.to_string()))
@@ -169,6 +176,25 @@ impl PyKernel {
     fn channels<'py>(&self, py: Python<'py>, ids: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
         check_ids(&ids)?;
         self.bytes_of(py, |kernel| kernel.channel_rows(&ids))
+    }
+
+    fn correction<'py>(
+        &self,
+        py: Python<'py>,
+        sequence: u64,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.row_of(py, |kernel| kernel.correction_row(sequence))
+    }
+
+    fn disputes<'py>(
+        &self,
+        py: Python<'py>,
+        principal: PyBackedBytes,
+        after: u64,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let principal: Id16 = array(&principal, "an id")?;
+        self.bytes_of(py, |kernel| kernel.dispute_rows(principal, after, limit))
     }
 
     fn key<'py>(
@@ -343,6 +369,14 @@ fn py_checkpoint_info(py: Python<'_>, checkpoint: PyBackedBytes) -> PyResult<PyC
     }
 }
 
+#[pyfunction]
+#[pyo3(name = "cited_sequences")]
+fn py_cited_sequences<'py>(py: Python<'py>, block: PyBackedBytes) -> Bound<'py, PyBytes> {
+    let sequences = py.detach(|| cited_sequences(&block));
+    let bytes: Vec<u8> = sequences.into_iter().flat_map(u64::to_le_bytes).collect();
+    PyBytes::new(py, &bytes)
+}
+
 /// Adds the kernel's classes and exceptions to the extension module.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = m.py();
@@ -355,5 +389,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyKernelStatus>()?;
     m.add_class::<PyCheckpointInfo>()?;
     m.add_function(wrap_pyfunction!(py_checkpoint_info, m)?)?;
+    m.add_function(wrap_pyfunction!(py_cited_sequences, m)?)?;
     super::python_history::register(m)
 }

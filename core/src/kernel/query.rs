@@ -96,6 +96,25 @@ impl Kernel {
         })
     }
 
+    /// Row of table 15 of a record; None if nothing of it was given back, or that is forgotten.
+    pub fn correction_row(&self, sequence: u64) -> Option<Vec<u8>> {
+        let row = self.state.corrections.get(&sequence)?;
+        Some(self.state.correction_row(row).to_vec())
+    }
+
+    /// Rows of table 16 of which a principal is the payer or the payee: up to `limit`, ascending,
+    /// of records behind `after`.
+    pub fn dispute_rows(&self, principal: Id16, after: u64, limit: usize) -> Vec<u8> {
+        let state = &self.state;
+        let (Some(party), Some(first)) = (state.principals.find(principal), after.checked_add(1))
+        else {
+            return Vec::new();
+        };
+        let own = state.dispute_parties.range((party, first)..=(party, u64::MAX));
+        let rows = own.take(limit).filter_map(|(_, sequence)| state.disputes.get(sequence));
+        rows.flat_map(|row| state.dispute_row(row)).collect()
+    }
+
     pub fn principal_row(&self, id: Id16) -> Option<Vec<u8>> {
         let row = self.state.principals.find_row(id)?;
         Some(self.state.principal_row(row).to_vec())

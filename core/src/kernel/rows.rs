@@ -8,6 +8,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
 
+use super::citation::Citation;
 use super::table::{as_integer, Row, Slot, TableKey};
 use super::window::Remembered;
 use crate::format::{Hash32, Id16, Key32};
@@ -53,6 +54,10 @@ pub struct Principal {
     pub name_count: u32,
     pub reference_count: u32,
     pub live_id_count: u32,
+    /// Corrected records whose payee account is one of its own.
+    pub correction_count: u32,
+    /// Disputed records whose payer account is one of its own.
+    pub dispute_count: u32,
 }
 
 /// Table 3.
@@ -181,6 +186,40 @@ pub struct Reference {
     pub group: u16,
 }
 
+/// Table 15.
+#[derive(Debug, Clone, Copy)]
+pub struct Correction {
+    /// What the record moved: the ceiling of all its corrections.
+    pub cited: Citation,
+    /// What of it was given back.
+    pub corrected: u128,
+}
+
+/// How a dispute stands; the numbers are those of its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum DisputeStatus {
+    Open = 1,
+    Accepted = 2,
+    Rejected = 3,
+}
+
+/// Table 16.
+#[derive(Debug, Clone, Copy)]
+pub struct Dispute {
+    /// What the record moved that it is about.
+    pub cited: Citation,
+    pub disputed: u128,
+    /// 0 until accepted.
+    pub accepted: u128,
+    pub deadline_ns: u64,
+    pub opened_at_ns: u64,
+    /// 0 until answered.
+    pub answered_at_ns: u64,
+    pub reason: u16,
+    pub status: DisputeStatus,
+}
+
 impl Row for Principal {
     type Key = Id16;
 
@@ -299,6 +338,14 @@ impl Account {
     #[inline]
     pub fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
+    }
+}
+
+impl Dispute {
+    /// Whether it can still be answered.
+    #[inline]
+    pub fn is_open_at(&self, t: u64) -> bool {
+        self.status == DisputeStatus::Open && t < self.deadline_ns
     }
 }
 

@@ -5,15 +5,15 @@
 //! (counters, orders, indexes) in step with the rows, and while an ATOMIC envelope is executed
 //! writes down how to take the change back (`journal.rs`).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::{HashMap, HashSet};
 
 use super::gather::Gather;
 use super::journal::{Journal, Undo};
 use super::rows::{
-    account_flag, principal_type, scope, Account, Channel, ChannelStatus, Hold, HoldStatus, Key,
-    LiveId, Name, Principal, Reference, Unit,
+    account_flag, principal_type, scope, Account, Channel, ChannelStatus, Correction, Dispute, Hold,
+    HoldStatus, Key, LiveId, Name, Principal, Reference, Unit,
 };
 use super::schedule::Schedule;
 use super::table::{Slot, Table};
@@ -34,6 +34,11 @@ pub struct State {
     pub channels: Table<Channel>,
     pub live_ids: Window<LiveId>,
     pub references: Window<Reference>,
+    /// By the sequence number of the cited record, which is also the order of its time.
+    pub corrections: BTreeMap<u64, Correction>,
+    pub disputes: BTreeMap<u64, Dispute>,
+    /// (principal, cited record) of both sides of every dispute.
+    pub dispute_parties: BTreeSet<(Slot, u64)>,
     /// (owner, name kind, hash of the text) of every name.
     pub name_texts: HashSet<(Slot, u16, Hash32)>,
     /// Units by symbol.
@@ -293,6 +298,60 @@ impl State {
     pub fn insert_live_id(&mut self, live: LiveId) {
         self.live_ids.push(live);
         self.principals.get_mut(live.principal).live_id_count += 1;
+    }
+
+    /// Writes the row of a corrected record.
+    pub fn put_correction(&mut self, row: Correction) {
+        let sequence = row.cited.sequence;
+        let old = self.remove_correction(sequence);
+        self.enter_correction(row);
+        self.journal.note(|| Undo::CorrectionPut(sequence, old));
+    }
+
+    /// Adds the row of a record that has none, with what is derived from it.
+    pub fn enter_correction(&mut self, row: Correction) {
+        self.payer_principal(row.cited.payee).correction_count += 1;
+        self.corrections.insert(row.cited.sequence, row);
+    }
+
+    /// Takes back what `enter_correction` did, if there is such a row.
+    pub fn remove_correction(&mut self, sequence: u64) -> Option<Correction> {
+        let row = self.corrections.remove(&sequence)?;
+        self.payer_principal(row.cited.payee).correction_count -= 1;
+        Some(row)
+    }
+
+    /// Writes the row of a disputed record.
+    pub fn put_dispute(&mut self, row: Dispute) {
+        let sequence = row.cited.sequence;
+        let old = self.remove_dispute(sequence);
+        self.enter_dispute(row);
+        self.journal.note(|| Undo::DisputePut(sequence, old));
+    }
+
+    /// Adds the row of a record that has none, with what is derived from it.
+    pub fn enter_dispute(&mut self, row: Dispute) {
+        let sequence = row.cited.sequence;
+        self.payer_principal(row.cited.payer).dispute_count += 1;
+        for party in self.parties(&row) {
+            self.dispute_parties.insert((party, sequence));
+        }
+        self.disputes.insert(sequence, row);
+    }
+
+    /// Takes back what `enter_dispute` did, if there is such a row.
+    pub fn remove_dispute(&mut self, sequence: u64) -> Option<Dispute> {
+        let row = self.disputes.remove(&sequence)?;
+        self.payer_principal(row.cited.payer).dispute_count -= 1;
+        for party in self.parties(&row) {
+            self.dispute_parties.remove(&(party, sequence));
+        }
+        Some(row)
+    }
+
+    /// The principals of both sides of a dispute.
+    pub fn parties(&self, row: &Dispute) -> [Slot; 2] {
+        [row.cited.payer, row.cited.payee].map(|account| self.accounts.get(account).owner)
     }
 
     /// The principal of a payer's account.

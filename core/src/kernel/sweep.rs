@@ -5,7 +5,7 @@ use super::effect::{Cause, Effects};
 use super::rows::{Channel, ChannelStatus, HoldStatus};
 use super::state::State;
 use super::table::Slot;
-use crate::format::limits::ID_FUTURE_TOLERANCE_NS;
+use crate::format::limits::{CORRECTION_WINDOW_NS, ID_FUTURE_TOLERANCE_NS};
 use crate::format::Genesis;
 
 /// Rows of each table that one block may prune.
@@ -25,6 +25,7 @@ impl State {
         self.prune_references(genesis.reference_window_ns, t0);
         self.prune_holds(genesis.hold_retention_ns, t0);
         self.prune_channels(genesis.hold_retention_ns, t0);
+        self.prune_corrections(t0);
     }
 
     fn prune_live_ids(&mut self, lifetime_ns: u64, t0: u64) {
@@ -77,6 +78,27 @@ impl State {
                     self.channels.remove(slot);
                 }
                 _ => return,
+            }
+        }
+    }
+
+    /// Both tables by the time of the records that they are about.
+    fn prune_corrections(&mut self, t0: u64) {
+        let is_due = |timestamp_ns| is_past(timestamp_ns, CORRECTION_WINDOW_NS, 0, t0);
+        for _ in 0..MAX_PRUNED {
+            match self.corrections.first_key_value() {
+                Some((&sequence, row)) if is_due(row.cited.timestamp_ns) => {
+                    self.remove_correction(sequence);
+                }
+                _ => break,
+            }
+        }
+        for _ in 0..MAX_PRUNED {
+            match self.disputes.first_key_value() {
+                Some((&sequence, row)) if is_due(row.cited.timestamp_ns) => {
+                    self.remove_dispute(sequence);
+                }
+                _ => break,
             }
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! | record | is in the history of |
 //! |---|---|
-//! | executed | the accounts that it changed or made; if none, those of its hold or channel |
-//! | refused | those that it, or its hold or channel, names, if the signer owns them |
+//! | executed | the accounts that it changed or made; if none, those of its hold, channel or dispute |
+//! | refused | those that it, or its hold, channel, dispute or cited record, names, if the signer owns them |
 //! | DUPLICATE, UNKNOWN_KEY | nobody |
 //!
 //! A refused record thus reaches no history but its signer's: nobody can fill another's. A record
@@ -11,8 +11,12 @@
 //! A hold that expired and a channel that closed by itself are in the history of both their
 //! accounts, at the record before which they were swept.
 //!
+//! A correction is in the histories of the two accounts between which the cited record moved
+//! something, not at the cited record.
+//!
 //! A new kind that names accounts, holds or channels gets an arm in `named`.
 
+use super::citation::Citations;
 use super::envelope::Placed;
 use super::input::{Input, Outcome};
 use super::pending::Pin;
@@ -26,14 +30,15 @@ use crate::history::tag;
 #[inline]
 pub fn note(state: &mut State, input: &Input<'_>, outcome: Outcome, before: usize) {
     if outcome.is_err() {
-        refused(state, input.principal, input.index, input.record);
+        let place = (input.index, input.record);
+        refused(state, input.principal, input.citations, place);
     } else if state.gather.len() == before {
         unchanging(state, input.record);
     }
 }
 
 /// An executed record that changed no account: a replayed capture or voucher, the release of
-/// nothing, a later expiry, a payer's close.
+/// nothing, a later expiry, a payer's close, a dispute or its rejection.
 fn unchanging(state: &mut State, record: RecordView<'_>) {
     if !state.gather.is_on() {
         return;
@@ -44,14 +49,19 @@ fn unchanging(state: &mut State, record: RecordView<'_>) {
 }
 
 #[cold]
-fn refused(state: &mut State, principal: Slot, index: u32, record: RecordView<'_>) {
+fn refused(
+    state: &mut State,
+    principal: Slot,
+    citations: &Citations,
+    (index, record): (u32, RecordView<'_>),
+) {
     if !state.gather.is_on() {
         return;
     }
     state
         .gather
         .at(index, tag::of_kind(record.kind()) | tag::REFUSED);
-    for slot in named(state, record).into_iter().flatten() {
+    for slot in named(state, citations, record).into_iter().flatten() {
         if state.accounts.get(slot).owner == principal {
             state.gather.touch(slot);
         }
@@ -60,16 +70,22 @@ fn refused(state: &mut State, principal: Slot, index: u32, record: RecordView<'_
 
 /// Notes the records of an envelope none of which was executed.
 #[cold]
-pub fn refused_all(state: &mut State, placed: &Placed<'_>, principal: Slot, code: Code) {
+pub fn refused_all(
+    state: &mut State,
+    placed: &Placed<'_>,
+    principal: Slot,
+    citations: &Citations,
+    code: Code,
+) {
     if code == Code::Duplicate {
         return;
     }
     for (index, record, _) in Heads::new(placed.view) {
-        refused(state, principal, index, record);
+        refused(state, principal, citations, (index, record));
     }
 }
 
-/// The accounts of the hold or channel that a record names, where it exists.
+/// The accounts of the hold, channel or dispute that a record names, where it exists.
 fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
     let id = || record.id16(8);
     let pin: Option<Pin> = match record.kind() {
@@ -77,13 +93,17 @@ fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
         kind::TOP_UP | kind::VOUCHER | kind::CHANNEL_CLOSE => {
             state.channels.find_row(id()).map(Pin::from)
         }
+        kind::DISPUTE | kind::DISPUTE_ANSWER => {
+            let dispute = state.disputes.get(&record.u64(8))?;
+            return Some([dispute.cited.payer, dispute.cited.payee]);
+        }
         _ => None,
     };
     pin.map(|pin| [pin.payer, pin.payee])
 }
 
-/// The accounts that a record names, directly or by a hold or channel, where they exist.
-fn named(state: &State, record: RecordView<'_>) -> [Option<Slot>; 2] {
+/// The accounts that a record names, directly or by what it is about, where they exist.
+fn named(state: &State, citations: &Citations, record: RecordView<'_>) -> [Option<Slot>; 2] {
     let account = |offset| state.accounts.find(record.id16(offset));
     match record.kind() {
         // An issuance account has its unit's id.
@@ -94,6 +114,10 @@ fn named(state: &State, record: RecordView<'_>) -> [Option<Slot>; 2] {
         | kind::BURN
         | kind::CREDIT_LIMIT => [account(8), account(24)],
         kind::ACCOUNT => [account(24), None],
+        kind::REFUND | kind::DISPUTE => match citations.peek(record.u64(8)) {
+            Some(cited) => [Some(cited.payer), Some(cited.payee)],
+            None => [None, None],
+        },
         _ => match pinned(state, record) {
             Some(accounts) => accounts.map(Some),
             None => [None, None],

@@ -308,7 +308,7 @@ fn the_batch_answers_what_each_voucher_answers_alone() {
         "those of the fresh channel are not there yet"
     );
     let checked = [batch.verify(1), batch.verify(3), CheckedVouchers::default()];
-    let applied = checked.map(|vouchers| restored().apply_checked(&block, &vouchers));
+    let applied = checked.map(|vouchers| restored().apply_checked(&block, &vouchers, &[]));
     assert_eq!(applied[0], applied[1]);
     assert_eq!(applied[0], applied[2]);
     let applied = applied[0].as_ref().expect("the block fits");

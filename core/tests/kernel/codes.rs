@@ -38,6 +38,26 @@ fn as_bank(ledger: &mut Ledger, record: Record) -> Vec<Code> {
     one(ledger, &key, record)
 }
 
+fn as_alice_all(ledger: &mut Ledger, records: &[Record]) -> Vec<Code> {
+    let key = ledger.alice.key;
+    ledger.codes(&key, records)
+}
+
+/// A transfer of Alice's to Bob, by its sequence number.
+fn paid(ledger: &mut Ledger, amount: u128) -> u64 {
+    let record = pay(ledger, amount);
+    as_alice(ledger, record);
+    ledger.last_sequence()
+}
+
+/// As `paid`, of 10, of which Alice disputes 5 for the next minute.
+fn disputed(ledger: &mut Ledger) -> u64 {
+    let paid = paid(ledger, 10);
+    let deadline_ns = ledger.now_ns + 60 * SECOND_NS;
+    assert_eq!(as_alice(ledger, dispute(paid, 5, deadline_ns)), [Code::Ok]);
+    paid
+}
+
 const ENVELOPE_CODES: &[(Code, Scenario)] = &[
     (Code::Ok, |l| as_alice(l, pay(l, 1))),
     (Code::Duplicate, |l| {
@@ -136,6 +156,46 @@ const EXISTENCE_CODES: &[(Code, Scenario)] = &[
     }),
     (Code::AccountNotFound, |l| {
         as_alice(l, account(CLOSE, &l.bob.account))
+    }),
+    (Code::CitedNotFound, |l| as_bob(l, refund(9_999, 1))),
+    (Code::CorrectionExceeds, |l| {
+        let paid = paid(l, 10);
+        as_bob(l, refund(paid, 4));
+        as_bob(l, refund(paid, 7))
+    }),
+    (Code::CorrectionTooLate, |l| {
+        let paid = paid(l, 10);
+        l.now_ns += 91 * 86_400 * SECOND_NS;
+        as_bob(l, refund(paid, 1))
+    }),
+    (Code::DisputeNotFound, |l| as_bob(l, dispute_answer(1, 1))),
+    (Code::DisputeOpen, |l| {
+        let disputed = disputed(l);
+        let deadline_ns = l.now_ns + 60 * SECOND_NS;
+        as_alice(l, dispute(disputed, 1, deadline_ns))
+    }),
+    (Code::DisputeAnswered, |l| {
+        let disputed = disputed(l);
+        as_bob(l, dispute_answer(disputed, 0));
+        as_bob(l, dispute_answer(disputed, 0))
+    }),
+    (Code::DisputeLapsed, |l| {
+        let disputed = disputed(l);
+        l.now_ns += 61 * SECOND_NS;
+        as_bob(l, dispute_answer(disputed, 1))
+    }),
+    (Code::AnswerExceeds, |l| {
+        let disputed = disputed(l);
+        as_bob(l, dispute_answer(disputed, 6))
+    }),
+    (Code::CitationsFull, |l| {
+        let pays = vec![pay(l, 1); 257];
+        let last = *as_alice_all(l, &pays).last().expect("some");
+        assert_eq!(last, Code::Ok);
+        let first = l.last_sequence() - 256;
+        let refunds: Vec<_> = (first..first + 257).map(|paid| refund(paid, 1)).collect();
+        let bob = l.bob.key;
+        l.codes(&bob, &refunds)
     }),
     (Code::ChannelNotFound, |l| {
         as_alice(l, channel_close(&[9; 16]))

@@ -2,14 +2,16 @@
 //! because applying a block does not look at them.
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
+
 use ed25519_zebra::SigningKey;
 use tallystick_core::format::limits::{
     BLOCK_HEADER_BYTES, ENVELOPE_MAGIC, RECORDS_OFFSET, RECORD_BYTES, RESULT_BYTES,
 };
 use tallystick_core::format::{
-    kind, object_id, u16_at, write_block_header, Code, Genesis, Id16, Key32, VOUCHER_PREFIX,
+    kind, object_id, u16_at, u32_at, write_block_header, Code, Genesis, Id16, Key32, VOUCHER_PREFIX,
 };
-use tallystick_core::kernel::{Applied, BlockError, Kernel};
+use tallystick_core::kernel::{cited_sequences, Applied, BlockError, Kernel};
 
 use crate::support::{genesis_bytes, public_key, signing_key, NOW_NS, SECOND_NS};
 
@@ -137,6 +139,23 @@ pub fn channel_close(channel: &Id16) -> Record {
     record(kind::CHANNEL_CLOSE, &[(8, channel)])
 }
 
+pub fn refund(cited: u64, amount: u128) -> Record {
+    let (cited, amount) = (cited.to_le_bytes(), amount.to_le_bytes());
+    record(kind::REFUND, &[(6, &[2]), (8, &cited), (24, &amount)])
+}
+
+pub fn dispute(cited: u64, amount: u128, deadline_ns: u64) -> Record {
+    let (cited, amount) = (cited.to_le_bytes(), amount.to_le_bytes());
+    let deadline = deadline_ns.to_le_bytes();
+    let fields: [(usize, &[u8]); 4] = [(6, &[3]), (8, &cited), (24, &amount), (72, &deadline)];
+    record(kind::DISPUTE, &fields)
+}
+
+pub fn dispute_answer(cited: u64, amount: u128) -> Record {
+    let (cited, amount) = (cited.to_le_bytes(), amount.to_le_bytes());
+    record(kind::DISPUTE_ANSWER, &[(8, &cited), (24, &amount)])
+}
+
 pub fn account(operation: u16, id: &Id16) -> Record {
     let at = if operation == OPEN { 8 } else { 24 };
     record(kind::ACCOUNT, &[(6, &operation.to_le_bytes()), (at, id)])
@@ -202,6 +221,8 @@ pub struct Ledger {
     pub usd: Id16,
     pub alice: Person,
     pub bob: Person,
+    /// What records moved, by sequence number: time, accounts, amount.
+    moved: BTreeMap<u64, [u8; 56]>,
     made: u64,
 }
 
@@ -236,6 +257,7 @@ impl Ledger {
             usd: [0; 16],
             alice: nobody,
             bob: nobody,
+            moved: BTreeMap::new(),
             made: 0,
             genesis,
         };
@@ -288,7 +310,54 @@ impl Ledger {
     pub fn try_apply(&mut self, envelopes: &[Envelope]) -> Result<Applied, BlockError> {
         self.now_ns = self.now_ns.max(self.kernel.status().min_next_timestamp_ns);
         let block = self.block(envelopes);
-        self.kernel.apply(&block)
+        let cited = cited_sequences(&block).into_iter();
+        let citations: Vec<u8> = cited.flat_map(|sequence| self.citation(sequence)).collect();
+        let applied = self.kernel.apply_citing(&block, &citations)?;
+        self.remember(envelopes, &applied);
+        Ok(applied)
+    }
+
+    /// What a record moved, as whoever keeps the log says it.
+    pub fn citation(&self, sequence: u64) -> [u8; 64] {
+        let mut citation = [0; 64];
+        citation[..8].copy_from_slice(&sequence.to_le_bytes());
+        if let Some(moved) = self.moved.get(&sequence) {
+            citation[8..].copy_from_slice(moved);
+        }
+        citation
+    }
+
+    /// Keeps what the records of a block moved: time, accounts and amount.
+    fn remember(&mut self, envelopes: &[Envelope], applied: &Applied) {
+        let mut effects = applied.effects.chunks_exact(128);
+        for (envelope, outcome) in envelopes.iter().zip(&applied.envelopes) {
+            let mut keep = |index: usize, posting: &[u8]| {
+                let timestamp = outcome.timestamp_ns + index as u64;
+                let mut moved = [0; 56];
+                moved[..8].copy_from_slice(&timestamp.to_le_bytes());
+                moved[8..].copy_from_slice(posting);
+                self.moved.insert(outcome.first_sequence + index as u64, moved);
+            };
+            for (index, record) in envelope.records.chunks_exact(RECORD_BYTES).enumerate() {
+                let sequence = outcome.first_sequence + index as u64;
+                let at = (sequence - applied.first_sequence) as usize * 16;
+                let is_ok = applied.results[at..at + 2] == [0, 0];
+                if is_ok && record[..2] == kind::TRANSFER.to_le_bytes() {
+                    keep(index, &record[8..56]);
+                }
+            }
+            for effect in effects.by_ref().take(outcome.effect_count as usize) {
+                if matches!(effect[0], 1 | 4) {
+                    let index = u32_at(effect, 4) as usize;
+                    keep(index, &effect[8..56]);
+                }
+            }
+        }
+    }
+
+    /// The sequence number of the last record.
+    pub fn last_sequence(&self) -> u64 {
+        self.kernel.status().next_sequence - 1
     }
 
     pub fn apply(&mut self, envelopes: &[Envelope]) -> Applied {

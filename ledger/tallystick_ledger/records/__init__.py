@@ -10,9 +10,11 @@ from tallystick_ledger import limits
 from tallystick_ledger.errors import FieldError
 from tallystick_ledger.records.base import HEAD, BytesLike, Record
 from tallystick_ledger.records.channel import Channel, ChannelClose, TopUp, Voucher
+from tallystick_ledger.records.correction import Dispute, DisputeAnswer, Refund
 from tallystick_ledger.records.kinds import (
     AccountOperation,
     CaptureSource,
+    CorrectionReason,
     Flags,
     Group,
     KeyOperation,
@@ -49,6 +51,9 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         TopUp,
         Voucher,
         ChannelClose,
+        Refund,
+        Dispute,
+        DisputeAnswer,
         Tick,
     )
 }
@@ -111,7 +116,10 @@ __all__ = [
     "CaptureSource",
     "Channel",
     "ChannelClose",
+    "CorrectionReason",
     "CreditLimit",
+    "Dispute",
+    "DisputeAnswer",
     "Extend",
     "Flags",
     "Group",
@@ -125,6 +133,7 @@ __all__ = [
     "PrincipalType",
     "Raw",
     "Record",
+    "Refund",
     "Release",
     "Reserve",
     "ReserveMode",

@@ -27,6 +27,9 @@ class Kind(IntEnum):
     TOP_UP = 0x0502
     VOUCHER = 0x0503
     CHANNEL_CLOSE = 0x0504
+    REFUND = 0x0901
+    DISPUTE = 0x0902
+    DISPUTE_ANSWER = 0x0903
     TICK = 0x0A01
     CONT = 0xFFFF
 
@@ -47,6 +50,7 @@ class Group(IntEnum):
     MONEY = 3
     METERING = 4
     STREAMING = 5
+    CORRECTION = 9
     SYSTEM = 10
 
 
@@ -116,6 +120,17 @@ class CaptureSource(IntEnum):
     ESTIMATED = 3
 
 
+class CorrectionReason(IntEnum):
+    """Why something is given back, or asked back."""
+
+    DUPLICATE = 1
+    ERROR = 2
+    SERVICE = 3
+    GOODWILL = 4
+    PRICE = 5
+    OTHER = 6
+
+
 ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
     Kind.ISSUE: Flags.UNIQUE,
     Kind.BURN: Flags.UNIQUE,
@@ -123,6 +138,7 @@ ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
     Kind.RESERVE: Flags.UNIQUE,
     Kind.CAPTURE: Flags.FINAL,
     Kind.CHANNEL: Flags.UNIQUE,
+    Kind.REFUND: Flags.UNIQUE,
 }
 
 # Kinds whose last 16 bytes belong to their layout, because they hold a signature.

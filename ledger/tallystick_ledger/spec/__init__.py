@@ -1,8 +1,10 @@
 """The executable specification: docs/semantics.md as plain Python, written to be read.
 
     State.from_genesis(genesis)             the state before the first block
-    apply_block(state, block) -> AppliedBlock    results, effects and leaves of the next block
+    apply_block(state, block, citations) -> AppliedBlock    results, effects and leaves of a block
     digest(state)                           the state digest
+
+What a block cites of the log before it comes from `tallystick_ledger.citations.Postings`.
 
 A reader starts at `apply`, goes on to `envelopes`, then to the function named like a record's kind:
 
@@ -14,6 +16,7 @@ A reader starts at `apply`, goes on to `envelopes`, then to the function named l
 | `units`, `money` | UNIT, ISSUE; TRANSFER |
 | `metering` | RESERVE, EXTEND, CAPTURE, RELEASE, the sweep of holds |
 | `channels` | CHANNEL, TOP_UP, VOUCHER, CHANNEL_CLOSE, the sweep of channels |
+| `corrections` | REFUND, DISPUTE, DISPUTE_ANSWER |
 | `system` | TICK |
 | `accounts`, `amounts` | what the rules ask of accounts; amounts that stay in range |
 | `state`, `tables`, `digest` | the state, how it is undone, what covers it |

@@ -5,13 +5,15 @@
     3. Add a leaf per envelope to the log tree.
 
 Nothing here verifies signatures, roots or proofs of possession: that is decided from a block's
-bytes alone and belongs to whoever lets the block into the log. Source: docs/semantics.md section 1.
+bytes alone and belongs to whoever lets the block into the log. What the block cites of the log
+before it comes in beside it (`citations`). Source: docs/semantics.md section 1.
 """
 
 from dataclasses import dataclass
 
 from tallystick_ledger import merkle
 from tallystick_ledger.block import Block, BlockHeader
+from tallystick_ledger.citations import Citations
 from tallystick_ledger.envelope import Envelope
 from tallystick_ledger.errors import LedgerError, MalformedError
 from tallystick_ledger.ids import SequenceNumber, TimestampNs
@@ -75,18 +77,21 @@ class AppliedBlock:
         return tuple(envelope.leaf.leaf_hash() for envelope in self.envelopes)
 
 
-def apply_block(state: State, data: bytes) -> AppliedBlock:
+def apply_block(state: State, data: bytes, citations: bytes = b"") -> AppliedBlock:
     """Applies the next block of the log.
 
     Args:
         state: Changed in place.
         data: The block's bytes.
+        citations: 64 bytes for each of its `cited_sequences`, as `Postings.of` gives them.
 
     Raises:
         BlockError: It is malformed, of another ledger or of other rules, or does not follow the
             last block; the state is unchanged.
+        CitationError: The citations are not those of the block; the state is unchanged.
     """
     block = _parse(state, data)
+    cited = Citations(block, citations)
     prune(state, block.header.timestamp_ns)
     sweeper = Sweeper()
     applied = []
@@ -96,6 +101,7 @@ def apply_block(state: State, data: bytes) -> AppliedBlock:
             first_sequence=SequenceNumber(block.header.first_sequence + index),
             first_timestamp_ns=TimestampNs(block.header.timestamp_ns + index),
             block_timestamp_ns=block.header.timestamp_ns,
+            citations=cited,
         )
         outcome = apply_envelope(state, envelope, place, sweeper)
         leaf = _leaf(block.header, envelope, place, outcome)

@@ -19,6 +19,8 @@ def rows(state: State) -> Iterator[Row]:
     yield from state.live_ids
     yield from state.references
     yield from state.channels
+    yield from state.corrections
+    yield from state.disputes
 
 
 def digest(state: State) -> bytes:

@@ -14,6 +14,8 @@ from tallystick_ledger.records import (
     Channel,
     ChannelClose,
     CreditLimit,
+    Dispute,
+    DisputeAnswer,
     Extend,
     Issue,
     Key,
@@ -21,6 +23,7 @@ from tallystick_ledger.records import (
     Principal,
     Raw,
     Record,
+    Refund,
     Release,
     Reserve,
     Tick,
@@ -31,7 +34,7 @@ from tallystick_ledger.records import (
 )
 from tallystick_ledger.records.base import BytesLike
 from tallystick_ledger.results import Effect
-from tallystick_ledger.spec import channels, metering, money, registry, system, units
+from tallystick_ledger.spec import channels, corrections, metering, money, registry, system, units
 from tallystick_ledger.spec.refusal import Refused
 from tallystick_ledger.spec.signer import Place
 from tallystick_ledger.spec.state import State
@@ -97,6 +100,12 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return units.burn(state, place, record)
         case CreditLimit():
             return units.credit_limit(state, place, record)
+        case Refund():
+            return corrections.refund(state, place, record)
+        case Dispute():
+            return corrections.dispute(state, place, record)
+        case DisputeAnswer():
+            return corrections.dispute_answer(state, place, record)
         case Tick():
             return system.tick(state, place, record)
     raise Refused(Code.UNKNOWN_KIND)

@@ -5,6 +5,7 @@ Source: docs/semantics.md section 2.
 
 from dataclasses import dataclass, field
 
+from tallystick_ledger.citations import Citations
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
 from tallystick_ledger.ids import PrincipalId, SequenceNumber, TimestampNs
@@ -43,11 +44,13 @@ class EnvelopePlace:
         first_sequence: Sequence number of its first record.
         first_timestamp_ns: Timestamp of its first record.
         block_timestamp_ns: Timestamp of its block.
+        citations: Those of its block.
     """
 
     first_sequence: SequenceNumber
     first_timestamp_ns: TimestampNs
     block_timestamp_ns: TimestampNs
+    citations: Citations
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,4 +183,5 @@ def _place_of(
         index=index,
         sequence_number=SequenceNumber(place.first_sequence + index),
         timestamp_ns=TimestampNs(place.first_timestamp_ns + index),
+        citations=place.citations,
     )

@@ -7,16 +7,18 @@ references are put in ascending order of their sequence numbers, which is also t
 from itertools import islice, takewhile
 
 from tallystick_ledger.ids import TimestampNs
-from tallystick_ledger.limits import MAX_ID_AHEAD_NS, MAX_PRUNED_ROWS
+from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MAX_ID_AHEAD_NS, MAX_PRUNED_ROWS
 from tallystick_ledger.spec.state import State
 
 
 def prune(state: State, block_timestamp_ns: TimestampNs) -> None:
-    """Forgets at most 10,000 rows each of live ids, references, ended holds, closed channels."""
+    """Forgets at most 10,000 rows of each table that forgets."""
     _prune_live_ids(state, block_timestamp_ns)
     _prune_references(state, block_timestamp_ns)
     _prune_ended_holds(state, block_timestamp_ns)
     _prune_closed_channels(state, block_timestamp_ns)
+    _prune_corrections(state, block_timestamp_ns)
+    _prune_disputes(state, block_timestamp_ns)
 
 
 def _prune_live_ids(state: State, now_ns: TimestampNs) -> None:
@@ -47,3 +49,19 @@ def _prune_closed_channels(state: State, now_ns: TimestampNs) -> None:
         if channel is None or channel.ended_at_ns + state.genesis.hold_retention_ns >= now_ns:
             break
         state.channels.remove(channel.channel)
+
+
+def _prune_corrections(state: State, now_ns: TimestampNs) -> None:
+    for _ in range(MAX_PRUNED_ROWS):
+        row = state.next_correction_to_forget()
+        if row is None or row.cited_at_ns + CORRECTION_WINDOW_NS >= now_ns:
+            break
+        state.corrections.remove(row.cited)
+
+
+def _prune_disputes(state: State, now_ns: TimestampNs) -> None:
+    for _ in range(MAX_PRUNED_ROWS):
+        row = state.next_dispute_to_forget()
+        if row is None or row.cited_at_ns + CORRECTION_WINDOW_NS >= now_ns:
+            break
+        state.disputes.remove(row.cited)

@@ -5,6 +5,7 @@ Source: docs/semantics.md section 3.
 
 from dataclasses import dataclass
 
+from tallystick_ledger.citations import Citations
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import (
     EnvelopeId,
@@ -31,6 +32,7 @@ class Place:
         index: The record's index in its envelope, CONTs counted.
         sequence_number: The record's own.
         timestamp_ns: The record's own: that of the block plus its index in the block.
+        citations: What earlier records moved, as far as the block cites them.
     """
 
     signing_key: PublicKey
@@ -39,6 +41,7 @@ class Place:
     index: int
     sequence_number: SequenceNumber
     timestamp_ns: TimestampNs
+    citations: Citations
 
     def derived_id(self, state: State) -> bytes:
         """Returns the 16-byte id of the object that the record makes."""

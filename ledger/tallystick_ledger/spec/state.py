@@ -15,10 +15,13 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | live_ids | | principal, envelope id |
 | references | principal | principal, group, reference |
 | channels | owner of the payer's account, until closed | |
+| corrections | owner of the payee's account | |
+| disputes | owner of the payer's account | |
 
 Holds are also taken in the order in which they expire, and in which they ended; channels in the
-order in which they close by themselves, and in which they were closed. Heaps give these orders; an
-entry that its row no longer bears out is skipped.
+order in which they close by themselves, and in which they were closed; corrections and disputes in
+that of the records that they are about. Heaps give these orders; an entry that its row no longer
+bears out is skipped.
 """
 
 from heapq import heappop, heappush
@@ -45,6 +48,8 @@ from tallystick_ledger.state_rows import (
     AccountRow,
     ChannelRow,
     ChannelStatus,
+    CorrectionRow,
+    DisputeRow,
     HoldRow,
     KeyRow,
     KeyStatus,
@@ -102,10 +107,18 @@ class State:
         self.channels: Table[ChannelId, ChannelRow] = Table(
             self.journal, member_of=self._payer_while_open
         )
+        self.corrections: Table[SequenceNumber, CorrectionRow] = Table(
+            self.journal, member_of=lambda row: self.accounts[row.payee_account].owner
+        )
+        self.disputes: Table[SequenceNumber, DisputeRow] = Table(
+            self.journal, member_of=lambda row: self.accounts[row.payer_account].owner
+        )
         self._expiring: list[tuple[TimestampNs, HoldId]] = []
         self._ended: list[tuple[TimestampNs, TimestampNs, HoldId]] = []
         self._closing: list[tuple[TimestampNs, ChannelId]] = []
         self._closed: list[tuple[TimestampNs, ChannelId]] = []
+        self._corrected: list[SequenceNumber] = []
+        self._disputed: list[SequenceNumber] = []
 
     @classmethod
     def from_genesis(cls, genesis: Genesis) -> Self:
@@ -178,6 +191,36 @@ class State:
             if row is not None and row.ended_at_ns == ended_at_ns:
                 return row
             heappop(self._closed)
+        return None
+
+    def put_correction(self, row: CorrectionRow) -> None:
+        """Writes the row of a corrected record."""
+        if row.cited not in self.corrections:
+            heappush(self._corrected, row.cited)
+        self.corrections.put(row.cited, row)
+
+    def next_correction_to_forget(self) -> CorrectionRow | None:
+        """Returns the row of the oldest corrected record."""
+        while self._corrected:
+            row = self.corrections.get(self._corrected[0])
+            if row is not None:
+                return row
+            heappop(self._corrected)
+        return None
+
+    def put_dispute(self, row: DisputeRow) -> None:
+        """Writes the row of a disputed record."""
+        if row.cited not in self.disputes:
+            heappush(self._disputed, row.cited)
+        self.disputes.put(row.cited, row)
+
+    def next_dispute_to_forget(self) -> DisputeRow | None:
+        """Returns the row of the oldest disputed record."""
+        while self._disputed:
+            row = self.disputes.get(self._disputed[0])
+            if row is not None:
+                return row
+            heappop(self._disputed)
         return None
 
     def _payer_while_open(self, row: HoldRow | ChannelRow) -> PrincipalId | None:

@@ -14,6 +14,7 @@ from tallystick_ledger.errors import RowError
 from tallystick_ledger.ids import LedgerId
 from tallystick_ledger.state_rows.base import Row, Table
 from tallystick_ledger.state_rows.channel import ChannelRow, ChannelStatus
+from tallystick_ledger.state_rows.correction import CorrectionRow, DisputeRow, DisputeStatus
 from tallystick_ledger.state_rows.marks import LiveIdRow, ReferenceRow
 from tallystick_ledger.state_rows.money import AccountFlags, AccountRow, HoldRow, HoldStatus
 from tallystick_ledger.state_rows.registry import (
@@ -42,6 +43,8 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         LiveIdRow,
         ReferenceRow,
         ChannelRow,
+        CorrectionRow,
+        DisputeRow,
     )
 }
 
@@ -77,6 +80,9 @@ __all__ = [
     "AccountRow",
     "ChannelRow",
     "ChannelStatus",
+    "CorrectionRow",
+    "DisputeRow",
+    "DisputeStatus",
     "HoldRow",
     "HoldStatus",
     "KeyRow",

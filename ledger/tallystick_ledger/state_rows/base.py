@@ -21,6 +21,8 @@ class Table(IntEnum):
     LIVE_ID = 8
     REFERENCE = 9
     CHANNEL = 10
+    CORRECTION = 15
+    DISPUTE = 16
 
 
 class Row(ABC):

@@ -1,0 +1,229 @@
+//! Group 9: REFUND, DISPUTE and DISPUTE_ANSWER.
+
+use super::citation::Citation;
+use super::effect::{Cause, Effects};
+use super::input::{
+    check_credit_room, check_funds, check_open_account, require, Input, Outcome, FLAG_UNIQUE,
+    OWNER_METER, OWNER_SPEND,
+};
+use super::pending::Pin;
+use super::rows::{account_flag, Account, Correction, Dispute, DisputeStatus};
+use super::state::{broken, sum, State};
+use crate::format::limits::CORRECTION_WINDOW_NS;
+use crate::format::{Code, ZERO_ID};
+
+const GROUP: u16 = 9;
+/// Reasons are numbered from 1.
+const REASONS: u16 = 6;
+/// A deadline must leave at least so long for the answer.
+const MIN_DISPUTE_NS: u64 = 1_000_000_000;
+
+/// Moves a part of what a record paid from its payee back to its payer.
+pub fn refund(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
+    let record = input.record;
+    let amount = record.u128(24);
+    input.check_flags_and_conts(FLAG_UNIQUE)?;
+    input.check_reserved(16, 24)?;
+    input.check_reserved(40, 56)?;
+    input.check_reserved(80, 112)?;
+    check_reason(input)?;
+    input.check_reference_shape()?;
+    require(record.u64(8) != 0, Code::BadField)?;
+    require(amount != 0, Code::ZeroAmount)?;
+    input.check_signer(state, &OWNER_METER)?;
+    input.check_reference(state, GROUP)?;
+    let cited = cited_of_party(state, input)?;
+    let payer = state.accounts.get(cited.payer);
+    let payee = state.accounts.get(cited.payee);
+    require(payee.owner == input.principal, Code::NotPayee)?;
+    check_window(input, &cited)?;
+    check_can_give_back(payer, payee)?;
+    let row = corrected_so_far(state, &cited);
+    check_ceiling(&row, amount)?;
+    check_correction_cap(state, input, &row)?;
+    input.check_reference_cap(state)?;
+    check_funds(payee, amount)?;
+    check_credit_room(payer, amount)?;
+
+    give_back(state, row, amount);
+    let pin = back(&cited);
+    effects.push(state, Cause::Refund, input.index, pin, amount);
+    input.remember_reference(state, GROUP);
+    Ok(())
+}
+
+/// Asks for a part of what a record paid.
+pub fn dispute(state: &mut State, input: &Input<'_>) -> Outcome {
+    let record = input.record;
+    let (amount, deadline_ns) = (record.u128(24), record.u64(72));
+    input.check_flags_and_conts(0)?;
+    input.check_reserved(16, 24)?;
+    input.check_reserved(40, 72)?;
+    input.check_reserved(80, 112)?;
+    check_reason(input)?;
+    require(record.u64(8) != 0, Code::BadField)?;
+    require(amount != 0, Code::ZeroAmount)?;
+    input.check_signer(state, &OWNER_SPEND)?;
+    let cited = cited_of_party(state, input)?;
+    let payer = state.accounts.get(cited.payer);
+    require(payer.owner == input.principal, Code::NotPayer)?;
+    check_window(input, &cited)?;
+    require(!payer.is(account_flag::CLOSED), Code::AccountClosed)?;
+    let before = disputed_before(state, &cited);
+    let is_open = before.is_some_and(|dispute| dispute.is_open_at(input.t));
+    require(!is_open, Code::DisputeOpen)?;
+    check_ceiling(&corrected_so_far(state, &cited), amount)?;
+    let is_answerable = u128::from(deadline_ns) >= u128::from(input.t) + u128::from(MIN_DISPUTE_NS)
+        && u128::from(deadline_ns) <= end_of_window(&cited);
+    require(is_answerable, Code::ExpiryInvalid)?;
+    let count = state.principals.get(input.principal).dispute_count;
+    let has_room = before.is_some() || count < input.genesis.cap_references;
+    require(has_room, Code::CapExceeded)?;
+
+    state.put_dispute(Dispute {
+        cited,
+        disputed: amount,
+        accepted: 0,
+        deadline_ns,
+        opened_at_ns: input.t,
+        answered_at_ns: 0,
+        reason: record.u16(6),
+        status: DisputeStatus::Open,
+    });
+    Ok(())
+}
+
+/// Gives back what was disputed, a part of it, or nothing.
+pub fn dispute_answer(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
+    let record = input.record;
+    let (sequence, amount) = (record.u64(8), record.u128(24));
+    input.check_flags_and_conts(0)?;
+    input.check_reserved(6, 8)?;
+    input.check_reserved(16, 24)?;
+    input.check_reserved(40, 112)?;
+    require(sequence != 0, Code::BadField)?;
+    input.check_signer(state, &OWNER_METER)?;
+    let asked = *state
+        .disputes
+        .get(&sequence)
+        .ok_or(Code::DisputeNotFound)?;
+    let payer = state.accounts.get(asked.cited.payer);
+    let payee = state.accounts.get(asked.cited.payee);
+    let is_party = [payer.owner, payee.owner].contains(&input.principal);
+    require(is_party, Code::DisputeNotFound)?;
+    require(payee.owner == input.principal, Code::NotPayee)?;
+    let is_open = asked.status == DisputeStatus::Open;
+    require(is_open, Code::DisputeAnswered)?;
+    require(asked.is_open_at(input.t), Code::DisputeLapsed)?;
+    require(amount <= asked.disputed, Code::AnswerExceeds)?;
+    if amount == 0 {
+        state.put_dispute(Dispute {
+            answered_at_ns: input.t,
+            status: DisputeStatus::Rejected,
+            ..asked
+        });
+        return Ok(());
+    }
+    check_can_give_back(payer, payee)?;
+    let row = corrected_so_far(state, &asked.cited);
+    check_ceiling(&row, amount)?;
+    check_correction_cap(state, input, &row)?;
+    check_funds(payee, amount)?;
+    check_credit_room(payer, amount)?;
+
+    state.put_dispute(Dispute {
+        accepted: amount,
+        answered_at_ns: input.t,
+        status: DisputeStatus::Accepted,
+        ..asked
+    });
+    give_back(state, row, amount);
+    let pin = back(&asked.cited);
+    effects.push(state, Cause::Dispute, input.index, pin, amount);
+    Ok(())
+}
+
+fn check_reason(input: &Input<'_>) -> Outcome {
+    let is_reason = (1..=REASONS).contains(&input.record.u16(6));
+    require(is_reason, Code::BadField)
+}
+
+/// Existence of the cited record for its two sides: strangers see none.
+fn cited_of_party(state: &State, input: &Input<'_>) -> Result<Citation, Code> {
+    let cited = input.citations.find(input.record.u64(8))?;
+    let is_own = |slot| state.accounts.get(slot).owner == input.principal;
+    let is_party = is_own(cited.payer) || is_own(cited.payee);
+    require(is_party, Code::CitedNotFound)?;
+    Ok(cited)
+}
+
+/// The last moment at which the record can be corrected.
+fn end_of_window(cited: &Citation) -> u128 {
+    u128::from(cited.timestamp_ns) + u128::from(CORRECTION_WINDOW_NS)
+}
+
+fn check_window(input: &Input<'_>, cited: &Citation) -> Outcome {
+    let is_in_time = u128::from(input.t) <= end_of_window(cited);
+    require(is_in_time, Code::CorrectionTooLate)
+}
+
+/// A frozen payer gets its money back: freezing an account stops what leaves it.
+fn check_can_give_back(payer: &Account, payee: &Account) -> Outcome {
+    check_open_account(payee)?;
+    require(!payer.is(account_flag::CLOSED), Code::AccountClosed)
+}
+
+/// The row of the cited record, or what it would be before its first correction.
+fn corrected_so_far(state: &State, cited: &Citation) -> Correction {
+    match state.corrections.get(&cited.sequence) {
+        Some(row) if row.cited == *cited => *row,
+        Some(_) => broken("a cited record moved something else than last time"),
+        None => Correction {
+            cited: *cited,
+            corrected: 0,
+        },
+    }
+}
+
+fn disputed_before(state: &State, cited: &Citation) -> Option<Dispute> {
+    let before = state.disputes.get(&cited.sequence).copied();
+    if before.is_some_and(|dispute| dispute.cited != *cited) {
+        broken("a disputed record moved something else than last time");
+    }
+    before
+}
+
+/// All corrections of a record share one ceiling: what it moved.
+fn check_ceiling(row: &Correction, amount: u128) -> Outcome {
+    let is_below = row
+        .corrected
+        .checked_add(amount)
+        .is_some_and(|total| total <= row.cited.amount);
+    require(is_below, Code::CorrectionExceeds)
+}
+
+fn check_correction_cap(state: &State, input: &Input<'_>, row: &Correction) -> Outcome {
+    let count = state.principals.get(input.principal).correction_count;
+    let has_room = row.corrected > 0 || count < input.genesis.cap_references;
+    require(has_room, Code::CapExceeded)
+}
+
+/// The posting that gives back: its debit account is that of whoever had been paid.
+fn back(cited: &Citation) -> Pin {
+    Pin {
+        id: ZERO_ID,
+        payer: cited.payee,
+        payee: cited.payer,
+    }
+}
+
+fn give_back(state: &mut State, row: Correction, amount: u128) {
+    let payee = state.account_mut(row.cited.payee);
+    payee.debits_posted = sum(payee.debits_posted, amount, "debits_posted leaves u128");
+    let payer = state.account_mut(row.cited.payer);
+    payer.credits_posted = sum(payer.credits_posted, amount, "credits_posted leaves u128");
+    state.put_correction(Correction {
+        corrected: sum(row.corrected, amount, "more is corrected than was moved"),
+        ..row
+    });
+}

@@ -1,0 +1,226 @@
+"""What REFUND and DISPUTE cite: the posting of an earlier record, as the log says it.
+
+The state does not keep what every record moved. Whoever applies a block looks it up in the log for
+the records that the block cites, and hands it in beside the block:
+
+    cited_sequences(block)     which records: from the block's bytes alone, at most 256
+    posting_of(record, …)      what a record moved, from its bytes, its result and its effects
+    Citation                   sequence number, time, payer, payee, amount: 64 bytes
+    Citations                  those of a block, checked to be exactly those that it needs
+
+`Postings` is the whole log's, in memory, for whoever replays one from the start: specification,
+auditors, tests. A node reads its store. Source: docs/format.md section 8, docs/semantics.md 1.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Self
+
+from tallystick_ledger import limits
+from tallystick_ledger.block import Block
+from tallystick_ledger.codes import Code
+from tallystick_ledger.errors import LedgerError
+from tallystick_ledger.ids import NO_ID, AccountId, Amount, SequenceNumber, TimestampNs
+from tallystick_ledger.records.base import BytesLike
+from tallystick_ledger.records.kinds import Kind
+from tallystick_ledger.results import Cause
+
+CITING_KINDS: Final = frozenset({Kind.REFUND, Kind.DISPUTE})
+# Effects that are payments. A record has at most one of them.
+PAYING_CAUSES: Final = frozenset({Cause.CAPTURE, Cause.VOUCHER})
+
+_CITATION: Final = struct.Struct("<QQ16s16s16s")
+_HEAD: Final = struct.Struct("<H6xQ")  # kind; what it cites, where it cites
+_TRANSFER: Final = struct.Struct("<8x16s16s16s")  # debit; credit; amount
+_EFFECT: Final = struct.Struct("<HHI16s16s16s")  # cause, flags, index; debit; credit; amount
+
+
+class CitationError(LedgerError, ValueError):
+    """The citations are not those of the block: the state would not be that of the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """What a record of the log moved.
+
+    Attributes:
+        sequence_number: The record's.
+        timestamp_ns: The record's. This and all that follow are zero if it moved nothing that can
+            be given back.
+        payer_account: Its debit account.
+        payee_account: Its credit account.
+        amount: In the unit's smallest step.
+    """
+
+    sequence_number: SequenceNumber
+    timestamp_ns: TimestampNs = TimestampNs(0)  # noqa: RUF009 - a number
+    payer_account: AccountId = AccountId(NO_ID)
+    payee_account: AccountId = AccountId(NO_ID)
+    amount: Amount = Amount(0)  # noqa: RUF009 - a number
+
+    def encode(self) -> bytes:
+        """Returns 64 bytes."""
+        return _CITATION.pack(
+            self.sequence_number,
+            self.timestamp_ns,
+            self.payer_account,
+            self.payee_account,
+            self.amount.to_bytes(16, "little"),
+        )
+
+    @classmethod
+    def decode(cls, data: BytesLike) -> Self:
+        """Reads 64 bytes.
+
+        Raises:
+            CitationError: Another length.
+        """
+        if len(data) != limits.CITATION_BYTES:
+            raise CitationError(f"a citation has {limits.CITATION_BYTES} bytes, not {len(data)}")
+        sequence, timestamp, payer, payee, amount = _CITATION.unpack(data)
+        return cls(
+            SequenceNumber(sequence),
+            TimestampNs(timestamp),
+            AccountId(payer),
+            AccountId(payee),
+            Amount(int.from_bytes(amount, "little")),
+        )
+
+
+class Citations:
+    """What a block cites, each record found by its sequence number.
+
+    Attributes:
+        first_sequence: Of the block: nothing from there on can be cited in it.
+    """
+
+    def __init__(self, block: Block, data: bytes) -> None:
+        """Reads citations back to back, ascending: exactly those of `cited_sequences`.
+
+        Raises:
+            CitationError: They are others.
+        """
+        size = limits.CITATION_BYTES
+        parts = [data[at : at + size] for at in range(0, len(data), size)]
+        given = [Citation.decode(part) for part in parts]
+        expected = cited_sequences(block)
+        numbers = tuple(each.sequence_number for each in given)
+        if numbers != expected:
+            raise CitationError(f"records {numbers} are given, {expected} are cited")
+        self.first_sequence = block.header.first_sequence
+        self._by_number = {each.sequence_number: each for each in given}
+
+    def get(self, sequence_number: SequenceNumber) -> Citation | None:
+        """Returns what an earlier record moved; None if it was not looked up."""
+        return self._by_number.get(sequence_number)
+
+
+def cited_sequences(block: Block) -> tuple[SequenceNumber, ...]:
+    """Returns the earlier records that have to be looked up for a block, ascending.
+
+    They are the first 256 different ones that its REFUND and DISPUTE records name, whatever else
+    is right or wrong about these.
+    """
+    numbers: set[int] = set()
+    for envelope in block.envelopes:
+        records = envelope.records
+        for at in range(0, len(records), limits.RECORD_BYTES):
+            kind, cited = _HEAD.unpack_from(records, at)
+            is_earlier = kind in CITING_KINDS and 0 < cited < block.header.first_sequence
+            if is_earlier and len(numbers) < limits.MAX_CITED_RECORDS:
+                numbers.add(cited)
+    return tuple(SequenceNumber(number) for number in sorted(numbers))
+
+
+def posting_of(
+    sequence_number: SequenceNumber,
+    timestamp_ns: TimestampNs,
+    record: BytesLike,
+    result: bytes,
+    effects: Iterable[bytes],
+) -> Citation:
+    """Returns what a record moved that can be given back.
+
+    Args:
+        sequence_number: The record's.
+        timestamp_ns: The record's.
+        record: Its 128 bytes.
+        result: Its 16 bytes.
+        effects: The 128 bytes of each of its effects.
+    """
+    found: tuple[bytes, bytes, bytes] | None = None
+    if _HEAD.unpack_from(record)[0] == Kind.TRANSFER:
+        if int.from_bytes(result[:2], "little") == Code.OK:
+            found = _TRANSFER.unpack_from(record)
+    else:
+        for effect in effects:
+            cause, _, _, *posted = _EFFECT.unpack_from(effect)
+            if cause in PAYING_CAUSES:
+                found = (posted[0], posted[1], posted[2])
+    if found is None:
+        return Citation(sequence_number)
+    payer, payee, amount = found
+    return Citation(
+        sequence_number,
+        timestamp_ns,
+        AccountId(payer),
+        AccountId(payee),
+        Amount(int.from_bytes(amount, "little")),
+    )
+
+
+class Postings:
+    """What each record of a log moved, kept from its first block on."""
+
+    def __init__(self) -> None:
+        self._moved: dict[int, Citation] = {}
+
+    def add(
+        self, block: bytes, results: bytes, effects: bytes, effect_counts: Iterable[int]
+    ) -> None:
+        """Keeps what the next block moved.
+
+        Args:
+            block: Its bytes.
+            results: 16 bytes for each record.
+            effects: 128 bytes for each effect.
+            effect_counts: Of each envelope.
+        """
+        parsed = Block.parse(block)
+        first, timestamp_ns = parsed.header.first_sequence, parsed.header.timestamp_ns
+        place = effects_before = 0
+        for envelope, effect_count in zip(parsed.envelopes, effect_counts, strict=True):
+            own = _effects_by_index(effects, effects_before, effect_count)
+            for index in range(envelope.header.record_count):
+                posting = posting_of(
+                    SequenceNumber(first + place),
+                    TimestampNs(timestamp_ns + place),
+                    envelope.record(index),
+                    results[limits.RESULT_BYTES * place :][: limits.RESULT_BYTES],
+                    own.get(index, ()),
+                )
+                if posting.amount:
+                    self._moved[posting.sequence_number] = posting
+                place += 1
+            effects_before += effect_count
+
+    def __iter__(self) -> Iterator[Citation]:
+        """Yields what was moved, in the order of the log."""
+        return iter(self._moved.values())
+
+    def of(self, block: bytes) -> bytes:
+        """Returns the citations of a block that comes after all that were added."""
+        return b"".join(
+            self._moved.get(number, Citation(number)).encode()
+            for number in cited_sequences(Block.parse(block))
+        )
+
+
+def _effects_by_index(effects: bytes, first: int, count: int) -> dict[int, list[bytes]]:
+    """The effects of one envelope, by the index of the record that they belong to."""
+    by_index: dict[int, list[bytes]] = {}
+    for number in range(first, first + count):
+        effect = effects[limits.EFFECT_BYTES * number :][: limits.EFFECT_BYTES]
+        by_index.setdefault(_EFFECT.unpack_from(effect)[2], []).append(effect)
+    return by_index
