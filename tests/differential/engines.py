@@ -146,18 +146,18 @@ class KernelEngine:
         self, genesis: bytes, kernel: Kernel | None = None, postings: Postings | None = None
     ) -> None:
         self._genesis = genesis
-        self._postings = Postings() if postings is None else postings
+        self.postings = Postings() if postings is None else postings
         self.kernel = Kernel(genesis) if kernel is None else kernel
         self._threads = cycle((1, 2, 3))  # it must not matter how many verify vouchers
 
     def apply(self, block: bytes) -> Outcome:
-        cited = _citations(self._postings, block)
+        cited = _citations(self.postings, block)
         applied = self.kernel.apply(block, next(self._threads), cited)
         rows = [applied.envelopes[at : at + 48] for at in range(0, len(applied.envelopes), 48)]
         counts, hashes = applied.effect_counts, applied.leaf_hashes
         _require_consistent(applied)
         effect_counts = tuple(_u(counts[at : at + 4]) for at in range(0, len(counts), 4))
-        self._postings.add(block, applied.results, applied.effects, effect_counts)
+        self.postings.add(block, applied.results, applied.effects, effect_counts)
         return Outcome(
             results=applied.results,
             effects=applied.effects,
@@ -207,7 +207,7 @@ class KernelEngine:
     def restarted(self) -> Self:
         """The same ledger, out of a checkpoint."""
         kernel = Kernel.restore(self._genesis, self.kernel.checkpoint())
-        return type(self)(self._genesis, kernel, self._postings)
+        return type(self)(self._genesis, kernel, self.postings)
 
 
 def _citations(postings: Postings, block: bytes) -> bytes:

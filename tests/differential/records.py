@@ -319,7 +319,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[release] * 3,
         *[issue] * 3,
         *[burn] * 2,
-        *[credit_limit] * 6,
+        *[credit_limit] * 9,
         *[account] * 8,
         *[name] * 2,
         *[key] * 2,

@@ -6,7 +6,7 @@ from tests.differential.population import MAX_U128, SECOND_NS
 
 from tallystick_ledger.citations import Citation
 from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MIN_DISPUTE_NS
-from tallystick_ledger.state_rows import DisputeRow, DisputeStatus
+from tallystick_ledger.state_rows import DisputeRow
 
 
 def refund(draft: Draft) -> bytes:
@@ -42,7 +42,8 @@ def dispute_answer(draft: Draft) -> bytes:
         return raw.dispute_answer(world.rng.randrange(100), 1)
     amount = world.rng.randint(0, min(row.disputed, 1000))
     if world.odd(0.7):
-        amount = world.pick((0, row.disputed, row.disputed + 1, row.amount))
+        above = row.disputed + 1
+        amount = world.pick((0, row.disputed, above, above, above))
     return raw.dispute_answer(row.cited, min(amount, MAX_U128))
 
 
@@ -116,5 +117,5 @@ def _some_dispute(draft: Draft) -> DisputeRow | None:
         mine = rows
     if not mine or world.odd(0.05):
         return None
-    open_ = [row for row in mine if row.status is DisputeStatus.OPEN]
+    open_ = [row for row in mine if row.is_open_at(draft.about_ns)]
     return world.pick(open_) if open_ and world.chance(0.8) else world.pick(mine)

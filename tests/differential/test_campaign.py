@@ -29,6 +29,9 @@ TOO_RARE = {(kind, Code.ACCOUNT_CLOSED) for kind in _PAYING}
 # Needs 2**128 burned in all, most of it on credit.
 TOO_RARE.add((raw.BURN, Code.AMOUNT_OVERFLOW))
 
+# Takes a block that cites more than 256 records: test_corrections.py has it.
+NEVER = {Code.CITATIONS_FULL}
+
 
 def test_500_random_blocks_agree() -> None:
     tally = Tally()
@@ -50,7 +53,7 @@ def test_10_000_random_blocks_agree(capsys: pytest.CaptureFixture[str]) -> None:
         print(f"\n{tally.table()}")
     assert tally.blocks == 10_000
     assert tally.records >= MIN_RECORDS_PER_BLOCK * tally.blocks
-    results = [code for code in Code if not code.is_refusal]
+    results = [code for code in Code if not code.is_refusal and code not in NEVER]
     assert {code: tally.codes[code] for code in results if tally.codes[code] < 100} == {}
     rules = {
         (KIND_NUMBERS[kind.name.split()[0]], rule.code)

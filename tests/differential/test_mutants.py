@@ -13,14 +13,16 @@ from tests.differential import campaign
 from tests.differential.campaign import DisagreementError, Tally, run_seed
 from tests.differential.shrink import shrink
 
+from tallystick_ledger.citations import Citation
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
-from tallystick_ledger.ids import AccountId, PrincipalId, SequenceNumber, TimestampNs
+from tallystick_ledger.ids import AccountId, Amount, PrincipalId, SequenceNumber, TimestampNs
 from tallystick_ledger.records import Key
 from tallystick_ledger.results import Effect, Result
 from tallystick_ledger.spec import (
     accounts,
     channels,
+    corrections,
     envelopes,
     metering,
     money,
@@ -37,6 +39,9 @@ from tallystick_ledger.state_rows import (
     AccountFlags,
     AccountRow,
     ChannelRow,
+    CorrectionRow,
+    DisputeRow,
+    DisputeStatus,
     HoldRow,
     HoldStatus,
     KeyRow,
@@ -300,7 +305,44 @@ def anybodys_money_can_be_burned(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(units, "own_account", own_account)
 
 
+def corrections_have_a_ceiling_each(patch: pytest.MonkeyPatch) -> None:
+    def corrected_so_far(_: State, cited: Citation) -> CorrectionRow:
+        accounts_ = (cited.payer_account, cited.payee_account)
+        row = (cited.sequence_number, cited.timestamp_ns, *accounts_, cited.amount, Amount(0))
+        return CorrectionRow(*row)
+
+    patch.setattr(corrections, "_corrected_so_far", corrected_so_far)
+
+
+def window_of_corrections_is_never_over(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(corrections, "_check_window", lambda *_: None)
+
+
+def frozen_payers_get_nothing_back(patch: pytest.MonkeyPatch) -> None:
+    def check_can_give_back(payer: AccountRow, payee: AccountRow) -> None:
+        accounts.check_open(payee)
+        accounts.check_open(payer)
+
+    patch.setattr(corrections, "_check_can_give_back", check_can_give_back)
+
+
+def deadline_is_a_nanosecond_later(patch: pytest.MonkeyPatch) -> None:
+    def is_open_at(row: DisputeRow, timestamp_ns: int) -> bool:
+        return row.status is DisputeStatus.OPEN and timestamp_ns <= row.deadline_ns
+
+    patch.setattr(DisputeRow, "is_open_at", is_open_at)
+
+
+def corrected_totals_are_kept_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(prune, "_prune_corrections", lambda *_: None)
+
+
 MUTANTS: tuple[Mutant, ...] = (
+    corrections_have_a_ceiling_each,
+    window_of_corrections_is_never_over,
+    frozen_payers_get_nothing_back,
+    deadline_is_a_nanosecond_later,
+    corrected_totals_are_kept_for_ever,
     frozen_before_closed,
     funds_held_counts_as_had,
     strangers_accounts_can_pay,

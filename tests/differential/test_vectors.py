@@ -105,6 +105,9 @@ def test_the_story_has_every_code_and_does_every_kind() -> None:
         raw.TOP_UP,
         raw.VOUCHER,
         raw.CHANNEL_CLOSE,
+        raw.REFUND,
+        raw.DISPUTE,
+        raw.DISPUTE_ANSWER,
         raw.TICK,
         raw.CONT,
     }

@@ -16,6 +16,7 @@ from tallystick_ledger.ids import (
     HoldId,
     PrincipalId,
     PublicKey,
+    SequenceNumber,
     Signature,
     TimestampNs,
     UnitId,
@@ -88,6 +89,26 @@ any_record = st.one_of(
     ),
     st.builds(records.Extend, id_bytes.map(HoldId), amounts, times),
     st.builds(records.Release, id_bytes.map(HoldId)),
+    st.builds(
+        records.Refund,
+        st.integers(1, limits.MAX_U64).map(SequenceNumber),
+        st.integers(1, limits.MAX_U128),
+        st.sampled_from(records.CorrectionReason),
+        st.integers(1, limits.MAX_U128),
+        unique=st.booleans(),
+    ),
+    st.builds(
+        records.Dispute,
+        st.integers(1, limits.MAX_U64).map(SequenceNumber),
+        st.integers(1, limits.MAX_U128),
+        st.sampled_from(records.CorrectionReason),
+        st.integers(0, limits.MAX_U64).map(TimestampNs),
+    ),
+    st.builds(
+        records.DisputeAnswer,
+        st.integers(1, limits.MAX_U64).map(SequenceNumber),
+        st.integers(0, limits.MAX_U128),
+    ),
     st.builds(
         lambda pair, deposit, challenge, key, reference: records.Channel(
             AccountId(pair[0]), AccountId(pair[1]), deposit, challenge, key, *reference
@@ -172,6 +193,11 @@ CREDIT_LIMIT: Final = records.CreditLimit(UNIT, B, 5)
 RESERVE: Final = records.Reserve(A, B, 5, TIME, 7, unique=True)
 CAPTURE: Final = records.Capture(HOLD, 5, kinds.CaptureSource.ESTIMATED)
 RELEASE: Final = records.Release(HOLD)
+REFUND: Final = records.Refund(SequenceNumber(9), 5, records.CorrectionReason.ERROR)
+DISPUTE: Final = records.Dispute(
+    SequenceNumber(9), 5, records.CorrectionReason.SERVICE, TimestampNs(1)
+)
+ANSWER: Final = records.DisputeAnswer(SequenceNumber(9), 5)
 EXTEND: Final = records.Extend(HOLD, 5, TIME)
 CHANNEL: Final = records.Channel(A, B, 5, 2 * 10**9, KEY, 7, unique=True)
 TOP_UP: Final = records.TopUp(ChannelId(HOLD), 5)
@@ -195,6 +221,9 @@ ALL: Final = (
     RESERVE,
     CAPTURE,
     RELEASE,
+    REFUND,
+    DISPUTE,
+    ANSWER,
     EXTEND,
     CHANNEL,
     TOP_UP,
@@ -223,6 +252,16 @@ SPOILED: Final = (
     Spoiled(CREDIT_LIMIT, 2, b"\1", Code.UNKNOWN_FLAGS),
     *(Spoiled(RESERVE, at, b"\1", Code.RESERVED_NONZERO) for at in (80, 111)),
     *(Spoiled(CAPTURE, at, b"\1", Code.RESERVED_NONZERO) for at in (40, 71, 80, 111)),
+    *(Spoiled(REFUND, at, b"\1", Code.RESERVED_NONZERO) for at in (16, 23, 40, 55, 80, 111)),
+    Spoiled(REFUND, 6, b"\7", Code.BAD_FIELD),
+    Spoiled(REFUND, 8, bytes(8), Code.BAD_FIELD),
+    Spoiled(REFUND, 24, bytes(16), Code.ZERO_AMOUNT),
+    *(Spoiled(DISPUTE, at, b"\1", Code.RESERVED_NONZERO) for at in (16, 23, 40, 71, 80, 111)),
+    Spoiled(DISPUTE, 6, bytes(2), Code.BAD_FIELD),
+    Spoiled(DISPUTE, 8, bytes(8), Code.BAD_FIELD),
+    Spoiled(DISPUTE, 24, bytes(16), Code.ZERO_AMOUNT),
+    *(Spoiled(ANSWER, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 16, 23, 40, 111)),
+    Spoiled(ANSWER, 8, bytes(8), Code.BAD_FIELD),
     *(Spoiled(RELEASE, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 24, 79, 80, 111)),
     *(Spoiled(EXTEND, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 40, 71, 80, 111)),
     *(Spoiled(CHANNEL, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7)),

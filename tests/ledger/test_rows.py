@@ -25,11 +25,12 @@ from tallystick_ledger.ids import (
     TimestampNs,
     UnitId,
 )
-from tallystick_ledger.records import Group, NameKind, PrincipalType, Scope
+from tallystick_ledger.records import CorrectionReason, Group, NameKind, PrincipalType, Scope
 from tallystick_ledger.results import Cause, Effect, Result
 from tallystick_ledger.state_rows import (
     AccountFlags,
     ChannelStatus,
+    DisputeStatus,
     HoldStatus,
     KeyStatus,
     Row,
@@ -71,6 +72,28 @@ CHANNEL: Final = state_rows.ChannelRow(
     ChannelStatus.CLOSING,
     TimestampNs(0),
 )
+CORRECTION: Final = state_rows.CorrectionRow(
+    SequenceNumber(2**40),
+    TimestampNs(7),
+    AccountId(b"a" * 16),
+    AccountId(b"b" * 16),
+    Amount(9),
+    Amount(4),
+)
+DISPUTE: Final = state_rows.DisputeRow(
+    SequenceNumber(2**40),
+    TimestampNs(7),
+    AccountId(b"a" * 16),
+    AccountId(b"b" * 16),
+    Amount(9),
+    Amount(4),
+    Amount(3),
+    TimestampNs(88),
+    TimestampNs(77),
+    TimestampNs(78),
+    CorrectionReason.PRICE,
+    DisputeStatus.ACCEPTED,
+)
 # Each row with the length of its content by format.md section 10, and offsets that must be zero.
 ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     (state_rows.LedgerRow(SequenceNumber(5), TimestampNs(6)), 16, []),
@@ -109,6 +132,8 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
         [26, 31],
     ),
     (CHANNEL, 160, [146, 151]),
+    (CORRECTION, 80, []),
+    (DISPUTE, 128, [124, 127]),
 ]
 
 

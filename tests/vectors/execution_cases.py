@@ -31,7 +31,8 @@ def random_blocks() -> Json:
     for number in range(RANDOM_BLOCKS):
         block = random_block(world) if number else first_block(world)
         data = block.encode(genesis.ledger_id, state.next_sequence_number)
-        applied = apply_block(state, data)
+        applied = apply_block(state, data, world.postings.of(data))
+        world.postings.add(data, applied.results, applied.effects, applied.effect_counts)
         blocks.append(
             {"note": f"random {number}", **execution_story.described(state, data, applied)}
         )

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.differential import raw
-from tests.vectors import execution_channels
+from tests.vectors import execution_channels, execution_corrections
 from tests.vectors.fixed import Json, digest, key
 
 from tallystick_ledger import block
+from tallystick_ledger.citations import Postings
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import seal
 from tallystick_ledger.genesis import Caps, Genesis, GenesisNode
@@ -60,6 +61,7 @@ class Story:
 
     def __init__(self) -> None:
         self.state = State.from_genesis(GENESIS)
+        self.postings = Postings()
         self.now_ns = START_NS
         self.blocks: list[Json] = []
         self._count = 0
@@ -101,7 +103,8 @@ class Story:
         data = block.build(
             envelopes, TimestampNs(self.now_ns), SequenceNumber(self.state.next_sequence_number)
         )
-        applied = apply_block(self.state, data)
+        applied = apply_block(self.state, data, self.postings.of(data))
+        self.postings.add(data, applied.results, applied.effects, applied.effect_counts)
         self.blocks.append({"note": note, **described(self.state, data, applied)})
         self.now_ns += STEP_NS
         return applied
@@ -459,6 +462,7 @@ CHAPTERS: Final[tuple[Callable[[Story, Cast], None], ...]] = (
     execution_channels.scopes,
     execution_channels.channels,
     execution_channels.signatures,
+    execution_corrections.corrections,
 )
 
 
