@@ -21,6 +21,7 @@ SOURCES: Final = {
     "money": "MoneyMethods",
     "holds": "HoldMethods",
     "channels": "ChannelMethods",
+    "corrections": "CorrectionMethods",
     "history_methods": "HistoryMethods",
     "async_client": "AsyncClient",
 }

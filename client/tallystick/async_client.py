@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from tallystick.channels import ChannelMethods
+from tallystick.corrections import CorrectionMethods
 from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
 from tallystick.history_methods import HistoryMethods
@@ -37,7 +38,9 @@ from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
 from tallystick_proto.v1 import ledger_pb2
 
 
-class AsyncClient(RegistryMethods, MoneyMethods, HoldMethods, ChannelMethods, HistoryMethods):
+class AsyncClient(
+    RegistryMethods, MoneyMethods, HoldMethods, ChannelMethods, CorrectionMethods, HistoryMethods
+):
     """A client of one ledger."""
 
     @classmethod

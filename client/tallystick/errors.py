@@ -18,7 +18,7 @@
     └── RecordRefused                 one record was ordered and refused; `index` names it
         ├── NotFound
         │   ├── AccountNotFound, UnitNotFound, HoldNotFound, PrincipalNotFound, KeyNotFound
-        │   └── ChannelNotFound
+        │   └── ChannelNotFound, CitedNotFound, DisputeNotFound
         ├── AlreadyExists             key, name or symbol is taken; reference used
         │   └── ReferenceUsed
         ├── FundsRefused
@@ -29,12 +29,18 @@
         ├── AccountRefused            frozen, closed, wrong unit, not empty
         ├── HoldRefused               ended, captured amount out of range, not the payee
         │   ├── HoldExpired
-        │   └── WrongSide             (also a ChannelRefused) for the other of payer and payee
+        │   └── WrongSide             (also a ChannelRefused, a CorrectionRefused) for the other of
+        │                             payer and payee
         ├── ChannelRefused
         │   ├── ChannelEnded, ChannelClosing
         │   ├── ChannelExhausted      the deposit is paid out
         │   ├── VoucherLowered        one for more was redeemed before
         │   └── BadVoucher            the channel's key did not sign it
+        ├── CorrectionRefused         of a refund, a dispute or its answer
+        │   ├── CorrectionExceeds     more than what is left of what the record paid
+        │   ├── CorrectionTooLate     the record is too old
+        │   ├── CitationsFull         too much is corrected just now
+        │   └── DisputeRefused        open already, answered, lapsed; more than disputed
         ├── CapExceeded               a cap of the genesis
         ├── AtomicAborted             another record of the ATOMIC envelope failed
         └── InvalidRecord             its bytes: kind, flags, fields, amount
@@ -253,6 +259,14 @@ class ReferenceUsed(AlreadyExists):
     """A record with the same UNIQUE reference was accepted before: probably this one."""
 
 
+class CitedNotFound(NotFound):
+    """No earlier record with this sequence number paid to or from the signer."""
+
+
+class DisputeNotFound(NotFound):
+    """No dispute of that record concerns the signer."""
+
+
 class FundsRefused(RecordRefused):
     """The account does not have what the record asks."""
 
@@ -291,8 +305,30 @@ class ChannelRefused(RecordRefused):
     """The channel's state, deposit or key forbids it."""
 
 
-class WrongSide(HoldRefused, ChannelRefused):
-    """Only the payee may do this to a hold or channel, or only the payer."""
+class CorrectionRefused(RecordRefused):
+    """What was paid, or corrected before, forbids this correction."""
+
+
+class CorrectionExceeds(CorrectionRefused):
+    """More than what is left of what the record paid: all its corrections count together."""
+
+
+class CorrectionTooLate(CorrectionRefused):
+    """The record is older than the window of corrections."""
+
+
+class CitationsFull(CorrectionRefused):
+    """The block cites as many records as can be looked up; another one will not."""
+
+    retryable = True
+
+
+class DisputeRefused(CorrectionRefused):
+    """The dispute is open already, answered or past its deadline, or is about less."""
+
+
+class WrongSide(HoldRefused, ChannelRefused, CorrectionRefused):
+    """Only the payee may do this to a hold, channel or payment, or only the payer."""
 
 
 class ChannelEnded(ChannelRefused):
@@ -350,6 +386,7 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.UNIT_NOT_FOUND: UnitNotFound,
     Code.HOLD_NOT_FOUND: HoldNotFound,
     Code.CHANNEL_NOT_FOUND: ChannelNotFound,
+    Code.CITED_NOT_FOUND: CitedNotFound,
     Code.PRINCIPAL_NOT_FOUND: PrincipalNotFound,
     Code.KEY_NOT_FOUND: KeyNotFound,
     Code.ACCOUNT_NOT_FOUND: AccountNotFound,
@@ -379,6 +416,14 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.FUNDS_HELD: FundsHeld,
     Code.AMOUNT_OVERFLOW: FundsRefused,
     Code.CREDIT_IN_USE: CreditInUse,
+    Code.CORRECTION_EXCEEDS: CorrectionExceeds,
+    Code.CORRECTION_TOO_LATE: CorrectionTooLate,
+    Code.DISPUTE_NOT_FOUND: DisputeNotFound,
+    Code.DISPUTE_OPEN: DisputeRefused,
+    Code.DISPUTE_ANSWERED: DisputeRefused,
+    Code.DISPUTE_LAPSED: DisputeRefused,
+    Code.ANSWER_EXCEEDS: DisputeRefused,
+    Code.CITATIONS_FULL: CitationsFull,
 }
 
 _ENVELOPE_ERRORS: Final[dict[Code, type[Refused]]] = {

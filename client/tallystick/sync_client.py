@@ -28,7 +28,13 @@ from tallystick_ledger.ids import (
     UnitId,
 )
 from tallystick_ledger.keys import SigningKey
-from tallystick_ledger.records import CaptureSource, NameKind, PrincipalType, Scope
+from tallystick_ledger.records import (
+    CaptureSource,
+    CorrectionReason,
+    NameKind,
+    PrincipalType,
+    Scope,
+)
 from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
 
 _NEVER = TimestampNs(0)
@@ -469,6 +475,76 @@ class BlockingMethods:
         """
         return blocking.run(
             self._client.close_channel(channel, signer=signer, deadline_s=deadline_s)
+        )
+
+    def refund(
+        self,
+        cited: int,
+        amount: int,
+        reason: CorrectionReason = CorrectionReason.OTHER,
+        *,
+        reference: int = 0,
+        unique: bool = False,
+        occurred_at_ns: int = 0,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Gives back a part of what a record paid. Signed by the payee.
+
+        Arguments, results and errors: see `AsyncClient.refund`.
+        """
+        return blocking.run(
+            self._client.refund(
+                cited,
+                amount,
+                reason,
+                reference=reference,
+                unique=unique,
+                occurred_at_ns=occurred_at_ns,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def dispute(
+        self,
+        cited: int,
+        amount: int,
+        reason: CorrectionReason = CorrectionReason.OTHER,
+        *,
+        answer_within_s: float = 7 * 86400.0,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Asks for a part of what a record paid. Signed by the payer; nothing moves yet.
+
+        Arguments, results and errors: see `AsyncClient.dispute`.
+        """
+        return blocking.run(
+            self._client.dispute(
+                cited,
+                amount,
+                reason,
+                answer_within_s=answer_within_s,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def answer_dispute(
+        self,
+        cited: int,
+        amount: int,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Gives back what is disputed, a part of it, or nothing. Signed by the payee.
+
+        Arguments, results and errors: see `AsyncClient.answer_dispute`.
+        """
+        return blocking.run(
+            self._client.answer_dispute(cited, amount, signer=signer, deadline_s=deadline_s)
         )
 
     def list_records(

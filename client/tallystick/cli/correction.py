@@ -1,0 +1,122 @@
+"""`tallystick refund` and `tallystick dispute open|accept|reject`."""
+
+from typing import Annotated
+
+import typer
+
+from tallystick.cli.output import Report
+from tallystick.cli.session import (
+    AmountArgument,
+    JsonOption,
+    KeyOption,
+    ProfileOption,
+    ReferenceOption,
+    UniqueOption,
+    receipt_data,
+    session,
+)
+from tallystick.errors import InvalidArgument
+from tallystick.results import Receipt
+from tallystick_ledger.records import CorrectionReason
+
+refund_app = typer.Typer(help="Give back a part of what a record paid.")
+dispute_app = typer.Typer(
+    help="Ask for a part of what a record paid, and answer who asks.", no_args_is_help=True
+)
+
+_Cited = Annotated[
+    int, typer.Argument(min=1, help="Sequence number of the record that paid.", metavar="SEQUENCE")
+]
+_Reason = Annotated[
+    str, typer.Option(help=", ".join(reason.name.lower() for reason in CorrectionReason) + ".")
+]
+
+
+@refund_app.command()
+def refund(
+    cited: _Cited,
+    amount: AmountArgument,
+    reason: _Reason = "other",
+    reference: ReferenceOption = 0,
+    unique: UniqueOption = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give back a part of what a record paid. Signed by whoever it paid."""
+    with session(profile, key, sends=True) as opened:
+        steps = opened.amount_of_book(amount).steps
+        receipt = opened.client.refund(
+            cited, steps, _reason(reason), reference=reference, unique=unique
+        )
+    _report(receipt, cited, steps, f"Gave back {' '.join(amount)} of record {cited}").print(
+        as_json=as_json
+    )
+
+
+@dispute_app.command("open")
+def open_(
+    cited: _Cited,
+    amount: AmountArgument,
+    reason: _Reason = "other",
+    days: Annotated[float, typer.Option(min=0.001, help="How long it can be answered.")] = 7.0,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask for a part of what a record paid. Signed by whoever paid; nothing moves yet."""
+    with session(profile, key, sends=True) as opened:
+        steps = opened.amount_of_book(amount).steps
+        receipt = opened.client.dispute(
+            cited, steps, _reason(reason), answer_within_s=days * 86_400
+        )
+    did = f"Asked for {' '.join(amount)} of record {cited} within {days:g} days"
+    _report(receipt, cited, steps, did).print(as_json=as_json)
+
+
+@dispute_app.command()
+def accept(
+    cited: _Cited,
+    amount: AmountArgument,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give back what is disputed, or a part of it. Signed by whoever was paid."""
+    with session(profile, key, sends=True) as opened:
+        steps = opened.amount_of_book(amount).steps
+        if steps == 0:
+            raise InvalidArgument("Nothing is accepted.", advice="Use: tallystick dispute reject.")
+        receipt = opened.client.answer_dispute(cited, steps)
+    _report(receipt, cited, steps, f"Gave back {' '.join(amount)} of record {cited}").print(
+        as_json=as_json
+    )
+
+
+@dispute_app.command()
+def reject(
+    cited: _Cited,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give nothing back. Signed by whoever was paid."""
+    with session(profile, key, sends=True) as opened:
+        receipt = opened.client.answer_dispute(cited, 0)
+    _report(receipt, cited, 0, f"Rejected the dispute of record {cited}").print(as_json=as_json)
+
+
+def _reason(text: str) -> CorrectionReason:
+    try:
+        return CorrectionReason[text.upper()]
+    except KeyError:
+        names = ", ".join(reason.name.lower() for reason in CorrectionReason)
+        raise InvalidArgument(f"{text} is no reason.", advice=f"Use one of: {names}.") from None
+
+
+def _report(receipt: Receipt, cited: int, steps: int, did: str) -> Report:
+    return Report(
+        {"cited": cited, "amount": str(steps), "receipt": receipt_data(receipt)},
+        f"{did}; sequence number {receipt.sequence}.",
+        [("envelope", receipt.envelope_id.hex())],
+    )

@@ -1,0 +1,134 @@
+"""Client methods that correct what was paid: refunds, and disputes with their answers.
+
+Each cites the record that paid, a transfer, a capture or a redeemed voucher, by its sequence
+number: `receipt.sequence`, or that of a record in the history. Nothing is rewritten, and refunds and
+accepted disputes of a record together never give back more than it paid.
+"""
+
+from tallystick.core import ClientCore
+from tallystick.draft import build, require_amount
+from tallystick.keyfile import Signer
+from tallystick.results import Receipt
+from tallystick_ledger.ids import SequenceNumber, TimestampNs
+from tallystick_ledger.records import CorrectionReason, Dispute, DisputeAnswer, Refund
+
+_NS_PER_S = 1_000_000_000
+
+
+class CorrectionMethods(ClientCore):
+    """What gives back, and asks for it. Who may sign and what is raised besides: `MoneyMethods`."""
+
+    async def refund(
+        self,
+        cited: int,
+        amount: int,
+        reason: CorrectionReason = CorrectionReason.OTHER,
+        *,
+        reference: int = 0,
+        unique: bool = False,
+        occurred_at_ns: int = 0,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Gives back a part of what a record paid. Signed by the payee.
+
+        Args:
+            cited: Sequence number of the record, at most 90 days old.
+            amount: In the unit's smallest step; at most what is left of what the record paid.
+            reason: Why.
+            reference: The caller's own number, up to 2**128 - 1.
+            unique: Refuse it if this principal has used the reference within the ledger's window.
+            occurred_at_ns: When the reason for it arose; 0 for unknown.
+            signer: Who signs.
+            deadline_s: When to give up.
+
+        Raises:
+            CitedNotFound: No such record paid to or from the signer.
+            WrongSide: The signer is who had paid.
+            CorrectionExceeds: It is more than what is left.
+            CorrectionTooLate: The record is too old.
+            CitationsFull: Too much is corrected just now; send it again.
+            AccountRefused: The payee's account is frozen or closed, or the payer's is closed.
+            InsufficientFunds: The payee's account has not so much.
+            FundsHeld: It has, but on hold.
+            ReferenceUsed: `unique`, and the reference was used.
+        """
+        draft = self.draft(signer)
+        record = build(
+            Refund,
+            SequenceNumber(cited),
+            require_amount(amount),
+            reason,
+            reference,
+            unique,
+            TimestampNs(occurred_at_ns),
+        )
+        draft.add(record)
+        return await self._send(draft, deadline_s)
+
+    async def dispute(
+        self,
+        cited: int,
+        amount: int,
+        reason: CorrectionReason = CorrectionReason.OTHER,
+        *,
+        answer_within_s: float = 7 * 86_400.0,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Asks for a part of what a record paid. Signed by the payer; nothing moves yet.
+
+        Args:
+            cited: Sequence number of the record, at most 90 days old.
+            amount: In the unit's smallest step; at most what is left of what the record paid.
+            reason: Why.
+            answer_within_s: When it counts as rejected unless it was answered; within those 90 days.
+            signer: Who signs.
+            deadline_s: When to give up.
+
+        Raises:
+            CitedNotFound: No such record paid to or from the signer.
+            WrongSide: The signer is who was paid.
+            DisputeRefused: The record is disputed already.
+            CorrectionExceeds: It is more than what is left.
+            CorrectionTooLate: The record is too old.
+            CitationsFull: Too much is corrected just now; send it again.
+            AccountRefused: The payer's account is closed.
+        """
+        draft = self.draft(signer)
+        deadline_ns = TimestampNs(
+            self._surroundings.now_ns() + int(answer_within_s * _NS_PER_S)
+        )
+        draft.add(
+            build(Dispute, SequenceNumber(cited), require_amount(amount), reason, deadline_ns)
+        )
+        return await self._send(draft, deadline_s)
+
+    async def answer_dispute(
+        self,
+        cited: int,
+        amount: int,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Gives back what is disputed, a part of it, or nothing. Signed by the payee.
+
+        Args:
+            cited: Sequence number of the disputed record.
+            amount: In the unit's smallest step, at most what is disputed; 0 rejects the dispute.
+            signer: Who signs.
+            deadline_s: When to give up.
+
+        Raises:
+            DisputeNotFound: Nobody disputes that record with the signer.
+            WrongSide: The signer is who disputes it.
+            DisputeRefused: It was answered, its deadline has passed, or less is disputed.
+            CorrectionExceeds: Refunds have left less.
+            AccountRefused: The payee's account is frozen or closed, or the payer's is closed.
+            InsufficientFunds: The payee's account has not so much.
+            FundsHeld: It has, but on hold.
+        """
+        draft = self.draft(signer)
+        draft.add(build(DisputeAnswer, SequenceNumber(cited), require_amount(amount)))
+        return await self._send(draft, deadline_s)
