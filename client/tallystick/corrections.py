@@ -1,8 +1,8 @@
 """Client methods that correct what was paid: refunds, and disputes with their answers.
 
 Each cites the record that paid, a transfer, a capture or a redeemed voucher, by its sequence
-number: `receipt.sequence`, or that of a record in the history. Nothing is rewritten, and refunds and
-accepted disputes of a record together never give back more than it paid.
+number: `receipt.sequence`, or that of a record in the history. Nothing is rewritten, and refunds
+and accepted disputes of a record together never give back more than it paid.
 """
 
 from tallystick.core import ClientCore
@@ -82,7 +82,8 @@ class CorrectionMethods(ClientCore):
             cited: Sequence number of the record, at most 90 days old.
             amount: In the unit's smallest step; at most what is left of what the record paid.
             reason: Why.
-            answer_within_s: When it counts as rejected unless it was answered; within those 90 days.
+            answer_within_s: When it counts as rejected unless it was answered; the code is
+                EXPIRY_INVALID if that is not within those 90 days.
             signer: Who signs.
             deadline_s: When to give up.
 
@@ -96,9 +97,7 @@ class CorrectionMethods(ClientCore):
             AccountRefused: The payer's account is closed.
         """
         draft = self.draft(signer)
-        deadline_ns = TimestampNs(
-            self._surroundings.now_ns() + int(answer_within_s * _NS_PER_S)
-        )
+        deadline_ns = TimestampNs(self._surroundings.now_ns() + int(answer_within_s * _NS_PER_S))
         draft.add(
             build(Dispute, SequenceNumber(cited), require_amount(amount), reason, deadline_ns)
         )

@@ -55,8 +55,8 @@ class Citation:
 
     sequence_number: SequenceNumber
     timestamp_ns: TimestampNs = TimestampNs(0)  # noqa: RUF009 - a number
-    payer_account: AccountId = AccountId(NO_ID)
-    payee_account: AccountId = AccountId(NO_ID)
+    payer_account: AccountId = AccountId(NO_ID)  # noqa: RUF009 - bytes
+    payee_account: AccountId = AccountId(NO_ID)  # noqa: RUF009 - bytes
     amount: Amount = Amount(0)  # noqa: RUF009 - a number
 
     def encode(self) -> bytes:

@@ -70,7 +70,7 @@ MAX_SWEPT: Final = 10_000  # holds and channels together
 MIN_HOLD_NS: Final = 1_000_000_000  # a hold that ends sooner could not be captured in time
 MIN_CHALLENGE_NS: Final = 1_000_000_000  # likewise: the payee needs time to redeem
 
-# semantics.md, REFUND and DISPUTE. A record can be corrected for a quarter; billing cycles are months.
+# semantics.md, REFUND and DISPUTE: a quarter, since bills are looked at month by month.
 CORRECTION_WINDOW_NS: Final = 90 * 86_400_000_000_000
 MIN_DISPUTE_NS: Final = 1_000_000_000  # an earlier deadline could not be met
 # 8: records that are looked up for one block. Each may mean reading 1 MiB of log.

@@ -1,10 +1,10 @@
 """What a block cites, read from the log before the block is applied.
 
-Theory of operation. The core says from a block's bytes which earlier records it cites: nearly always
-none. Each of them lies in a block that was applied before, whose entry and derived rows stand in the
-store by then: rows of blocks behind the last checkpoint are written, or written again by replay,
-before the next block is applied, and those before it were synced with it. So the same is found
-while a node runs, when it replays its log, and on every other node.
+Theory of operation. The core says from a block's bytes which earlier records it cites: nearly
+always none. Each of them lies in a block that was applied before, whose entry and derived rows
+stand in the store by then: rows of blocks behind the last checkpoint are written, or written again
+by replay, before the next block is applied, and those before it were synced with it. So the same is
+found while a node runs, when it replays its log, and on every other node.
 
 A cited record that cannot be read ends the process: going on without it would be another ledger.
 """
@@ -15,9 +15,9 @@ from itertools import groupby
 from typing import Final
 
 from tallystick_core import block_header, cited_sequences, cut_records
+
 from tallystick_ledger.citations import posting_of
 from tallystick_ledger.ids import SequenceNumber, TimestampNs
-
 from tallystick_node.applied_rows import EFFECT_BYTES, AppliedRows
 from tallystick_node.errors import DamagedLogError
 from tallystick_node.storage import Store

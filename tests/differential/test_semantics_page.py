@@ -19,7 +19,8 @@ from tallystick_ledger.spec import channels, corrections, metering, money, regis
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "semantics.md").read_text("utf-8")
 ROW: Final = re.compile(r"^\|(.*)\|$", re.MULTILINE)
 RECORD: Final = re.compile(
-    r"(?P<kind>[A-Z_]+)(?: (?P<made>[HC]\d))?(?: #(?P<cited>\d+))?(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
+    r"(?P<kind>[A-Z_]+)(?: (?P<made>[HC]\d))?(?: #(?P<cited>\d+))?"
+    r"(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
     r"(?: until (?P<until>\d+) s)?(?: reference (?P<reference>\d+))?(?P<flags>(?: [A-Z]+)*)"
     r"(?P<forged> forged)?"
 )
@@ -92,7 +93,7 @@ class Stage:
         self.sent: dict[int, raw.Envelope] = {}
         self.cited: dict[int, int] = {}  # sequence number of an envelope's first record
 
-    def record(self, line: Line, own_id: bytes) -> bytes:
+    def record(self, line: Line, own_id: bytes) -> bytes:  # noqa: PLR0911 - one a kind
         match = RECORD.fullmatch(line.record)
         assert match, line.record
         signer = self.people[line.signer]
@@ -117,9 +118,7 @@ class Stage:
         assert match["kind"] == "RESERVE"
         return raw.reserve(*accounts, amount, until_ns, reference, flags=flags)
 
-    def correction(
-        self, match: re.Match[str], cited: int, amount: int, until_ns: int
-    ) -> bytes:
+    def correction(self, match: re.Match[str], cited: int, amount: int, until_ns: int) -> bytes:
         """A record that cites the first one of an earlier envelope."""
         match match["kind"]:
             case "REFUND":

@@ -75,4 +75,3 @@ def test_what_is_cited_and_gone_is_no_answer(engine: NodeEngine, tmp_path: Path)
         citations_of(empty, data)
     empty.close()
     engine.store.close()
-

@@ -56,7 +56,9 @@ ENTRIES: Final[dict[str, Entry]] = {
     "release": Entry("tallystick.cli.hold:release_app", "Free the rest of a hold."),
     "channel": Entry("tallystick.cli.channel:app", "Deposit for vouchers; sign and redeem them."),
     "refund": Entry("tallystick.cli.correction:refund_app", "Give back what a record paid."),
-    "dispute": Entry("tallystick.cli.correction:dispute_app", "Dispute what a record paid; answer."),
+    "dispute": Entry(
+        "tallystick.cli.correction:dispute_app", "Dispute what a record paid; answer."
+    ),
     "prices": Entry("tallystick.cli.prices:app", "Read price books; price a usage. Offline."),
     "show": Entry("tallystick.cli.show:app", "Show an envelope and what became of it."),
     "history": Entry("tallystick.cli.history:app", "List what touched an account."),

@@ -3,8 +3,9 @@
 use std::sync::OnceLock;
 
 use ed25519_zebra::SigningKey;
+use tallystick_core::format::limits::CITATION_BYTES;
 use tallystick_core::format::{Genesis, Id16};
-use tallystick_core::kernel::Kernel;
+use tallystick_core::kernel::{cited_sequences, Applied, BlockError, Kernel};
 
 use crate::ledger::{capture, last_capture, name, reserve, unique, Ledger};
 use crate::support::{signing_key, small_envelope, SECOND_NS};
@@ -87,4 +88,16 @@ fn make() -> World {
         units: vec![ledger.usd, euro],
         neighbour: small_envelope(1, 2),
     }
+}
+
+/// Applies a block as on a ledger whose records moved nothing that it could cite.
+pub fn apply(kernel: &mut Kernel, block: &[u8]) -> Result<Applied, BlockError> {
+    let citation = |sequence: u64| {
+        let mut bytes = [0; CITATION_BYTES];
+        bytes[..8].copy_from_slice(&sequence.to_le_bytes());
+        bytes
+    };
+    let cited = cited_sequences(block).into_iter();
+    let citations: Vec<u8> = cited.flat_map(citation).collect();
+    kernel.apply_citing(block, &citations)
 }

@@ -81,17 +81,13 @@ impl Kernel {
     ///
     /// # Panics
     /// When an invariant is broken, or the citations are not those of the block.
-    pub fn apply_citing(
-        &mut self,
-        block: &[u8],
-        citations: &[u8],
-    ) -> Result<Applied, BlockError> {
+    pub fn apply_citing(&mut self, block: &[u8], citations: &[u8]) -> Result<Applied, BlockError> {
         let vouchers = self.collect_vouchers(block).verify(1);
         self.apply_checked(block, &vouchers, citations)
     }
 
-    /// As `apply_citing`, with the vouchers of the block that were verified already; it verifies others
-    /// itself, so what it does is the same whichever these are.
+    /// As `apply_citing`, with the vouchers of the block that were verified already; it verifies
+    /// others itself, so what it does is the same whichever these are.
     ///
     /// # Errors
     /// As `apply`.

@@ -12,9 +12,9 @@
 //! | 32 | 16 | credit account |
 //! | 48 | 16 | amount |
 //!
-//! All but the sequence number is zero for a record that moved nothing. Citations that are not those
-//! of the block, or that contradict the state, are a broken invariant: whoever went on from them
-//! would have another ledger than the others.
+//! All but the sequence number is zero for a record that moved nothing. Citations that are not
+//! those of the block, or that contradict the state, are a broken invariant: whoever went on from
+//! them would have another ledger than the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -103,10 +103,7 @@ pub fn dispute_answer(state: &mut State, effects: &mut Effects, input: &Input<'_
     input.check_reserved(40, 112)?;
     require(sequence != 0, Code::BadField)?;
     input.check_signer(state, &OWNER_METER)?;
-    let asked = *state
-        .disputes
-        .get(&sequence)
-        .ok_or(Code::DisputeNotFound)?;
+    let asked = *state.disputes.get(&sequence).ok_or(Code::DisputeNotFound)?;
     let payer = state.accounts.get(asked.cited.payer);
     let payee = state.accounts.get(asked.cited.payee);
     let is_party = [payer.owner, payee.owner].contains(&input.principal);

@@ -86,7 +86,9 @@ fn key_of(number: u16, content: &[u8]) -> Vec<u8> {
     match number {
         table::LEDGER => Vec::new(),
         table::KEY => content[..32].to_vec(),
-        table::LIVE_ID | table::REFERENCE | table::CORRECTION | table::DISPUTE => u64_at(content, 0).to_be_bytes().to_vec(),
+        table::LIVE_ID | table::REFERENCE | table::CORRECTION | table::DISPUTE => {
+            u64_at(content, 0).to_be_bytes().to_vec()
+        }
         _ => content[..16].to_vec(),
     }
 }

@@ -156,7 +156,12 @@ impl Run<'_> {
         results: &mut Results<'_>,
     ) {
         let mut ahead = ReadAhead::new(self.state, placed.view);
-        for input in inputs(self.genesis, (self.vouchers, self.citations), placed, signer) {
+        for input in inputs(
+            self.genesis,
+            (self.vouchers, self.citations),
+            placed,
+            signer,
+        ) {
             ahead.reach(self.state, input.index);
             if input.index > 0 {
                 self.sweep(input.t, input.index);
@@ -186,7 +191,13 @@ impl Run<'_> {
         let (effects_before, gathered_before) = (self.effects.count(), self.state.gather.len());
         self.state.journal.begin();
         let mut ahead = ReadAhead::new(self.state, placed.view);
-        let failure = inputs(self.genesis, (self.vouchers, self.citations), placed, signer).find_map(|input| {
+        let failure = inputs(
+            self.genesis,
+            (self.vouchers, self.citations),
+            placed,
+            signer,
+        )
+        .find_map(|input| {
             ahead.reach(self.state, input.index);
             let gathered = self.state.gather.len();
             let outcome = self.execute(&input);

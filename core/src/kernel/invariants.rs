@@ -124,7 +124,10 @@ impl State {
             cited.sequence < self.next_sequence && self.is_past(cited.timestamp_ns)
         };
         for row in self.corrections.values() {
-            problem(is_earlier(&row.cited), "a record of the future is corrected");
+            problem(
+                is_earlier(&row.cited),
+                "a record of the future is corrected",
+            );
             let is_below = row.corrected > 0 && row.corrected <= row.cited.amount;
             problem(is_below, "more was given back than a record moved");
         }

@@ -66,8 +66,8 @@ mod voucher;
 mod window;
 
 pub use apply::{Applied, BlockError, EnvelopeOutcome};
-pub use citation::cited_sequences;
 pub use checkpoint::{checkpoint_info, CheckpointError, CheckpointInfo};
+pub use citation::cited_sequences;
 pub use history::HistoryGap;
 #[cfg(feature = "python")]
 pub use python::register;

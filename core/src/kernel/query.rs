@@ -110,8 +110,12 @@ impl Kernel {
         else {
             return Vec::new();
         };
-        let own = state.dispute_parties.range((party, first)..=(party, u64::MAX));
-        let rows = own.take(limit).filter_map(|(_, sequence)| state.disputes.get(sequence));
+        let own = state
+            .dispute_parties
+            .range((party, first)..=(party, u64::MAX));
+        let rows = own
+            .take(limit)
+            .filter_map(|(_, sequence)| state.disputes.get(sequence));
         rows.flat_map(|row| state.dispute_row(row)).collect()
     }
 

@@ -12,8 +12,8 @@ use hashbrown::{HashMap, HashSet};
 use super::gather::Gather;
 use super::journal::{Journal, Undo};
 use super::rows::{
-    account_flag, principal_type, scope, Account, Channel, ChannelStatus, Correction, Dispute, Hold,
-    HoldStatus, Key, LiveId, Name, Principal, Reference, Unit,
+    account_flag, principal_type, scope, Account, Channel, ChannelStatus, Correction, Dispute,
+    Hold, HoldStatus, Key, LiveId, Name, Principal, Reference, Unit,
 };
 use super::schedule::Schedule;
 use super::table::{Slot, Table};

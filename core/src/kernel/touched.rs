@@ -2,9 +2,11 @@
 //!
 //! | record | is in the history of |
 //! |---|---|
-//! | executed | the accounts that it changed or made; if none, those of its hold, channel or dispute |
-//! | refused | those that it, or its hold, channel, dispute or cited record, names, if the signer owns them |
+//! | executed | the accounts that it changed or made; if none, those of what it is about |
+//! | refused | those that it, or what it is about, names, if the signer owns them |
 //! | DUPLICATE, UNKNOWN_KEY | nobody |
+//!
+//! A record is about its hold, channel or dispute, or about the record that it cites.
 //!
 //! A refused record thus reaches no history but its signer's: nobody can fill another's. A record
 //! that was sent again says nothing that its first copy does not say, and anybody may have sent it.

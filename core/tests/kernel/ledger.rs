@@ -336,7 +336,8 @@ impl Ledger {
                 let mut moved = [0; 56];
                 moved[..8].copy_from_slice(&timestamp.to_le_bytes());
                 moved[8..].copy_from_slice(posting);
-                self.moved.insert(outcome.first_sequence + index as u64, moved);
+                self.moved
+                    .insert(outcome.first_sequence + index as u64, moved);
             };
             for (index, record) in envelope.records.chunks_exact(RECORD_BYTES).enumerate() {
                 let sequence = outcome.first_sequence + index as u64;

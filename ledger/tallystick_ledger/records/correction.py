@@ -173,9 +173,7 @@ class DisputeAnswer(Record):
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
         require_nonce(nonce)
-        return _ANSWER.pack(
-            Kind.DISPUTE_ANSWER, 0, 0, self.cited, u128_bytes(self.amount), nonce
-        )
+        return _ANSWER.pack(Kind.DISPUTE_ANSWER, 0, 0, self.cited, u128_bytes(self.amount), nonce)
 
     @classmethod
     def decode(cls, data: BytesLike) -> Self:

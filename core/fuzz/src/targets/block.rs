@@ -15,7 +15,7 @@ use tallystick_core::verify::{check_block, BlockContext};
 use crate::repair::{count, Repair};
 use crate::source::Source;
 use crate::support::{SECOND_NS, SECRET};
-use crate::world::{world, World};
+use crate::world::{apply, world, World};
 
 const VERSIONS: u8 = 1;
 const PLACE: u8 = 2;
@@ -74,7 +74,7 @@ fn judge(block: &[u8], world: &World) {
         min_timestamp_ns: world.now_ns,
     };
     let checked = check_block(block, &context, &SECRET, 1);
-    let applied = match kernel.apply(block) {
+    let applied = match apply(&mut kernel, block) {
         Ok(applied) => applied,
         Err(why) => {
             assert!(checked.is_err(), "checked, but not applied: {why}");

@@ -19,11 +19,11 @@ use tallystick_core::kernel::{Applied, Kernel};
 use crate::ledger::{record, Record};
 use crate::source::Source;
 use crate::support::{public_key, SECOND_NS};
-use crate::world::{world, World};
+use crate::world::{apply, world, World};
 
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
-const KINDS: [u16; 20] = [
+const KINDS: [u16; 23] = [
     kind::TRANSFER,
     kind::RESERVE,
     kind::CAPTURE,
@@ -44,6 +44,9 @@ const KINDS: [u16; 20] = [
     kind::CHANNEL_CLOSE,
     kind::BURN,
     kind::CREDIT_LIMIT,
+    kind::REFUND,
+    kind::DISPUTE,
+    kind::DISPUTE_ANSWER,
 ];
 const WAITS_NS: [u64; 8] = [
     0,
@@ -244,6 +247,18 @@ impl Machine<'_> {
             }
             kind::CAPTURE => record(kind, &[(6, &[1 + b % 3]), (8, &hold), (24, &amount)]),
             kind::RELEASE => record(kind, &[(8, &hold)]),
+            kind::REFUND | kind::DISPUTE | kind::DISPUTE_ANSWER => {
+                let (reason, cited) = ([b % 8], u64::from(a).to_le_bytes());
+                let reason = if kind == kind::DISPUTE_ANSWER {
+                    [0]
+                } else {
+                    reason
+                };
+                record(
+                    kind,
+                    &[(6, &reason), (8, &cited), (24, &amount), (72, &expires)],
+                )
+            }
             kind::ISSUE | kind::BURN | kind::CREDIT_LIMIT => {
                 record(kind, &[(8, &unit), (24, &second), (40, &amount)])
             }
@@ -357,13 +372,13 @@ impl Machine<'_> {
 
     fn apply(&mut self, block: &[u8], is_one_atomic: bool) {
         let before = is_one_atomic.then(|| (lasting_rows(&self.kernel), self.kernel.status()));
-        let Ok(applied) = self.kernel.apply(block) else {
+        let Ok(applied) = apply(&mut self.kernel, block) else {
             return self.expect_unchanged(block);
         };
         assert_eq!(self.kernel.verify_invariants(), Vec::<String>::new());
         if let Some(twin) = &mut self.twin {
             assert_eq!(
-                twin.apply(block).as_ref(),
+                apply(twin, block).as_ref(),
                 Ok(&applied),
                 "restored, so another"
             );
@@ -386,7 +401,7 @@ impl Machine<'_> {
 
     fn expect_unchanged(&mut self, block: &[u8]) {
         let digest = self.kernel.state_digest();
-        assert!(self.kernel.apply(block).is_err());
+        assert!(apply(&mut self.kernel, block).is_err());
         assert_eq!(self.kernel.state_digest(), digest);
     }
 
@@ -399,15 +414,15 @@ impl Machine<'_> {
         let at = usize::from(u16::from_le_bytes([step[5], step[6]])) % block.len();
         block[at] ^= step[7];
         let digest = self.kernel.state_digest();
-        let fits = Kernel::restore(self.world.genesis.clone(), &self.kernel.checkpoint(0))
-            .expect("a checkpoint of our own")
-            .apply(&block);
+        let mut other = Kernel::restore(self.world.genesis.clone(), &self.kernel.checkpoint(0))
+            .expect("a checkpoint of our own");
+        let fits = apply(&mut other, &block);
         if fits.is_ok() {
             self.apply(&block, false);
             let least = self.kernel.status().min_next_timestamp_ns;
             self.now_ns = self.now_ns.max(least);
         } else {
-            assert!(self.kernel.apply(&block).is_err());
+            assert!(apply(&mut self.kernel, &block).is_err());
             assert_eq!(
                 self.kernel.state_digest(),
                 digest,
