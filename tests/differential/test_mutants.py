@@ -40,8 +40,6 @@ from tallystick_ledger.state_rows import (
     AccountRow,
     ChannelRow,
     CorrectionRow,
-    DisputeRow,
-    DisputeStatus,
     HoldRow,
     HoldStatus,
     KeyRow,
@@ -326,13 +324,6 @@ def frozen_payers_get_nothing_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(corrections, "_check_can_give_back", check_can_give_back)
 
 
-def deadline_is_a_nanosecond_later(patch: pytest.MonkeyPatch) -> None:
-    def is_open_at(row: DisputeRow, timestamp_ns: int) -> bool:
-        return row.status is DisputeStatus.OPEN and timestamp_ns <= row.deadline_ns
-
-    patch.setattr(DisputeRow, "is_open_at", is_open_at)
-
-
 def corrected_totals_are_kept_for_ever(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(prune, "_prune_corrections", lambda *_: None)
 
@@ -341,7 +332,6 @@ MUTANTS: tuple[Mutant, ...] = (
     corrections_have_a_ceiling_each,
     window_of_corrections_is_never_over,
     frozen_payers_get_nothing_back,
-    deadline_is_a_nanosecond_later,
     corrected_totals_are_kept_for_ever,
     frozen_before_closed,
     funds_held_counts_as_had,
