@@ -1,0 +1,12 @@
+"""Statements and exports: what an account did in a period, kept up incrementally, never by a scan.
+
+    posting      pure: what one entry of an account's history moves
+    projection   an SQLite file of postings with running balances, resumable and rebuildable
+    follow       brings a projection up to date from a ledger
+    statement    pure: opening, movements, closing, and whether they add up
+    table        one flat row for each posting; CSV, and Parquet (extra `export`)
+    focus        rows of FOCUS 1.2 for charges
+
+Source of truth is the ledger's history (`tallystick.history`); all here can be thrown away and made
+again. Amounts are ints in the unit's smallest step.
+"""

@@ -1,0 +1,391 @@
+"""What one entry of an account's history moves in that account: a pure function.
+
+An account has four columns: debits and credits, each pending and posted. A *posting* adds to or
+takes from the pending one, the posted one, or both, on one side. It comes from the record itself
+(a TRANSFER, a RESERVE) or from an effect that the rules computed (a CAPTURE, an EXPIRY).
+
+Two tables say it all: `OF_RECORDS` and `OF_EFFECTS`. Each kind of record and each cause is in one
+of them or among `MOVE_NOTHING`, or it is refused: an amount that nobody knows how to book must not
+be left out in silence.
+
+EXTEND and TOP_UP name a hold or channel and no account. The payer's side is known, since the payer
+can derive the ids of its own; the payee does not know the payer's principal, so the counterparty of
+such a posting is learned from the first effect that names both (`Step.learned`).
+
+Source: docs/semantics.md section 3, docs/format.md sections 6 and 7.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from tallystick.errors import TallystickError
+from tallystick.history import HistoryRecord
+from tallystick_ledger.ids import (
+    AccountId,
+    EnvelopeId,
+    LedgerId,
+    PrincipalId,
+    PublicKey,
+    SequenceNumber,
+    TimestampNs,
+    issuance_account,
+    object_id,
+)
+from tallystick_ledger.limits import ID_BYTES
+from tallystick_ledger.records import (
+    Burn,
+    Capture,
+    Channel,
+    Extend,
+    Issue,
+    Kind,
+    Raw,
+    Record,
+    Reserve,
+    TopUp,
+    Transfer,
+)
+from tallystick_ledger.results import Cause, Effect
+
+
+class UnknownMovement(TallystickError):  # noqa: N818 - says what happened
+    """A record or effect that this version cannot book."""
+
+    code = "UNKNOWN_MOVEMENT"
+    default_advice = "Install a version of tallystick that knows it."
+
+
+class Side(StrEnum):
+    """Which columns of the account."""
+
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+
+class Authority(StrEnum):
+    """Whose word an amount rests on."""
+
+    PAYER = "payer-signed"
+    PAYEE = "payee-claimed"
+    RULE = "rule"  # nobody's: time ran out
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How something is booked: +1 adds, -1 takes away, 0 leaves alone."""
+
+    pending: int
+    posted: int
+    authority: Authority
+
+
+_POST: Final = Rule(0, +1, Authority.PAYER)
+_PIN: Final = Rule(+1, 0, Authority.PAYER)
+
+OF_RECORDS: Final[Mapping[Kind, Rule]] = {
+    Kind.ISSUE: _POST,
+    Kind.BURN: _POST,
+    Kind.TRANSFER: _POST,
+    Kind.RESERVE: _PIN,
+    Kind.EXTEND: _PIN,
+    Kind.CHANNEL: _PIN,
+    Kind.TOP_UP: _PIN,
+}
+OF_EFFECTS: Final[Mapping[Cause, Rule]] = {
+    Cause.CAPTURE: Rule(-1, +1, Authority.PAYEE),
+    Cause.RELEASE: Rule(-1, 0, Authority.PAYEE),
+    Cause.EXPIRY: Rule(-1, 0, Authority.RULE),
+    Cause.VOUCHER: Rule(-1, +1, Authority.PAYER),  # the payer's channel key signed it
+    Cause.CHANNEL_CLOSE: Rule(-1, 0, Authority.PAYEE),
+}
+# By themselves; what CAPTURE and the like do is in their effects.
+MOVE_NOTHING: Final = frozenset(
+    {
+        Kind.PRINCIPAL,
+        Kind.KEY,
+        Kind.NAME,
+        Kind.ACCOUNT,
+        Kind.UNIT,
+        Kind.CREDIT_LIMIT,
+        Kind.CAPTURE,
+        Kind.RELEASE,
+        Kind.VOUCHER,
+        Kind.CHANNEL_CLOSE,
+        Kind.TICK,
+        Kind.CONT,
+    }
+)
+_ORIGIN: Final = slice(8, 24)  # where these name their hold or channel
+_NAMES_ORIGIN: Final = frozenset(
+    {Kind.CAPTURE, Kind.RELEASE, Kind.VOUCHER, Kind.CHANNEL_CLOSE, Kind.EXTEND, Kind.TOP_UP}
+)
+# Effects that a sweep can cause, at a record that has nothing to do with them.
+_SWEEPS: Final = frozenset({Cause.EXPIRY, Cause.CHANNEL_CLOSE})
+_PRICE_LINE: Final = slice(72, 88)  # of an effect, as format.md section 7 has it
+_GRANT: Final = slice(88, 104)
+_NOTHING: Final = bytes(ID_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """An account, with what is needed to derive the ids of its holds and channels."""
+
+    account: AccountId
+    owner: PrincipalId
+    ledger_id: LedgerId
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is known of a hold or channel: which side this account is on, and who is opposite."""
+
+    side: Side
+    counterparty: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A change of one side of one account.
+
+    Attributes:
+        sequence: Sequence number of the record at which it happened.
+        part: Its place among those of this record and account, from 0.
+        timestamp_ns: The record's: when it was booked.
+        occurred_at_ns: When the usage was, by its payee; 0 for unknown.
+        cause: Name of the kind of record or cause of the effect.
+        side: Which columns.
+        pending: +1, 0 or -1: what happens to the pending column, times `amount`.
+        posted: +1 or 0, likewise.
+        amount: In the unit's smallest step.
+        authority: Whose word the amount is.
+        counterparty: The account opposite; empty where it is not known yet.
+        origin: Hold or channel; empty for none.
+        end_state: What became of it, if it ended here: captured, released, expired, closed.
+        source: Who counted, in a CAPTURE.
+        price_line: By which it was priced; empty for none.
+        grant: Which paid or what is claimed; empty for none.
+        envelope_id: Empty where the account has nothing to do with the record, as `signer`.
+        signer: Whose key signed the record.
+        reference: The record's; 0 for none.
+    """
+
+    sequence: SequenceNumber
+    part: int
+    timestamp_ns: TimestampNs
+    occurred_at_ns: int
+    cause: str
+    side: Side
+    pending: int
+    posted: int
+    amount: int
+    authority: Authority
+    counterparty: bytes
+    origin: bytes = b""
+    end_state: str = ""
+    source: str = ""
+    price_line: bytes = b""
+    grant: bytes = b""
+    envelope_id: bytes = b""
+    signer: bytes = b""
+    reference: int = 0
+
+    @property
+    def posted_change(self) -> int:
+        """What the balance grows by; below zero for a payment."""
+        return self.posted * (self.amount if self.side is Side.CREDIT else -self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an entry does.
+
+    Attributes:
+        postings: In order.
+        learned: Holds and channels of which this entry told more than was known.
+    """
+
+    postings: tuple[Posting, ...] = ()
+    learned: Mapping[bytes, Origin] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A posting before it has its place."""
+
+    cause: str
+    rule: Rule
+    side: Side
+    amount: int
+    counterparty: bytes
+    origin: bytes = b""
+    end_state: str = ""
+    price_line: bytes = b""
+    grant: bytes = b""
+    is_of_record: bool = True
+
+
+def postings_of(entry: HistoryRecord, of: Owned, origins: Mapping[bytes, Origin]) -> Step:
+    """Returns what an entry of an account's history moves in it.
+
+    Args:
+        entry: As the ledger gives it.
+        of: Whose history.
+        origins: What all entries before it have told.
+
+    Raises:
+        UnknownMovement: A kind or cause without a rule.
+        LedgerError: The record cannot be read.
+    """
+    learned: dict[bytes, Origin] = {}
+    moves = [move for effect in entry.effects for move in _of_effect(effect, entry, of, learned)]
+    record = _executed(entry)
+    if record is not None:
+        moves += _of_record(record, entry, of, {**origins, **learned}, learned)
+    postings = []
+    for part, move in enumerate(moves):
+        known = record if move.is_of_record else None
+        postings.append(
+            Posting(
+                entry.sequence,
+                part,
+                entry.timestamp_ns,
+                known.occurred_at_ns if isinstance(known, Capture) else 0,
+                move.cause,
+                move.side,
+                move.rule.pending,
+                move.rule.posted,
+                move.amount,
+                move.rule.authority,
+                move.counterparty,
+                move.origin,
+                move.end_state,
+                known.source.name if isinstance(known, Capture) else "",
+                move.price_line,
+                move.grant,
+                (entry.envelope_id or EnvelopeId(b"")) if move.is_of_record else b"",
+                (entry.signer or PublicKey(b"")) if move.is_of_record else b"",
+                getattr(known, "reference", 0),
+            )
+        )
+    fresh = {key: value for key, value in learned.items() if origins.get(key) != value}
+    return Step(tuple(postings), fresh)
+
+
+def _executed(entry: HistoryRecord) -> Record | None:
+    """The record, if it was executed and its fields matter here."""
+    if not (entry.ok and entry.data):
+        return None
+    if entry.kind in MOVE_NOTHING and entry.kind != Kind.CAPTURE:
+        return None
+    record = entry.record
+    if record is None or isinstance(record, Raw):
+        raise UnknownMovement(f"There is no rule for a record of kind {entry.kind:#06x}.")
+    return record
+
+
+def _of_effect(
+    effect: Effect, entry: HistoryRecord, of: Owned, learned: dict[bytes, Origin]
+) -> Iterator[_Move]:
+    rule = OF_EFFECTS.get(effect.cause)
+    if rule is None:
+        raise UnknownMovement(f"There is no rule for an effect of cause {effect.cause.name}.")
+    kind = entry.kind if entry.ok else None
+    is_own = kind in _NAMES_ORIGIN and entry.data[_ORIGIN] == effect.origin
+    is_swept = effect.cause in _SWEEPS and not is_own
+    if is_swept:
+        rule = Rule(rule.pending, rule.posted, Authority.RULE)
+    encoded = effect.encode()
+    debit, credit = effect.debit_account, effect.credit_account
+    for side, mine, other in ((Side.DEBIT, debit, credit), (Side.CREDIT, credit, debit)):
+        if mine == of.account:
+            if effect.origin != _NOTHING:
+                learned[effect.origin] = Origin(side, other)
+            yield _Move(
+                effect.cause.name,
+                rule,
+                side,
+                effect.amount,
+                other,
+                effect.origin if effect.origin != _NOTHING else b"",
+                _end_state(effect, entry),
+                _id_or_nothing(encoded[_PRICE_LINE]),
+                _id_or_nothing(encoded[_GRANT]),
+                not is_swept,
+            )
+
+
+def _end_state(effect: Effect, entry: HistoryRecord) -> str:
+    if effect.cause is Cause.EXPIRY:
+        return "expired"
+    if effect.cause is Cause.CHANNEL_CLOSE:
+        return "closed"
+    if effect.cause is Cause.RELEASE:
+        return "captured" if entry.kind == Kind.CAPTURE else "released"
+    if effect.cause is Cause.CAPTURE:
+        record = entry.record
+        is_last = isinstance(record, Capture) and record.final
+        frees = any(each.cause is Cause.RELEASE for each in entry.effects)
+        return "captured" if is_last and not frees else ""
+    return ""
+
+
+def _of_record(
+    record: Record,
+    entry: HistoryRecord,
+    of: Owned,
+    origins: Mapping[bytes, Origin],
+    learned: dict[bytes, Origin],
+) -> Iterator[_Move]:
+    kind = record.KIND
+    if kind in MOVE_NOTHING:
+        return
+    rule = OF_RECORDS.get(kind)
+    if rule is None:
+        raise UnknownMovement(f"There is no rule for a record of kind {kind.name}.")
+    if isinstance(record, Extend | TopUp):
+        amount = record.additional if isinstance(record, Extend) else record.amount
+        origin = bytes(entry.data[_ORIGIN])
+        known = origins.get(origin)
+        side, other = (known.side, known.counterparty) if known else (Side.CREDIT, AccountId(b""))
+        if amount:
+            yield _Move(kind.name, rule, side, amount, other, origin)
+        return
+    debit, credit, amount = _sides(record)
+    origin = _made_by(entry, of) if isinstance(record, Reserve | Channel) else b""
+    if debit == of.account:
+        if origin:
+            learned[origin] = Origin(Side.DEBIT, credit)
+        yield _Move(kind.name, rule, Side.DEBIT, amount, credit, origin)
+    if credit == of.account:
+        # Whose principal signed, and so the id, is not the payee's to know.
+        yield _Move(kind.name, rule, Side.CREDIT, amount, debit)
+
+
+def _sides(record: Record) -> tuple[AccountId, AccountId, int]:
+    match record:
+        case Issue():
+            return issuance_account(record.unit), record.credit_account, record.amount
+        case Burn():
+            return record.debit_account, issuance_account(record.unit), record.amount
+        case Transfer():
+            return record.debit_account, record.credit_account, record.amount
+        case Reserve():
+            return record.payer_account, record.payee_account, record.maximum
+        case Channel():
+            return record.payer_account, record.payee_account, record.deposit
+        case _:
+            raise UnknownMovement(f"{type(record).__name__} names no two accounts.")
+
+
+def _made_by(entry: HistoryRecord, of: Owned) -> bytes:
+    """The id of the hold or channel that the payer's record made."""
+    if entry.envelope_id is None or entry.envelope_sequence is None:
+        return b""
+    index = entry.sequence - entry.envelope_sequence
+    return object_id(of.ledger_id, of.owner, entry.envelope_id, index)
+
+
+def _id_or_nothing(data: bytes) -> bytes:
+    return b"" if data == _NOTHING else data
