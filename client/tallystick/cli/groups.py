@@ -62,6 +62,8 @@ ENTRIES: Final[dict[str, Entry]] = {
     "prices": Entry("tallystick.cli.prices:app", "Read price books; price a usage. Offline."),
     "show": Entry("tallystick.cli.show:app", "Show an envelope and what became of it."),
     "history": Entry("tallystick.cli.history:app", "List what touched an account."),
+    "statement": Entry("tallystick.cli.statement:app", "Say what accounts did in a period."),
+    "export": Entry("tallystick.cli.export:app", "Write postings and charges to files."),
     "status": Entry("tallystick.cli.status:app", "Ask all nodes how they are."),
     "demo": Entry(
         "tallystick_cluster.demo.app:app",

@@ -1,0 +1,114 @@
+"""`tallystick statement`: opening, movements and closing of a period; do they add up?"""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from tallystick.cli.output import CommandFailed, Report, Table
+from tallystick.cli.period import (
+    FAR_NS,
+    AccountsOption,
+    FromOption,
+    PrincipalOption,
+    RebuildOption,
+    ToOption,
+    accounts_of,
+    nanoseconds,
+    projection,
+)
+from tallystick.cli.session import JsonOption, KeyOption, ProfileOption, Session, session
+from tallystick.errors import InvalidArgument
+from tallystick.statements.follow import Compared, compare
+from tallystick.statements.statement import BREAKDOWNS, Flow, Statement
+
+app = typer.Typer(help="Say what accounts did in a period.")
+
+# Not worth a row where nothing has the key.
+_SILENT_IF_NONE: Final = frozenset({"source", "end_state", "price_line", "grant"})
+
+
+@app.command()
+def statement(
+    account: AccountsOption = None,
+    principal: PrincipalOption = "",
+    start: FromOption = None,
+    end: ToOption = None,
+    rebuild: RebuildOption = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also by source, end state, price line and grant.")
+    ] = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print statements: opening, movements, closing. Exit code 1 if they do not add up.
+
+    The balances up to now are compared with the ledger's own each time.
+    """
+    with session(profile, key) as opened:
+        from_ns, to_ns = nanoseconds(start, 0), nanoseconds(end, FAR_NS)
+        if from_ns >= to_ns:
+            raise InvalidArgument("The period ends before it begins.")
+        accounts = accounts_of(opened, account, principal)
+        with projection(opened, accounts, rebuild=rebuild) as kept:
+            compared = compare(opened.client, kept, accounts)
+            made = [
+                kept.statement(each, from_ns, to_ns, log_time_ns=compared.log_time_ns)
+                for each in accounts
+            ]
+        _report(opened, made, compared, details=details).print(as_json=as_json)
+        if not _is_right(made, compared):
+            raise CommandFailed(
+                "The statement does not add up.", advice="Make it again from the ledger: --rebuild."
+            )
+
+
+def _is_right(made: list[Statement], compared: Compared) -> bool:
+    return all(each.adds_up for each in made) and not compared.differing
+
+
+def _report(opened: Session, made: list[Statement], compared: Compared, *, details: bool) -> Report:
+    data: dict[str, Any] = {
+        "statements": [each.as_json() for each in made],
+        "differing_from_ledger": [each.hex() for each in compared.differing],
+        "is_right": _is_right(made, compared),
+    }
+    rows = [row for each in made for row in _rows(opened, each, details=details)]
+    count = sum(each.movements.count for each in made)
+    state = "final" if all(each.is_final for each in made) else "so far"
+    word = "add up" if data["is_right"] else "DO NOT ADD UP"
+    return Report(
+        data,
+        f"{len(made)} account{'' if len(made) == 1 else 's'}, {count} movements, {state}: "
+        f"they {word} to the last unit.",
+        table=Table(("account", "by", "what", "count>", "in>", "out>", "on hold>"), rows),
+    )
+
+
+def _rows(opened: Session, made: Statement, *, details: bool) -> list[tuple[str, ...]]:
+    name = opened.book.account_name(made.account)
+
+    def written(steps: int) -> str:
+        return opened.written(steps, made.unit)
+
+    def row(by: str, what: str, flow: Flow) -> tuple[str, ...]:
+        change = flow.change
+        money = (change.credits_posted, change.debits_posted, change.debits_pending)
+        return (name, by, what, str(flow.count), *map(written, money))
+
+    def ends(what: str, balance: int, held: int) -> tuple[str, ...]:
+        return (name, "", what, "", written(balance), "", written(held))
+
+    rows = [ends("opening balance", made.opening.balance, made.opening.debits_pending)]
+    for by in BREAKDOWNS:
+        flows = made.flows[by]
+        if by in _SILENT_IF_NONE and not (details and any(flows)):
+            continue
+        for what, flow in flows.items():
+            label = what or "none"
+            if by == "counterparty" and what:
+                label = opened.book.account_name(opened.book.account(what))
+            rows.append(row(by, label, flow))
+    rows.append(row("", "movements", made.movements))
+    rows.append(ends("closing balance", made.closing.balance, made.closing.debits_pending))
+    return rows
