@@ -6,7 +6,7 @@ page is bounded by records, bytes, log read and postings looked at, whichever co
 stops, it says so, and the next one goes on there.
 
 What a page shows concerns the account. A record before which a hold of the account expired may be a
-stranger's: then only the expiry is shown.
+stranger's: then only the expiry is shown, and so with a channel that closed by itself.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ _ROW: Final = struct.Struct("<QQQHHI16s32s16s128s")
 _EFFECT: Final = struct.Struct("<HHI16s16s")
 _TOKEN: Final = struct.Struct("<BQ16s")
 _TOKEN_VERSION: Final = 1
-_EXPIRY: Final = 3
+_SWEEPS: Final = (3, 5)  # EXPIRY, CHANNEL_CLOSE: what ends by itself
 _SPARSE_BYTES: Final = 4 + RESULT_BYTES
 _TAGS: Final = 256
 _ANY_TAG: Final = b"\xff" * (_TAGS // 8)
@@ -395,7 +395,7 @@ def _row(
         if listing.account in _accounts_of(effect)
     ]
     if not tag & _KIND_MASK:
-        effects = [effect for effect in effects if effect[0] == _EXPIRY]
+        effects = [effect for effect in effects if effect[0] in _SWEEPS]
         if listing.counterparty:
             effects = [effect for effect in effects if listing.counterparty in _accounts_of(effect)]
         if listing.kinds or not effects:
