@@ -31,7 +31,11 @@ ALLOWED_IMPORTS: Final[dict[tuple[str, str], str]] = {
 }
 
 # Amounts, prices, shares and everything they are computed from.
-MONEY_PATHS: Final = ("ledger/tallystick_ledger/*", "client/tallystick/prices/*")
+MONEY_PATHS: Final = (
+    "ledger/tallystick_ledger/*",
+    "client/tallystick/prices/*",
+    "client/tallystick/statements/*",
+)
 # Floats, or decimals that round by a context set elsewhere.
 FLOAT_MODULES: Final = frozenset({"cmath", "decimal", "numpy", "statistics"})
 FLOAT_MATH: Final = frozenset({"comb", "factorial", "gcd", "isqrt", "lcm", "perm", "prod"})
@@ -71,7 +75,7 @@ _NODE: Final = frozenset(
 _CLUSTER: Final = frozenset({"psutil", "rich", "typer"})
 THIRD_PARTY: Final[dict[str, frozenset[str]]] = {
     "tallystick_ledger": frozenset({"nacl"}),
-    "tallystick": _SDK,
+    "tallystick": _SDK | {"pyarrow"},  # the extra `export`, loaded where it is used
     "tallystick_node": _SDK | _NODE,
     "tallystick_cluster": _SDK | _NODE | _CLUSTER,
 }

@@ -71,7 +71,8 @@ def export(
                 count = _write(opened, kind, out, exported, service, overwrite=overwrite)
             except OSError as error:
                 raise ConfigurationError(f"{out} cannot be written: {error}.") from error
-    rows = "charges" if kind is Format.FOCUS else "postings"
+    rows = "charge" if kind is Format.FOCUS else "posting"
+    rows += "" if count == 1 else "s"
     Report({"rows": count, "out": str(out)}, f"{count} {rows} written to {out}.").print(
         as_json=as_json
     )

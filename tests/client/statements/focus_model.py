@@ -67,21 +67,27 @@ class _Data:
 
 
 def _judge(rule: dict[str, Any], data: _Data, supported: frozenset[str]) -> Verdict:
+    undecided = _undecided(rule, data, supported)
+    if undecided is not None:
+        return undecided
     criteria = rule["ValidationCriteria"]
-    keyword, needed = criteria["Keyword"], criteria["Requirement"]
+    if _holds_everywhere(criteria["Requirement"], criteria["Condition"], data):
+        return Verdict.HOLDS
+    return Verdict.BROKEN if criteria["Keyword"] in {"MUST", "MUST NOT"} else Verdict.ADVICE
+
+
+def _undecided(rule: dict[str, Any], data: _Data, supported: frozenset[str]) -> Verdict | None:
+    needed = rule["ValidationCriteria"]["Requirement"]
     if not set(rule["ApplicabilityCriteria"]) <= supported:
         return Verdict.NOT_SUPPORTED
     if rule["Type"] == "Dynamic" or not needed:
         return Verdict.NOT_MECHANICAL
     if rule["Function"] == "Composite" or _is_composite(needed):
         return Verdict.COMPOSITE
-    if keyword == "MAY":
+    if rule["ValidationCriteria"]["Keyword"] == "MAY":
         return Verdict.PERMISSION
-    if rule["Function"] != "Presence" and not _columns_of(needed) <= data.columns:
-        return Verdict.ABSENT
-    if _holds_everywhere(needed, criteria["Condition"], data):
-        return Verdict.HOLDS
-    return Verdict.BROKEN if keyword in ("MUST", "MUST NOT") else Verdict.ADVICE
+    is_there = rule["Function"] == "Presence" or _columns_of(needed) <= data.columns
+    return None if is_there else Verdict.ABSENT
 
 
 def _is_composite(check_: dict[str, Any]) -> bool:
