@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from tallystick.errors import ConfigurationError, TallystickError
 from tallystick.history import HistoryRecord
@@ -37,7 +37,7 @@ from tallystick_ledger.limits import MAX_AMOUNT
 DAY_NS: Final = 86_400 * 1_000_000_000
 _SCHEMA_VERSION: Final = 1
 _MAX_INTEGER: Final = 2**63 - 1
-_BUSY_S: Final = 30.0  # another process that books a page is done by then
+_BUSY_S: Final = 30  # another process that books a page is done by then
 _AMOUNT_BYTES: Final = 16
 
 _SCHEMA: Final = """
@@ -183,7 +183,10 @@ class Projection:
     def followed(self, account: AccountId) -> Followed | None:
         """Returns how far an account is booked, None for one that is not here."""
         row = self._db.execute("SELECT * FROM account WHERE account = ?", (account,)).fetchone()
-        return None if row is None else Followed(*row[:5], _unpacked(row[5]))
+        if row is None:
+            return None
+        _, owner, unit, resume_ns, next_sequence, columns = row
+        return Followed(account, owner, unit, resume_ns, next_sequence, _unpacked(columns))
 
     def book(
         self, account: AccountId, entries: Iterable[HistoryRecord], next_sequence: int
@@ -318,7 +321,8 @@ class Projection:
         """Returns all that it holds, table by table; equal for equal histories."""
         found: list[tuple[object, ...]] = []
         for table in _TABLES:
-            found += [(table, *row) for row in self._db.execute(f"SELECT * FROM {table}")]  # noqa: S608
+            rows = self._db.execute(f"SELECT * FROM {table}")  # noqa: S608 - one of ours
+            found += [(table, *row) for row in rows]
         return found
 
 
@@ -365,28 +369,33 @@ def _row(account: AccountId, posting: Posting) -> tuple[object, ...]:
     )
 
 
-def _posting(row: tuple[object, ...]) -> Posting:
+def _posting(row: tuple[Any, ...]) -> Posting:
     sequence, part, timestamp_ns, occurred, cause, side, pending, posted, amount, word, *rest = row
-    *texts, reference = rest
+    counterparty, origin, end_state, source, line, grant, envelope_id, signer, reference = rest
     return Posting(
-        sequence,  # type: ignore[arg-type] # SQLite gives back what `_row` wrote
-        part,  # type: ignore[arg-type]
-        timestamp_ns,  # type: ignore[arg-type]
+        sequence,
+        part,
+        timestamp_ns,
         _number(occurred),
-        cause,  # type: ignore[arg-type]
-        Side(str(side)),
-        pending,  # type: ignore[arg-type]
-        posted,  # type: ignore[arg-type]
+        cause,
+        Side(side),
+        pending,
+        posted,
         _number(amount),
-        Authority(str(word)),
-        *texts,  # type: ignore[arg-type]
-        reference=_number(reference),
+        Authority(word),
+        counterparty,
+        origin,
+        end_state,
+        source,
+        line,
+        grant,
+        envelope_id,
+        signer,
+        _number(reference),
     )
 
 
-def _number(data: object) -> int:
-    if not isinstance(data, bytes):
-        raise ProjectionDamaged("A number in the projection is none.")
+def _number(data: bytes) -> int:
     return int.from_bytes(data, "big")
 
 

@@ -138,7 +138,8 @@ def write_parquet(directory: Path, exported: Iterable[Exported], *, overwrite: b
     for of in exported:
         for day, postings in groupby(of.postings, lambda posting: posting.timestamp_ns // DAY_NS):
             date = datetime.fromtimestamp(day * (DAY_NS // 10**9), UTC).date().isoformat()
-            path = directory / f"unit={of.unit}" / f"date={date}" / f"{of.account.hex()}.parquet"
+            place = (f"unit={of.unit}", f"date={date}", f"{of.account.hex()}.parquet")
+            path = directory.joinpath(*place)
             if path.exists() and not overwrite:
                 raise InvalidArgument(f"{path} is there already.", advice="Add --overwrite.")
             count += _write_partition(path, of, postings)

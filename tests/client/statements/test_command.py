@@ -96,7 +96,7 @@ def test_the_examples_of_the_page(layout: ClusterLayout, repository_root: Path) 
         assert _plain(found) == _plain(wanted), command
         seen += 1
     assert seen >= 3
-    rows = duckdb.sql(
+    rows = duckdb.execute(
         f"SELECT sum(posted_steps) FROM read_parquet('{layout.directory}/lake/*/*/*.parquet', "
         "hive_partitioning=true) WHERE unit = 'USD'"
     ).fetchall()

@@ -79,7 +79,7 @@ def test_parquet_is_read_as_it_is(tmp_path: Path) -> None:
     for row in rows:
         sums[row["account"]] += int(row["posted_steps"])
     assert {account: sums[account] for account in wanted} == wanted
-    found = duckdb.sql(
+    found = duckdb.execute(
         "SELECT account, sum(posted_steps), min(date) FROM "
         f"read_parquet('{tmp_path}/*/*/*.parquet', hive_partitioning=true) GROUP BY account"
     ).fetchall()

@@ -74,7 +74,7 @@ def test_both_sides_say_the_same_of_what_is_common(seed: int) -> None:
         sides: dict[Side, set[tuple[object, ...]]] = {Side.DEBIT: set(), Side.CREDIT: set()}
         for account in projection.accounts():
             for each in projection.postings(account, 0, END_NS):
-                pair = (account, each.counterparty)
+                pair = [bytes(account), each.counterparty]
                 pair = pair if each.side is Side.DEBIT else pair[::-1]
                 posted += each.posted
                 if each.posted:
