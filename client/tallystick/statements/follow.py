@@ -41,10 +41,7 @@ def catch_up(client: Client, projection: Projection, accounts: Sequence[AccountI
     if unknown:
         for account, row in zip(unknown, client.get_accounts(unknown), strict=True):
             if row is None:
-                raise InvalidArgument(
-                    f"There is no account {account.hex()} that this key may read.",
-                    advice="Use a key of its owner, or an AUDIT key: --key.",
-                )
+                raise _unreadable(account)
             projection.add(account, row.owner, row.unit)
     for account in accounts:
         _follow(client, projection, account)
@@ -82,14 +79,28 @@ def compare(client: Client, projection: Projection, accounts: Sequence[AccountId
     log_time_ns = client.status(linearizable=True).log_time_ns
     catch_up(client, projection, accounts)
     before = [_state(projection, account) for account in accounts]
-    rows = client.get_accounts(accounts)
+    found = client.get_accounts(accounts)
+    rows = [_readable(account, row) for account, row in zip(accounts, found, strict=True)]
     catch_up(client, projection, accounts)
     differing = tuple(
         account
         for account, row, (columns, resume_ns) in zip(accounts, rows, before, strict=True)
-        if row is None or _columns(row) not in projection.passed(account, columns, resume_ns)
+        if _columns(row) not in projection.passed(account, columns, resume_ns)
     )
     return Compared(log_time_ns, differing)
+
+
+def _readable(account: AccountId, row: AccountRow | None) -> AccountRow:
+    if row is None:
+        raise _unreadable(account)
+    return row
+
+
+def _unreadable(account: AccountId) -> InvalidArgument:
+    return InvalidArgument(
+        f"There is no account {account.hex()} that this key may read.",
+        advice="Use a key of its owner, or an AUDIT key: --key.",
+    )
 
 
 def _state(projection: Projection, account: AccountId) -> tuple[Columns, int]:

@@ -126,6 +126,7 @@ def test_what_does_not_add_up_exits_1(layout: ClusterLayout) -> None:
 
 
 def test_only_readers_get_a_statement(layout: ClusterLayout) -> None:
+    run(layout, "statement -a till -k bob", 2)  # although the projection has it
     run(layout, "statement -a till -k bob --rebuild", 2)
     run(layout, "statement -k bob", 2)
 
