@@ -1,7 +1,8 @@
 """Charges as rows of FOCUS 1.2, the FinOps Open Cost and Usage Specification (focus.finops.org).
 
-A row is a charge that an account paid: a captured amount or a redeemed voucher. A TRANSFER, an
-ISSUE or a BURN says nothing about what it was for, so it is no row; neither is what was received.
+A row is a charge that an account paid, a captured amount or a redeemed voucher, or what it was
+given back by a refund or an accepted dispute: then the costs are below zero. A TRANSFER, an ISSUE
+or a BURN says nothing about what it was for, so it is no row; neither is what was received.
 Costs are exact decimals in the unit itself. FOCUS bills in national currencies only, so a unit has
 to be named after one (ISO 4217); others are refused.
 
@@ -12,6 +13,7 @@ to be named after one (ISO 4217); others are refused.
 | ChargePeriod | the second of the usage by its payee, if not after the booking; else of that |
 | Provider, Publisher, InvoiceIssuer | the account that was paid |
 | PricingQuantity, PricingUnit | 1 charge: flat amounts have no price list behind them |
+| ChargeClass | `Correction` for what was given back |
 | x_Authority | `payer-signed` (vouchers) or `payee-claimed` (captures) |
 """
 
@@ -24,7 +26,8 @@ from tallystick.errors import InvalidArgument
 from tallystick.statements.posting import Posting, Side
 from tallystick.statements.table import Exported, Row, write_rows
 
-CHARGES: Final = frozenset({"CAPTURE", "VOUCHER"})
+_CHARGES: Final = {"CAPTURE": "Captured from hold", "VOUCHER": "Voucher of channel"}
+_CORRECTIONS: Final = {"REFUND": "Refunded by record", "DISPUTE": "Given back by record"}
 COLUMNS: Final = (
     "BilledCost",
     "BillingAccountId",
@@ -102,10 +105,17 @@ def write_focus(
     def rows() -> Iterator[Row]:
         for of in exported:
             for posting in of.postings:
-                if posting.cause in CHARGES and posting.side is Side.DEBIT:
+                if is_charge(posting):
                     yield focus_row(of, posting, account_name, principal_name, service)
 
     return write_rows(path, COLUMNS, rows())
+
+
+def is_charge(posting: Posting) -> bool:
+    """Whether a posting has a row: a charge that was paid, or what came back of one."""
+    if posting.side is Side.DEBIT:
+        return posting.cause in _CHARGES
+    return posting.cause in _CORRECTIONS
 
 
 def focus_row(
@@ -121,11 +131,17 @@ def focus_row(
             f"FOCUS bills in national currencies; the unit {of.unit} is none.",
             advice="Export it as csv or parquet.",
         )
-    cost = decimal_text(posting.amount, of.exponent)
+    is_correction = posting.cause in _CORRECTIONS
+    sign = "-" if is_correction else ""
+    cost = sign + decimal_text(posting.amount, of.exponent)
     month_start, month_end = _month(posting.timestamp_ns)
     start = _charged_at(posting)
     payee = account_name(posting.counterparty)
-    what = "Captured from hold" if posting.cause == "CAPTURE" else "Voucher of channel"
+    what = (
+        f"{_CORRECTIONS[posting.cause]} {posting.sequence}"
+        if is_correction
+        else f"{_CHARGES[posting.cause]} {posting.origin.hex()}"
+    )
     return {
         "BilledCost": cost,
         "BillingAccountId": f"principal-{of.owner.hex()}",
@@ -134,8 +150,8 @@ def focus_row(
         "BillingPeriodEnd": _instant(month_end),
         "BillingPeriodStart": _instant(month_start),
         "ChargeCategory": "Usage",
-        "ChargeClass": None,
-        "ChargeDescription": f"{what} {posting.origin.hex()}",
+        "ChargeClass": "Correction" if is_correction else None,
+        "ChargeDescription": what,
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodEnd": _instant(start + timedelta(seconds=1)),
         "ChargePeriodStart": _instant(start),
@@ -143,7 +159,7 @@ def focus_row(
         "EffectiveCost": cost,
         "InvoiceIssuerName": payee,
         "ListCost": cost,
-        "PricingQuantity": "1.0",
+        "PricingQuantity": f"{sign}1.0",
         "PricingUnit": "Charges",
         "ProviderName": payee,
         "PublisherName": payee,
@@ -152,13 +168,13 @@ def focus_row(
         "ServiceSubcategory": "Generative AI",
         "SubAccountId": f"account-{of.account.hex()}",
         "SubAccountName": account_name(of.account),
-        "x_AmountSteps": str(posting.amount),
+        "x_AmountSteps": f"{sign}{posting.amount}",
         "x_Authority": posting.authority.value,
         "x_Cause": posting.cause,
         "x_CaptureSource": posting.source or None,
         "x_EnvelopeId": posting.envelope_id.hex() or None,
         "x_Grant": posting.grant.hex() or None,
-        "x_Origin": posting.origin.hex(),
+        "x_Origin": posting.origin.hex() or None,
         "x_PriceLine": posting.price_line.hex() or None,
         "x_Sequence": str(posting.sequence),
     }

@@ -43,6 +43,7 @@ from tallystick_ledger.records import (
     Kind,
     Raw,
     Record,
+    Refund,
     Reserve,
     TopUp,
     Transfer,
@@ -99,8 +100,11 @@ OF_EFFECTS: Final[Mapping[Cause, Rule]] = {
     Cause.EXPIRY: Rule(-1, 0, Authority.RULE),
     Cause.VOUCHER: Rule(-1, +1, Authority.PAYER),  # the payer's channel key signed it
     Cause.CHANNEL_CLOSE: Rule(-1, 0, Authority.PAYEE),
+    # Whoever had been paid gives back, and signs it: the payer of this posting.
+    Cause.REFUND: _POST,
+    Cause.DISPUTE: _POST,
 }
-# By themselves; what CAPTURE and the like do is in their effects.
+# By themselves; what CAPTURE, REFUND and the like do is in their effects.
 MOVE_NOTHING: Final = frozenset(
     {
         Kind.PRINCIPAL,
@@ -113,10 +117,15 @@ MOVE_NOTHING: Final = frozenset(
         Kind.RELEASE,
         Kind.VOUCHER,
         Kind.CHANNEL_CLOSE,
+        Kind.REFUND,
+        Kind.DISPUTE,
+        Kind.DISPUTE_ANSWER,
         Kind.TICK,
         Kind.CONT,
     }
 )
+# Of these the fields matter all the same: when it was, by which reference.
+_TELLING: Final = frozenset({Kind.CAPTURE, Kind.REFUND})
 _ORIGIN: Final = slice(8, 24)  # where these name their hold or channel
 _NAMES_ORIGIN: Final = frozenset(
     {Kind.CAPTURE, Kind.RELEASE, Kind.VOUCHER, Kind.CHANNEL_CLOSE, Kind.EXTEND, Kind.TOP_UP}
@@ -251,7 +260,7 @@ def postings_of(entry: HistoryRecord, of: Owned, origins: Mapping[bytes, Origin]
                 entry.sequence,
                 part,
                 entry.timestamp_ns,
-                known.occurred_at_ns if isinstance(known, Capture) else 0,
+                known.occurred_at_ns if isinstance(known, Capture | Refund) else 0,
                 move.cause,
                 move.side,
                 move.rule.pending,
@@ -277,7 +286,7 @@ def _executed(entry: HistoryRecord) -> Record | None:
     """The record, if it was executed and its fields matter here."""
     if not (entry.ok and entry.data):
         return None
-    if entry.kind in MOVE_NOTHING and entry.kind != Kind.CAPTURE:
+    if entry.kind in MOVE_NOTHING - _TELLING:
         return None
     record = entry.record
     if record is None or isinstance(record, Raw):

@@ -10,6 +10,7 @@ from tests.differential.population import World, first_block, random_genesis
 
 from tallystick.history import HistoryRecord
 from tallystick_ledger.block import Block
+from tallystick_ledger.citations import Postings
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
 from tallystick_ledger.ids import LedgerId, SequenceNumber, TimestampNs
@@ -35,10 +36,12 @@ def random_ledger(seed: int, block_count: int) -> Told:
     engine = SpecEngine(genesis.encode())
     world = World(rng, engine.state)
     made = Told(genesis.ledger_id, engine.state)
+    postings = Postings()
     for number in range(block_count):
         block = random_block(world) if number else first_block(world)
         data = block.encode(genesis.ledger_id, engine.state.next_sequence_number)
-        applied = apply_block(engine.state, data)
+        applied = apply_block(engine.state, data, postings.of(data))
+        postings.add(data, applied.results, applied.effects, applied.effect_counts)
         for envelope, done in zip(Block.parse(data).envelopes, applied.envelopes, strict=True):
             _note(made, envelope, done, applied.header.first_sequence, applied.header.timestamp_ns)
     return made

@@ -131,8 +131,11 @@ def test_charges_satisfy_the_focus_requirement_model(tmp_path: Path) -> None:
     voucher = replace(POSTING, cause="VOUCHER", authority=Authority.PAYER, source="", amount=10**9)
     transfer = replace(POSTING, cause="TRANSFER")
     received = replace(POSTING, side=Side.CREDIT)
-    rows = focus_rows(tmp_path, POSTING, voucher, transfer, received)
-    assert [row["BilledCost"] for row in rows] == ["1.23456789", "1.0"]
+    back = replace(received, cause="REFUND", authority=Authority.PAYER, origin=b"", source="")
+    given = replace(back, side=Side.DEBIT)
+    rows = focus_rows(tmp_path, POSTING, voucher, transfer, received, back, given)
+    assert [row["BilledCost"] for row in rows] == ["1.23456789", "1.0", "-1.23456789"]
+    assert [row["ChargeClass"] for row in rows] == [None, None, "Correction"]
     verdicts = check(focus.COLUMNS, rows, SUPPORTED)
     print(summary(verdicts))
     assert len(verdicts) == len(MODEL["ModelRules"]) == 621
