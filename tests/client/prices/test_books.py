@@ -400,7 +400,7 @@ def test_a_file_is_either_book_packed_or_not(tmp_path: Path, genai: Book) -> Non
         b'[{"id": "p"}]',
         b'[{"id": "*", "models": []}]',
         b"\x1f\x8bjunk",
-        gzip.compress(b"x" * 99)[:-9],
+        gzip.compress(b"x" * 99, mtime=0)[:-9],
         b'"' + b"[" * 9,
     ],
 )
