@@ -29,7 +29,7 @@ def repository_root() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put tests into the groups of which pytest-xdist runs each on one worker, in order."""
     if not hasattr(config, "workerinput"):
