@@ -18,7 +18,8 @@
     └── RecordRefused                 one record was ordered and refused; `index` names it
         ├── NotFound
         │   ├── AccountNotFound, UnitNotFound, HoldNotFound, PrincipalNotFound, KeyNotFound
-        │   └── ChannelNotFound, CitedNotFound, DisputeNotFound
+        │   └── ChannelNotFound, CardNotFound, NameNotFound
+        │       CitedNotFound, DisputeNotFound
         ├── AlreadyExists             key, name or symbol is taken; reference used
         │   └── ReferenceUsed
         ├── FundsRefused
@@ -36,6 +37,9 @@
         │   ├── ChannelExhausted      the deposit is paid out
         │   ├── VoucherLowered        one for more was redeemed before
         │   └── BadVoucher            the channel's key did not sign it
+        ├── CardRefused               no draft, lines missing or overlapping, too soon, superseded
+        ├── PriceRefused              not what was agreed, or another amount
+        │   └── NotPriced             the card has no price for it
         ├── CorrectionRefused         of a refund, a dispute or its answer
         │   ├── CorrectionExceeds     more than what is left of what the record paid
         │   ├── CorrectionTooLate     the record is too old
@@ -243,6 +247,14 @@ class ChannelNotFound(NotFound):
     """No such channel of the signer; closed ones are forgotten after a while."""
 
 
+class CardNotFound(NotFound):
+    """No such published card, and no such draft of the signer."""
+
+
+class NameNotFound(NotFound):
+    """No such model, meter, tier or region."""
+
+
 class PrincipalNotFound(NotFound):
     """No such principal."""
 
@@ -353,6 +365,18 @@ class BadVoucher(ChannelRefused):
     """The channel's key did not sign the voucher, for this channel and amount."""
 
 
+class CardRefused(RecordRefused):
+    """The card's state, lines or time forbid it."""
+
+
+class PriceRefused(RecordRefused):
+    """The usage is not what was agreed, or costs another amount than the one expected."""
+
+
+class NotPriced(PriceRefused):
+    """The card has no price for the model or for a meter that was used: nothing is free by that."""
+
+
 class CapExceeded(RecordRefused):
     """The principal is at a cap of the genesis."""
 
@@ -385,6 +409,8 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.CREDIT_NOT_FOUND: AccountNotFound,
     Code.UNIT_NOT_FOUND: UnitNotFound,
     Code.HOLD_NOT_FOUND: HoldNotFound,
+    Code.CARD_NOT_FOUND: CardNotFound,
+    Code.NAME_NOT_FOUND: NameNotFound,
     Code.CHANNEL_NOT_FOUND: ChannelNotFound,
     Code.CITED_NOT_FOUND: CitedNotFound,
     Code.PRINCIPAL_NOT_FOUND: PrincipalNotFound,
@@ -411,6 +437,17 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.CHANNEL_EXHAUSTED: ChannelExhausted,
     Code.BAD_VOUCHER: BadVoucher,
     Code.CHANNEL_CLOSING: ChannelClosing,
+    Code.CARD_STATE: CardRefused,
+    Code.LINE_COUNT_MISMATCH: CardRefused,
+    Code.LINES_ROOT_MISMATCH: CardRefused,
+    Code.LINES_OVERLAP: CardRefused,
+    Code.NOTICE_TOO_SHORT: CardRefused,
+    Code.NOT_PROVIDER: CardRefused,
+    Code.CARD_NOT_EFFECTIVE: CardRefused,
+    Code.HOLD_MODE: HoldRefused,
+    Code.PRICE_NOT_AGREED: PriceRefused,
+    Code.UNPRICED: NotPriced,
+    Code.PRICE_MISMATCH: PriceRefused,
     Code.CAP_EXCEEDED: CapExceeded,
     Code.INSUFFICIENT_FUNDS: InsufficientFunds,
     Code.FUNDS_HELD: FundsHeld,

@@ -59,6 +59,7 @@ class Code(IntEnum):
     PRINCIPAL_NOT_FOUND = 94
     KEY_NOT_FOUND = 95
     ACCOUNT_NOT_FOUND = 96
+    CARD_NOT_FOUND = 97
     CHANNEL_NOT_FOUND = 98
     CITED_NOT_FOUND = 99
 
@@ -86,7 +87,20 @@ class Code(IntEnum):
     BAD_VOUCHER = 128
     CHANNEL_CLOSING = 129
 
+    NAME_NOT_FOUND = 130
+    CARD_STATE = 131
+    LINE_COUNT_MISMATCH = 132
+    LINES_ROOT_MISMATCH = 133
+    LINES_OVERLAP = 134
+    NOTICE_TOO_SHORT = 135
+    NOT_PROVIDER = 136
+    CARD_NOT_EFFECTIVE = 137
+    HOLD_MODE = 138
+    PRICE_NOT_AGREED = 139
+
     CAP_EXCEEDED = 141
+    UNPRICED = 142
+    PRICE_MISMATCH = 143
 
     INSUFFICIENT_FUNDS = 150
     FUNDS_HELD = 151
@@ -218,6 +232,10 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "There is no such account, or it is not the signer's.",
         "Check the account id and which key signs.",
     ),
+    Code.CARD_NOT_FOUND: (
+        "There is no such published card, or no such draft of the signer.",
+        "Check the card id; a draft that was not published within a day is forgotten.",
+    ),
     Code.CHANNEL_NOT_FOUND: (
         "There is no such channel of the signer, or it was forgotten since.",
         "Check the channel id and which key signs.",
@@ -286,9 +304,57 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "The payer is closing the channel already.",
         "Wait for the end of its challenge period, then open a new one.",
     ),
+    Code.NAME_NOT_FOUND: (
+        "There is no such NAME of this kind.",
+        "Register the model, meter, tier or region first, or check its id.",
+    ),
+    Code.CARD_STATE: (
+        "The card is published already, or was superseded already.",
+        "Draft a new card: a published one never changes.",
+    ),
+    Code.LINE_COUNT_MISMATCH: (
+        "The card has more or fewer lines than its draft says.",
+        "Send exactly the lines that the draft counts.",
+    ),
+    Code.LINES_ROOT_MISMATCH: (
+        "The lines are not those that the draft commits to, or in another order.",
+        "Draft the card anew with the root over its lines.",
+    ),
+    Code.LINES_OVERLAP: (
+        "Another line of the card prices the same minute of the same band.",
+        "Change the window or the threshold of one of them.",
+    ),
+    Code.NOTICE_TOO_SHORT: (
+        "The card would be effective before its notice period has passed.",
+        "Draft it with a later time: at least 60 s after it is published.",
+    ),
+    Code.NOT_PROVIDER: (
+        "The payee is not the card's owner.",
+        "Name an account of the provider whose card it is.",
+    ),
+    Code.CARD_NOT_EFFECTIVE: (
+        "The card is not effective yet, or was superseded.",
+        "Wait for its time, or take the card that superseded it.",
+    ),
+    Code.HOLD_MODE: (
+        "The capture does not fit how the hold is priced.",
+        "Send usage for a priced hold, and none for a flat one.",
+    ),
+    Code.PRICE_NOT_AGREED: (
+        "The tier or region that was served is not one that the hold permits.",
+        "Serve within what the payer agreed to, or ask for another hold.",
+    ),
     Code.CAP_EXCEEDED: (
-        "The principal is at a cap that the genesis sets.",
+        "The principal or the card is at a cap, of the genesis or of the format.",
         "Free something of that kind, or spread the work over more principals.",
+    ),
+    Code.UNPRICED: (
+        "The card has no price for this model or for a meter that was used.",
+        "Publish a card with a line for it: what has no price is not free.",
+    ),
+    Code.PRICE_MISMATCH: (
+        "The usage costs another amount by the card than the one expected.",
+        "Price the whole usage by the hold's card, at the time of the hold, rounded once.",
     ),
     Code.INSUFFICIENT_FUNDS: (
         "The amount is above what is available and held together.",

@@ -70,6 +70,19 @@ MAX_SWEPT: Final = 10_000  # holds and channels together
 MIN_HOLD_NS: Final = 1_000_000_000  # a hold that ends sooner could not be captured in time
 MIN_CHALLENGE_NS: Final = 1_000_000_000  # likewise: the payee needs time to redeem
 
+# 6 and semantics.md, CARD: cards and what bounds them.
+MAX_CARD_LINES: Final = 4_096  # a whole provider of the public price books has some thousands
+MAX_LENGTH_METERS: Final = 16  # every meter of tokens that go in
+MAX_CARDS: Final = 64  # of one principal: drafts, published and not yet forgotten
+MAX_PRICE_LINES: Final = 16_384  # of all cards of one principal
+MAX_LINES_OF_PLACE: Final = 64  # bands times windows of one meter, so that a look-up is short
+MIN_NOTICE_NS: Final = 60_000_000_000  # so that no price changes under a request on its way
+DRAFT_LIFETIME_NS: Final = 86_400_000_000_000  # a day to send all lines of a card
+PRICE_UNITS: Final = 1_000_000  # a price is for so many of a meter
+MAX_USAGE_LINES: Final = 32  # of one charge
+MAX_PERMITTED: Final = 4  # tiers, and regions, of one hold
+MINUTES_PER_DAY: Final = 1_440
+ALL_DAYS: Final = 0x7F
 # semantics.md, REFUND and DISPUTE: a quarter, since bills are looked at month by month.
 CORRECTION_WINDOW_NS: Final = 90 * 86_400_000_000_000
 MIN_DISPUTE_NS: Final = 1_000_000_000  # an earlier deadline could not be met

@@ -13,12 +13,12 @@ from typing import Final, Self
 from tallystick_ledger import limits
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import RowError
-from tallystick_ledger.ids import AccountId, Amount, ChannelId, HoldId
+from tallystick_ledger.ids import NO_ID, AccountId, Amount, CardId, ChannelId, HoldId
 
 # code, flags, detail, reserved
 _RESULT: Final = struct.Struct("<HHI8x")
-# cause, flags, record index; debit; credit; amount; hold or channel; price line; grant; reserved
-_EFFECT: Final = struct.Struct("<HHI16s16s16s16s56x")
+# cause, flags, record index; debit; credit; amount; hold or channel; card; grant; reserved
+_EFFECT: Final = struct.Struct("<HHI16s16s16s16s16s40x")
 
 OK_RESULT: Final = bytes(limits.RESULT_BYTES)
 
@@ -90,6 +90,7 @@ class Effect:
         amount: In the unit's smallest step.
         origin: The hold or channel that it comes from; zero with REFUND and DISPUTE, whose
             records cite another record.
+        card: The card that priced it; zero for none.
     """
 
     cause: Cause
@@ -98,6 +99,7 @@ class Effect:
     credit_account: AccountId
     amount: Amount
     origin: HoldId | ChannelId
+    card: CardId = CardId(NO_ID)  # noqa: RUF009 - a constant
 
     def encode(self) -> bytes:
         """Returns 128 bytes."""
@@ -109,6 +111,7 @@ class Effect:
             self.credit_account,
             self.amount.to_bytes(16, "little"),
             self.origin,
+            self.card,
         )
 
     @classmethod
@@ -119,7 +122,7 @@ class Effect:
             RowError: They are no effect.
         """
         _require_length("effect", data, limits.EFFECT_BYTES)
-        cause, _, record_index, debit, credit, amount, origin = _EFFECT.unpack(data)
+        cause, _, record_index, debit, credit, amount, origin, card = _EFFECT.unpack(data)
         try:
             effect = cls(
                 Cause(cause),
@@ -128,6 +131,7 @@ class Effect:
                 AccountId(credit),
                 Amount(int.from_bytes(amount, "little")),
                 ChannelId(origin) if cause in _OF_CHANNELS else HoldId(origin),
+                CardId(card),
             )
         except ValueError as error:
             raise RowError(f"{cause} is no cause of an effect") from error

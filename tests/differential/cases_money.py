@@ -102,7 +102,7 @@ RESERVE: Final = KindCases(
     lambda book: Case(book, _reserve, book.alice),
     (
         *shape(80),
-        planned("mode", Code.BAD_FIELD, "mode", mode=1),
+        planned("mode", Code.BAD_FIELD, "mode conts", mode=2),
         UNIQUE_ZERO,
         ZERO_AMOUNT,
         SELF,
@@ -283,7 +283,8 @@ def _hold(case: Case) -> bytes:
 def _capture(case: Case, _: bytes) -> bytes:
     hold = _hold(case)
     default = 99 if case.get("captured", 50) == 0 else 60
-    return raw.capture(hold, case.get("amount", default), source=case.get("source", 1))
+    record = raw.capture(hold, case.get("amount", default), source=case.get("source", 1))
+    return raw.used(record, raw.usage([(b"m" * 16, 1)])) if case.get("usage") else record
 
 
 _ANY_HOLD: Final = "missing ended due credit.closed credit.frozen credit.full"
@@ -313,7 +314,9 @@ CAPTURE: Final = KindCases(
         planned("source", Code.BAD_FIELD, "source", source=4),
         ZERO_AMOUNT,
         *SIGNER,
-        *HOLD_RULES,
+        *HOLD_RULES[:3],
+        planned("usage", Code.HOLD_MODE, "conts reserved missing", usage=1),
+        *HOLD_RULES[3:],
         set_field(
             "payee closed",
             Code.ACCOUNT_CLOSED,

@@ -87,7 +87,7 @@ def some_reference(draft: Draft) -> tuple[int, int]:
     """(reference, flags): few different ones, so that they come again."""
     world = draft.world
     if world.chance(0.3):
-        reference = 0 if world.odd(0.1) else world.rng.randint(1, 30)
+        reference = 0 if world.odd(0.1) else world.rng.randint(1, 8)
         return reference, raw.UNIQUE
     return world.pick((0, 1, MAX_U128)), 0
 

@@ -16,7 +16,7 @@ from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MAX_ID_AHEAD_NS
 from tallystick_ledger.records import Scope
 from tallystick_ledger.state_rows import KeyRow, KeyStatus
 
-MIN_RECORDS: Final = 20
+MIN_RECORDS: Final = 30
 MAX_SENT: Final = 40
 
 SCOPE_WEIGHTS: Final = (
@@ -25,6 +25,8 @@ SCOPE_WEIGHTS: Final = (
     *[Scope.METER] * 6,
     *[Scope.OPERATE] * 4,
     *[Scope.NODE] * 2,
+    Scope.PRICE,
+    Scope.PRICE,
     Scope.READ,
     Scope.AUDIT,
     Scope.CHANNEL,
@@ -32,14 +34,15 @@ SCOPE_WEIGHTS: Final = (
 
 
 def random_block(world: World) -> raw.Block:
-    """A block of at least 20 records that continues the ledger."""
+    """A block of at least 30 heads that continues the ledger."""
     world.look()
     timestamp_ns = _block_time(world)
     envelopes: list[raw.Envelope] = []
-    count = 0
-    while count < MIN_RECORDS:
+    count = heads = 0
+    while heads < MIN_RECORDS:
         envelope = _random_envelope(world, timestamp_ns, count)
         envelopes.append(envelope)
+        heads += len(envelope.records)
         count += envelope.record_count
         world.sent.append(envelope)
     del world.sent[:-MAX_SENT]
@@ -121,6 +124,10 @@ def _block_time(world: World) -> int:
             return aimed_ns
     if world.chance(0.004):  # nothing of before can be corrected after that
         return earliest_ns + CORRECTION_WINDOW_NS - rng.randrange(2) * SECOND_NS
+    coming = [row.effective_from_ns for row in state.cards if row.effective_from_ns > earliest_ns]
+    in_force = any(row.is_effective(earliest_ns) for row in state.cards)
+    if coming and world.chance(0.01 if in_force else 0.5):
+        return max(earliest_ns, min(coming) - world.pick((0, 0, 0, 1, 10)))
     jump_ns = world.pick(
         (
             0,

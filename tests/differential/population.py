@@ -54,10 +54,18 @@ def random_genesis(rng: Random) -> Genesis:
             accounts=rng.choice((4, 6, 30)),
             open_holds=rng.choice((1, 3, 50)),
             keys=rng.choice((3, 6, 30)),
-            names=rng.choice((1, 2, 20)),
+            names=rng.choice((5, 6, 20)),
             references=rng.choice((1, 3, 50)),
         ),
     )
+
+
+@dataclass(slots=True)
+class CardPlan:
+    """A draft on its way: the lines that are still to be sent."""
+
+    card: bytes
+    lines: list[bytes] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -72,6 +80,7 @@ class World:
         fresh_accounts: (id, unit) made by records of the block being written, perhaps refused.
         fresh_holds: Ids of holds, likewise.
         fresh_channels: (id, payee account, key), likewise.
+        card_plans: Drafts on their way, by owner.
         postings: What all records have moved: whoever applies the blocks adds to it.
         signing_keys: All that were ever made, by public key: vouchers need real signatures.
     """
@@ -85,6 +94,7 @@ class World:
     fresh_channels: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)
     postings: Postings = field(default_factory=Postings)
     signing_keys: dict[bytes, SigningKey] = field(default_factory=dict)
+    card_plans: dict[bytes, list[CardPlan]] = field(default_factory=dict)
     accounts: list[AccountRow] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
     holds: list[HoldRow] = field(default_factory=list)
@@ -171,9 +181,50 @@ def first_block(world: World) -> raw.Block:
         record = raw.key(raw.ADD, world.new_key(), principal, scope=raw.CHANNEL_SCOPE)
         envelope_id = world.new_envelope_id(now_ns)
         envelopes.append(raw.Envelope(key, envelope_id, valid_until_ns, (record,)))
+    named = _names(world, owners[0], now_ns)
+    ids = [world.derived(owners[0][0], named.envelope_id, place) for place in range(5)]
+    envelopes.append(named)
+    for place, owner in enumerate(owners[:2]):
+        envelopes.append(_card(world, owner, accounts[3 * place][1], ids, now_ns))
     for _, key in owners:
         amount = world.pick((1_000, 10**9, MAX_U128 // 16, MAX_U128 - 5))
         issues = [raw.issue(unit, account, amount) for account, unit in accounts]
         envelope_id = world.new_envelope_id(now_ns)
         envelopes.append(raw.Envelope(key, envelope_id, valid_until_ns, tuple(issues)))
     return raw.Block(now_ns, tuple(envelopes))
+
+
+def _names(world: World, owner: tuple[bytes, bytes], now_ns: int) -> raw.Envelope:
+    """A model, two meters, a tier and a region."""
+    kinds = (
+        raw.MODEL_NAME,
+        raw.METER_NAME,
+        raw.METER_NAME,
+        raw.TIER_NAME,
+        raw.REGION_NAME,
+    )
+    records = tuple(raw.name(b"first %d" % place, kind) for place, kind in enumerate(kinds))
+    envelope_id = world.new_envelope_id(now_ns)
+    return raw.Envelope(owner[1], envelope_id, now_ns + SECOND_NS, records)
+
+
+def _card(
+    world: World, owner: tuple[bytes, bytes], unit: bytes, names: list[bytes], now_ns: int
+) -> raw.Envelope:
+    """A published card of four lines, effective in about a minute."""
+    principal, key = owner
+    envelope_id = world.new_envelope_id(now_ns)
+    card = world.derived(principal, envelope_id, 0)
+    model, first, second, tier, region = names
+    lines = (
+        raw.price(card, model, first, 1_000_000),
+        raw.price(card, model, first, 3_000_000, tier=tier, above=5),
+        raw.price(card, model, second, 499_999, region=region),
+        raw.price(card, model, second, 0, flags=raw.SAME_AS, same_as=first),
+    )
+    effective_from_ns = now_ns + 60 * SECOND_NS + 1_000
+    head = raw.card(
+        unit, effective_from_ns, len(lines), raw.lines_root(lines), sorted((first, second))
+    )
+    records = (head, *lines, raw.card_publish(card))
+    return raw.Envelope(key, envelope_id, now_ns + SECOND_NS, records)

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tallystick_ledger.merkle import root_of
+from tallystick_ledger.merkle import root_of, root_of_hashes
 
 RECORD_BYTES: Final = 128
 NONCE: Final = b"nonce of a test."
 ZERO_ID: Final = bytes(16)
 UNIQUE: Final = 1
 FINAL: Final = 2
+FREE: Final = 4
+SAME_AS: Final = 8
 
 PRINCIPAL: Final = 0x0101
 KEY: Final = 0x0102
@@ -36,6 +38,9 @@ CHANNEL: Final = 0x0501
 TOP_UP: Final = 0x0502
 VOUCHER: Final = 0x0503
 CHANNEL_CLOSE: Final = 0x0504
+CARD: Final = 0x0601
+PRICE: Final = 0x0602
+CARD_PUBLISH: Final = 0x0603
 REFUND: Final = 0x0901
 DISPUTE: Final = 0x0902
 DISPUTE_ANSWER: Final = 0x0903
@@ -45,7 +50,10 @@ CONT: Final = 0xFFFF
 ADD, REVOKE, ROTATE = 1, 2, 3
 OPEN, FREEZE, UNFREEZE, CLOSE = 1, 2, 3, 4
 OWNER, SPEND, METER, NODE, OPERATE = 1, 2, 3, 4, 5
-READ, AUDIT, CHANNEL_SCOPE = 7, 8, 10
+PRICE_SCOPE, READ, AUDIT, CHANNEL_SCOPE = 6, 7, 8, 10
+MODEL_NAME, METER_NAME, REGION_NAME, TIER_NAME = 1, 2, 4, 5
+REJECT, CAP = 1, 2
+ALWAYS: Final = (0, 1440, 0x7F)
 
 _ENVELOPE: Final = struct.Struct("<4sHHHHI32s32s16sQ32s56x")
 _BLOCK: Final = struct.Struct("<4sHHQQIII28x")
@@ -253,6 +261,94 @@ def name(text: bytes, name_kind: int = 1, length: int | None = None) -> bytes:
     parts = {6: u16(name_kind), 8: u16(len(text) if length is None else length), 16: text[:64]}
     payloads = [text[start : start + 104] for start in range(64, len(text), 104)]
     return with_conts(head(NAME, 0, parts), payloads)
+
+
+def spread(content: bytes, count: int | None = None) -> list[bytes]:
+    """Payloads that hold the content, the last one padded."""
+    count = -(-len(content) // 104) if count is None else count
+    return [content[104 * at :][:104].ljust(104, b"\0") for at in range(count)]
+
+
+def card(
+    unit_id: bytes,
+    effective_from_ns: int,
+    line_count: int,
+    root: bytes,
+    meters: Sequence[bytes] = (),
+    supersedes: bytes = ZERO_ID,
+) -> bytes:
+    parts = {
+        6: u16(len(meters)),
+        8: unit_id,
+        24: u64(effective_from_ns),
+        32: line_count.to_bytes(4, "little"),
+        40: root,
+    }
+    return with_conts(head(CARD, 0, parts), spread(supersedes + b"".join(meters)))
+
+
+def price(
+    card_id: bytes,
+    model: bytes,
+    meter: bytes,
+    amount: int,
+    *,
+    tier: bytes = ZERO_ID,
+    region: bytes = ZERO_ID,
+    above: int = 0,
+    window: tuple[int, int, int] = ALWAYS,
+    flags: int = 0,
+    same_as: bytes = ZERO_ID,
+) -> bytes:
+    parts = {8: card_id, 24: model, 40: meter, 56: u128(amount), 72: u64(above)}
+    start, end, weekdays = window
+    content = tier + region + same_as + u16(start) + u16(end) + bytes((weekdays,))
+    return with_conts(head(PRICE, flags, parts), spread(content))
+
+
+def line_leaf(price_record: bytes) -> bytes:
+    """The hash that a PRICE record adds to its card's tree."""
+    content = price_record[:80] + price_record[136:240]
+    return hashlib.sha256(b"\0" + content).digest()
+
+
+def lines_root(price_records: Sequence[bytes]) -> bytes:
+    return root_of_hashes(line_leaf(record) for record in price_records)
+
+
+def card_publish(card_id: bytes) -> bytes:
+    return head(CARD_PUBLISH, 0, {8: card_id})
+
+
+def terms(
+    card_id: bytes,
+    model: bytes,
+    tiers: Sequence[bytes] = (),
+    regions: Sequence[bytes] = (),
+    end_user: bytes = ZERO_ID,
+    overrun: int = REJECT,
+) -> bytes:
+    """The content of the CONTs of a priced RESERVE."""
+    lists = b"".join(tiers).ljust(64, b"\0") + b"".join(regions).ljust(64, b"\0")
+    return card_id + model + lists + end_user + u16(overrun)
+
+
+def priced(reserve_record: bytes, content: bytes) -> bytes:
+    """A RESERVE of mode CARD with these terms."""
+    return with_conts(patched(reserve_record, 6, u16(1)), spread(content, 3))
+
+
+def usage(
+    lines: Sequence[tuple[bytes, int]], tier: bytes = ZERO_ID, region: bytes = ZERO_ID
+) -> bytes:
+    """The content of the CONTs of the CAPTURE of a priced hold."""
+    counted = tier + region + u16(len(lines)) + bytes(6)
+    return counted + b"".join(meter + u64(quantity) for meter, quantity in lines)
+
+
+def used(capture_record: bytes, content: bytes) -> bytes:
+    """A CAPTURE with this usage."""
+    return with_conts(capture_record, spread(content))
 
 
 def patched(record: bytes, offset: int, content: bytes) -> bytes:

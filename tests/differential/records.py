@@ -37,6 +37,14 @@ from tests.differential.records_corrections import (
     has_posting,
     refund,
 )
+from tests.differential.records_prices import (
+    capture_usage,
+    card,
+    card_publish,
+    has_priced_hold,
+    price,
+    reserve_card,
+)
 
 from tallystick_ledger.records import Scope
 from tallystick_ledger.state_rows import AccountFlags, AccountRow, KeyStatus
@@ -175,6 +183,10 @@ def reserve(draft: Draft) -> bytes:
 def capture(draft: Draft) -> bytes:
     world = draft.world
     hold, row = some_hold(draft)
+    for _ in range(3):
+        if row is None or row.hold not in world.state.terms or world.chance(0.1):
+            break
+        hold, row = some_hold(draft)  # usage goes with the priced ones
     amount = world.pick((1, 2, 3))
     if row is not None:
         amount = max(1, world.rng.randint(row.captured, row.maximum))
@@ -217,10 +229,18 @@ def key(draft: Draft) -> bytes:
         until_ns = world.pick((1, draft.about_ns + world.rng.randint(-2, 2)))
     scope = 0
     if operation == raw.ADD:
-        usual = (raw.OWNER, raw.SPEND, raw.METER, raw.READ, raw.CHANNEL_SCOPE, raw.CHANNEL_SCOPE)
+        usual = (
+            raw.OWNER,
+            raw.SPEND,
+            raw.METER,
+            raw.PRICE_SCOPE,
+            raw.READ,
+            raw.CHANNEL_SCOPE,
+            raw.CHANNEL_SCOPE,
+        )
         by_operator = signer.scope is Scope.OPERATE
         scope = raw.AUDIT if by_operator and not world.odd(0.1) else world.pick(usual)
-        scope = world.pick((0, 4, 5, 6, 8, 9, 11)) if world.odd(0.15) else scope
+        scope = world.pick((0, 4, 5, 8, 9, 11)) if world.odd(0.15) else scope
     elif world.odd(0.03):
         scope = 1
     if operation == raw.REVOKE:
@@ -235,7 +255,7 @@ def key(draft: Draft) -> bytes:
 def name(draft: Draft) -> bytes:
     world = draft.world
     text = world.pick(BAD_TEXTS) if world.odd(0.25) else world.pick(NAME_TEXTS)
-    name_kind = world.pick((0, 8)) if world.odd(0.15) else world.pick((1, 2, 7))
+    name_kind = world.pick((0, 8)) if world.odd(0.15) else world.pick((1, 2, 4, 5, 7))
     length = len(text)
     if world.odd(0.1):
         length = max(0, length + world.pick((-1, 1, 104, -104)))
@@ -313,21 +333,26 @@ Writer = Callable[[Draft], bytes]
 # How often a key of each scope signs which kind. What its scope denies is drawn elsewhere.
 WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
     Scope.OWNER: (
-        *[transfer] * 7,
+        *[transfer] * 8,
         *[reserve] * 6,
-        *[capture] * 10,
+        *[capture] * 12,
         *[release] * 3,
         *[issue] * 3,
         *[burn] * 2,
         *[credit_limit] * 9,
         *[account] * 8,
-        *[name] * 2,
+        *[name] * 3,
         *[key] * 2,
-        *[extend] * 4,
+        *[extend] * 8,
         *[channel] * 4,
         *[top_up] * 3,
-        *[voucher] * 8,
+        *[voucher] * 12,
         *[channel_close] * 2,
+        *[card] * 2,
+        *[price] * 4,
+        *[card_publish] * 2,
+        *[reserve_card] * 8,
+        *[capture_usage] * 14,
         *[refund] * 5,
         *[dispute] * 4,
         *[dispute_answer] * 4,
@@ -335,6 +360,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
     Scope.SPEND: (
         *[transfer] * 8,
         *[reserve] * 8,
+        *[reserve_card] * 6,
         *[extend] * 4,
         *[channel] * 3,
         *[top_up] * 3,
@@ -343,6 +369,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         key,
     ),
     Scope.METER: (
+        *[capture_usage] * 8,
         *[capture] * 10,
         *[release] * 4,
         *[voucher] * 8,
@@ -353,6 +380,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
     ),
     Scope.NODE: (tick,),
     Scope.OPERATE: (*[principal] * 2, *[unit] * 2, key),
+    Scope.PRICE: (*[card] * 3, *[price] * 6, *[card_publish] * 3, key),
     Scope.READ: (key, transfer),
     Scope.AUDIT: (key,),
     Scope.CHANNEL: (*[key] * 4, channel, voucher),
@@ -370,6 +398,11 @@ ALL_WRITERS: Final = (
     top_up,
     voucher,
     channel_close,
+    card,
+    price,
+    card_publish,
+    reserve_card,
+    capture_usage,
     refund,
     dispute,
     dispute_answer,
@@ -418,6 +451,12 @@ def _is_possible(  # noqa: C901, PLR0911 - one a kind
         return any(row.is_open and row.payee_account in accounts for row in world.holds)
     if writer in (issue, burn, credit_limit):
         return any(row.flags & AccountFlags.ISSUANCE for row in own)
+    if writer is capture_usage:
+        return has_priced_hold(draft)
+    if writer in (price, card_publish):
+        return bool(world.card_plans.get(draft.signer.principal))
+    if writer is reserve_card and not any(row.is_published for row in world.state.cards):
+        return False
     if writer is extend:
         return has_hold_as_payer(draft)
     if writer is top_up:
@@ -434,7 +473,7 @@ def _is_possible(  # noqa: C901, PLR0911 - one a kind
         return has_dispute(draft)
     if writer is channel and not has_channel_key(draft):
         return False
-    if writer in (transfer, reserve, channel):
+    if writer in (transfer, reserve, reserve_card, channel):
         return any(row.available > 0 and not row.flags for row in own)
     if writer is account:
         return len(own) < world.state.genesis.caps.accounts or world.chance(0.3)

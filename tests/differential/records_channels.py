@@ -31,7 +31,7 @@ def extend(draft: Draft) -> bytes:
     mine = [row for row in world.holds if row.payer_account in own]
     open_ = [row for row in mine if row.is_open]
     rows = open_ if open_ and world.chance(0.85) else mine
-    if world.odd(0.15) or not rows:
+    if world.odd(0.25) or not rows:
         theirs = [row for row in world.holds if row.payee_account in own]
         rows = theirs if theirs and world.chance(0.7) else world.holds
     if not rows or world.odd(0.03):
@@ -138,7 +138,7 @@ def _signed(draft: Draft, channel_id: bytes, amount: int, key: bytes) -> bytes:
         signature = SIGNS_EVERYTHING if world.chance(0.5) else world.rng.randbytes(64)
         return raw.voucher(channel_id, amount, commitment, signature)
     ledger_id, signed_amount, signed_channel = world.ledger_id, amount, channel_id
-    spoil = world.rng.randrange(7) if world.odd(0.12) else -1
+    spoil = world.rng.randrange(7) if world.odd(0.2) else -1
     if spoil == 0:
         ledger_id = LedgerId(world.rng.randbytes(32))
     elif spoil == 1:

@@ -65,9 +65,9 @@ def test_every_kind_is_undone(kind: KindCases, engine: MakeEngine) -> None:
         case.key = case.signer.key
         envelope_id = book.new_id()
         record = case.build(case, envelope_id)
-        filler = FAILING if len(record) == raw.RECORD_BYTES else FAILING * 2
-        first = record if with_record else filler[: raw.RECORD_BYTES]
-        envelope = book.envelope(case.key, first, FAILING, atomic=True, envelope_id=envelope_id)
+        fillers = [FAILING] * (len(record) // raw.RECORD_BYTES)
+        first = [record] if with_record else fillers
+        envelope = book.envelope(case.key, *first, FAILING, atomic=True, envelope_id=envelope_id)
         receipt = book.apply(envelope)[0]
         assert receipt.effects == []
         if with_record:

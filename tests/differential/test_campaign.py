@@ -26,6 +26,8 @@ KIND_NUMBERS = {
 # and closed, within the life of the hold or channel: test_order.py has it.
 _PAYING = (raw.EXTEND, raw.CAPTURE, raw.TOP_UP, raw.VOUCHER)
 TOO_RARE = {(kind, Code.ACCOUNT_CLOSED) for kind in _PAYING}
+# Need 64 cards of one principal, or 64 lines of one place: test_order.py has them.
+TOO_RARE |= {(kind, Code.CAP_EXCEEDED) for kind in (raw.CARD, raw.PRICE)}
 # Needs 2**128 burned in all, most of it on credit.
 TOO_RARE.add((raw.BURN, Code.AMOUNT_OVERFLOW))
 # Nodes' keys do not end, and other keys sign a TICK by mistake only: test_order.py has it.

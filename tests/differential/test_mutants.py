@@ -11,6 +11,7 @@ from heapq import heappop
 import pytest
 from tests.differential import campaign
 from tests.differential.campaign import DisagreementError, Tally, run_seed
+from tests.differential.mutants_prices import PRICE_MUTANTS
 from tests.differential.shrink import shrink
 
 from tallystick_ledger.citations import Citation
@@ -363,6 +364,7 @@ MUTANTS: tuple[Mutant, ...] = (
     the_payee_may_extend,
     an_extended_hold_expires_as_before,
     anybodys_money_can_be_burned,
+    *PRICE_MUTANTS,
 )
 
 

@@ -10,22 +10,34 @@ import pytest
 from tests.differential import raw
 from tests.differential.book import SECOND_NS, Book, MakeEngine, Person
 from tests.differential.cases import SIGNER, KindCases
+from tests.differential.cases_prices import names_of
 from tests.differential.test_order import KINDS
 
 from tallystick_ledger.codes import Code
+from tallystick_ledger.limits import MIN_NOTICE_NS
 from tallystick_ledger.results import Effect
-from tallystick_ledger.spec import channels, corrections, metering, money, registry, system, units
+from tallystick_ledger.spec import (
+    cards,
+    channels,
+    corrections,
+    metering,
+    money,
+    registry,
+    system,
+    units,
+)
 
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "semantics.md").read_text("utf-8")
 ROW: Final = re.compile(r"^\|(.*)\|$", re.MULTILINE)
 RECORD: Final = re.compile(
     r"(?P<kind>[A-Z_]+)(?: (?P<made>[HC]\d))?(?: #(?P<cited>\d+))?"
     r"(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
-    r"(?: until (?P<until>\d+) s)?(?: reference (?P<reference>\d+))?(?P<flags>(?: [A-Z]+)*)"
+    r"(?: usage (?P<usage>\d+))?(?: until (?P<until>\d+) s)?(?: card (?P<card>K1))?"
+    r"(?: reference (?P<reference>\d+))?(?P<flags>(?: [A-Z]+)*)"
     r"(?P<forged> forged)?"
 )
 CHALLENGE_NS: Final = 10 * SECOND_NS
-FLAGS: Final = {"": 0, "UNIQUE": raw.UNIQUE, "FINAL": raw.FINAL}
+FLAGS: Final = {"": 0, "UNIQUE": raw.UNIQUE, "FINAL": raw.FINAL, "CAP": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,8 @@ class Stage:
         self.people = {"Alice": book.alice, "Bob": book.bob, "Carol": book.customer()}
         self.people["Bank"] = book.bank
         self.people["nobody"] = Person(raw.ZERO_ID, b"nobody".ljust(32, b"."))
+        self.names = names_of(book)
+        self.card = self.published_card()
         self.start_ns = book.now_ns + SECOND_NS
         self.made: dict[str, bytes] = {}  # holds and channels
         self.channel_key = self.book.channel_key(self.book.alice)
@@ -116,7 +130,26 @@ class Stage:
         if match["kind"] == "CHANNEL":
             return raw.channel(*accounts, amount, self.channel_key.public_key, CHALLENGE_NS)
         assert match["kind"] == "RESERVE"
-        return raw.reserve(*accounts, amount, until_ns, reference, flags=flags)
+        record = raw.reserve(*accounts, amount, until_ns, reference, flags=flags)
+        overrun = raw.CAP if match["flags"].strip() == "CAP" else raw.REJECT
+        terms = raw.terms(self.card, self.names.model, overrun=overrun)
+        return raw.priced(record, terms) if match["card"] else record
+
+    def published_card(self) -> bytes:
+        """The card K1 of Bob's, already effective."""
+        book, names, bob = self.book, self.names, self.book.bob
+        envelope_id = book.new_id()
+        card = book.derived(bob.principal, envelope_id, 0)
+        lines = [
+            raw.price(card, names.model, names.meter, 1_500_000, window=(720, 1_440, 0x7F)),
+            raw.price(card, names.model, names.meter, 1_000_000, window=(0, 720, 0x7F)),
+            raw.price(card, names.model, names.meter, 3_000_000, above=100),
+        ]
+        starts_ns = book.now_ns + MIN_NOTICE_NS + SECOND_NS
+        head = raw.card(book.usd, starts_ns, 3, raw.lines_root(lines), [names.meter])
+        book.ok(bob.key, head, *lines, raw.card_publish(card), envelope_id=envelope_id)
+        book.now_ns = starts_ns
+        return card
 
     def correction(self, match: re.Match[str], cited: int, amount: int, until_ns: int) -> bytes:
         """A record that cites the first one of an earlier envelope."""
@@ -136,6 +169,9 @@ class Stage:
                 record = raw.extend(made, amount, until_ns)
             case "CAPTURE":
                 record = raw.capture(made, amount, flags=FLAGS[match["flags"].strip()])
+                if match["usage"]:
+                    used = [(self.names.meter, int(match["usage"]))]
+                    record = raw.used(record, raw.usage(used))
             case "RELEASE":
                 record = raw.release(made)
             case "TOP_UP":
@@ -151,10 +187,12 @@ class Stage:
         book, signer = self.book, self.people[step.lines[0].signer]
         book.now_ns = self.start_ns + step.at_ns
         envelope_id = self.sent[step.id_of].envelope_id if step.id_of else book.new_id()
-        ids = [
-            book.derived(signer.principal, envelope_id, index) for index in range(len(step.lines))
-        ]
-        records = [self.record(line, id_) for line, id_ in zip(step.lines, ids, strict=True)]
+        records: list[bytes] = []
+        indexes = []
+        for line in step.lines:
+            indexes.append(len(b"".join(records)) // raw.RECORD_BYTES)
+            own_id = book.derived(signer.principal, envelope_id, indexes[-1])
+            records.append(self.record(line, own_id))
         envelope = book.envelope(signer.key, *records, atomic=step.atomic, envelope_id=envelope_id)
         if step.same_as:
             envelope = self.sent[step.same_as]
@@ -163,7 +201,7 @@ class Stage:
         self.cited[step.number] = book.next_sequence
         receipt = book.apply(envelope)[0]
         assert receipt.codes == [line.code for line in step.lines], step.number
-        for index, line in enumerate(step.lines):
+        for index, line in zip(indexes, step.lines, strict=True):
             own = [effect for effect in receipt.effects if effect.record_index == index]
             assert [_words(effect) for effect in own] == line.effects, (step.number, index)
         expected = step.lines[-1].available
@@ -211,6 +249,9 @@ RULES: Final = {
     "TOP_UP": channels.top_up,
     "VOUCHER": channels.voucher,
     "CHANNEL_CLOSE": channels.channel_close,
+    "CARD": cards.card,
+    "PRICE": cards.price,
+    "CARD_PUBLISH": cards.card_publish,
     "REFUND": corrections.refund,
     "DISPUTE": corrections.dispute,
     "DISPUTE_ANSWER": corrections.dispute_answer,
@@ -223,7 +264,17 @@ WITHOUT_CASE: Final = {
     ("UNIT", Code.ID_CONFLICT),
     ("RESERVE", Code.ID_CONFLICT),
     ("RESERVE", Code.AMOUNT_OVERFLOW),
+    # Of priced holds: test_order.py has their order.
+    ("RESERVE", Code.CARD_NOT_FOUND),
+    ("RESERVE", Code.NOT_PROVIDER),
+    ("RESERVE", Code.CARD_NOT_EFFECTIVE),
+    ("RESERVE", Code.UNPRICED),
+    ("CAPTURE", Code.PRICE_NOT_AGREED),
+    ("CAPTURE", Code.UNPRICED),
+    ("CAPTURE", Code.PRICE_MISMATCH),
     ("EXTEND", Code.AMOUNT_OVERFLOW),
+    ("CARD", Code.ID_CONFLICT),
+    ("PRICE", Code.ID_CONFLICT),
     ("CHANNEL", Code.ID_CONFLICT),
     ("CHANNEL", Code.AMOUNT_OVERFLOW),
     ("TOP_UP", Code.AMOUNT_OVERFLOW),

@@ -254,6 +254,21 @@ SAMPLES: Final[dict[str, records.Record]] = {
         ids.TimestampNs(int.from_bytes(b"\x04" * 8, "little")),
     ),
     "NAME": records.Name(records.NameKind.LABEL, "n" * 64),
+    "CARD": records.Card(
+        ids.UnitId(b"\x01" * 16),
+        ids.TimestampNs(int.from_bytes(b"\x02" * 8, "little")),
+        4_095,
+        b"\x03" * 32,
+        (ids.NameId(b"\x04" * 16),),
+    ),
+    "PRICE": records.Price(
+        ids.CardId(b"\x01" * 16),
+        ids.NameId(b"\x02" * 16),
+        ids.NameId(b"\x03" * 16),
+        int.from_bytes(b"\x04" * 16, "little"),
+        above=int.from_bytes(b"\x05" * 8, "little"),
+    ),
+    "CARD_PUBLISH": records.CardPublish(ids.CardId(b"\x01" * 16)),
     "TICK": records.Tick(),
 }
 
@@ -261,7 +276,7 @@ SAMPLES: Final[dict[str, records.Record]] = {
 def _record_bytes(kind: str) -> bytes:
     """A record whose every field is a byte of its own, by the code."""
     record = SAMPLES[kind]
-    return record.encode(b"\xee" * record.nonce_bytes)
+    return record.encode(b"\xee" * record.nonce_bytes)[:128]
 
 
 @pytest.mark.parametrize(
@@ -293,6 +308,9 @@ def _record_bytes(kind: str) -> bytes:
         ("PRINCIPAL", ["type", "key", "proof", "principal id"]),
         ("KEY", ["operation", "scope", "key", "proof", "principal id", "`until_ns`"]),
         ("NAME", ["name kind", "text length", "text (64)"]),
+        ("CARD", ["count n", "unit", "`effective_from_ns`", "line count", "lines root"]),
+        ("PRICE", ["card", "model", "meter", "price", "threshold"]),
+        ("CARD_PUBLISH", ["card"]),
         ("TICK", []),
     ],
 )

@@ -14,10 +14,12 @@ from tallystick_ledger.errors import RowError
 from tallystick_ledger.ids import (
     AccountId,
     Amount,
+    CardId,
     ChannelId,
     EnvelopeId,
     HoldId,
     LedgerId,
+    LineId,
     NameId,
     PrincipalId,
     PublicKey,
@@ -25,7 +27,16 @@ from tallystick_ledger.ids import (
     TimestampNs,
     UnitId,
 )
-from tallystick_ledger.records import CorrectionReason, Group, NameKind, PrincipalType, Scope
+from tallystick_ledger.pricing import Window
+from tallystick_ledger.records import (
+    CorrectionReason,
+    Flags,
+    Group,
+    NameKind,
+    Overrun,
+    PrincipalType,
+    Scope,
+)
 from tallystick_ledger.results import Cause, Effect, Result
 from tallystick_ledger.state_rows import (
     AccountFlags,
@@ -71,6 +82,44 @@ CHANNEL: Final = state_rows.ChannelRow(
     TimestampNs(77),
     ChannelStatus.CLOSING,
     TimestampNs(0),
+)
+LINE: Final = state_rows.PriceLineRow(
+    LineId(b"l" * 16),
+    CardId(b"c" * 16),
+    3,
+    NameId(b"m" * 16),
+    NameId(b"n" * 16),
+    NameId(b"t" * 16),
+    NameId(b"r" * 16),
+    NameId(b"s" * 16),
+    2**128 - 1,
+    b"h" * 32,
+    2**64 - 1,
+    Flags.SAME_AS,
+    Window(60, 30, 3),
+)
+CARD: Final = state_rows.CardRow(
+    CardId(b"c" * 16),
+    P,
+    UnitId(b"u" * 16),
+    b"r" * 32,
+    CardId(b"o" * 16),
+    TimestampNs(4),
+    TimestampNs(1),
+    TimestampNs(2),
+    TimestampNs(9),
+    4_096,
+    state_rows.CardStatus.PUBLISHED,
+    (NameId(b"m" * 16), NameId(b"n" * 16)),
+)
+TERMS: Final = state_rows.TermsRow(
+    HoldId(b"h" * 16),
+    CardId(b"c" * 16),
+    NameId(b"m" * 16),
+    (NameId(b"s" * 16), NameId(b"t" * 16)),
+    (),
+    b"e" * 16,
+    Overrun.CAP,
 )
 CORRECTION: Final = state_rows.CorrectionRow(
     SequenceNumber(2**40),
@@ -118,7 +167,7 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     ),
     (state_rows.UnitRow(UnitId(b"u" * 16), P, "USD", 9), 56, [49, 55]),
     (ACCOUNT, 136, [50, 55]),
-    (HOLD, 112, [90, 95]),
+    (HOLD, 112, [92, 95]),
     (
         state_rows.LiveIdRow(
             SequenceNumber(2**40), P, EnvelopeId(b"e" * 16), b"d" * 32, TimestampNs(7), 8190
@@ -132,6 +181,9 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
         [26, 31],
     ),
     (CHANNEL, 160, [146, 151]),
+    (CARD, 392, [136 + 32, 391]),
+    (LINE, 184, [179, 183]),
+    (TERMS, 200, [194, 199]),
     (CORRECTION, 80, []),
     (DISPUTE, 128, [124, 127]),
 ]
@@ -161,14 +213,19 @@ def test_rows(row: Row, length: int, zeros: list[int]) -> None:
     ("row", "offset", "value"),
     [
         (ROWS[1][0], 16, b"\4"),  # a type of principal
-        (ROWS[2][0], 48, b"\6"),  # a scope
+        (ROWS[2][0], 48, b"\x09"),  # a scope
         (ROWS[2][0], 50, b"\3"),  # a status of a key
         (ROWS[3][0], 32, b"\x08"),  # a kind of name
         (ROWS[4][0], 32, b"usd"),  # a symbol
         (ROWS[5][0], 48, b"\x08"),  # flags
         (ROWS[6][0], 88, b"\5"),  # a status of a hold
-        (ROWS[8][0], 24, b"\6"),  # a group
+        (ROWS[8][0], 24, b"\x07"),  # a group
         (ROWS[9][0], 144, b"\4"),  # a status of a channel
+        (HOLD, 90, b"\2"),  # a mode of a hold
+        (CARD, 132, b"\3"),  # a status of a card
+        (CARD, 134, b"\1"),  # fewer meters than there are
+        (TERMS, 192, b"\3"),  # an overrun policy
+        (TERMS, 48, bytes(16)),  # a tier behind a gap
     ],
 )
 def test_rows_of_unknown_values(row: Row, offset: int, value: bytes) -> None:
@@ -264,7 +321,7 @@ def test_effects(cause: Cause, index: int, amount: int) -> None:
     data = effect.encode()
     assert len(data) == 128
     assert results.decode_effects(data * 2) == [effect, effect]
-    for offset, value in ((0, b"\0"), (0, b"\6"), (2, b"\1"), (72, b"\1"), (127, b"\1")):
+    for offset, value in ((0, b"\0"), (0, b"\6"), (2, b"\1"), (88, b"\1"), (127, b"\1")):
         with pytest.raises(RowError):
             Effect.decode(data[:offset] + value + data[offset + 1 :])
     with pytest.raises(RowError):

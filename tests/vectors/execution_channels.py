@@ -82,7 +82,7 @@ def scopes(story: "Story", cast: "Cast") -> None:
         "the others are the owner's",
         cast.bob_key,
         story.key_record(raw.ADD, key("y"), cast.bob, scope=raw.AUDIT),
-        story.key_record(raw.ADD, key("y"), cast.bob, scope=6),
+        story.key_record(raw.ADD, key("y"), cast.bob, scope=9),
         story.key_record(raw.ADD, read, cast.bob, scope=raw.READ),
     )
     pay = raw.transfer(cast.bob_usd, cast.alice_usd, 1)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.differential import raw
-from tests.vectors import execution_channels, execution_corrections
+from tests.vectors import execution_channels, execution_corrections, execution_prices
 from tests.vectors.fixed import Json, digest, key
 
 from tallystick_ledger import block
@@ -186,6 +186,7 @@ class Cast:
         story.apply(note, story.envelope(self.operator, *records, envelope_id=envelope_id))
         opened = (raw.open_account(self.usd), raw.open_account(self.eur))
         self.alice_usd, self.alice_eur = story.send("Alice's accounts", self.alice_key, *opened)
+        self.bank_usd = raw.ZERO_ID  # opened when it sells
         self.bob_usd, self.bob_eur = story.send("Bob's accounts", self.bob_key, *opened)
         story.send(
             "the bank issues",
@@ -462,6 +463,7 @@ CHAPTERS: Final[tuple[Callable[[Story, Cast], None], ...]] = (
     execution_channels.scopes,
     execution_channels.channels,
     execution_channels.signatures,
+    execution_prices.cards,
     execution_corrections.corrections,
 )
 

@@ -73,6 +73,7 @@ codes! {
     PrincipalNotFound = 94, "PRINCIPAL_NOT_FOUND";
     KeyNotFound = 95, "KEY_NOT_FOUND";
     AccountNotFound = 96, "ACCOUNT_NOT_FOUND";
+    CardNotFound = 97, "CARD_NOT_FOUND";
     ChannelNotFound = 98, "CHANNEL_NOT_FOUND";
     CitedNotFound = 99, "CITED_NOT_FOUND";
     KeyExists = 100, "KEY_EXISTS";
@@ -96,7 +97,19 @@ codes! {
     ChannelExhausted = 127, "CHANNEL_EXHAUSTED";
     BadVoucher = 128, "BAD_VOUCHER";
     ChannelClosing = 129, "CHANNEL_CLOSING";
+    NameNotFound = 130, "NAME_NOT_FOUND";
+    CardState = 131, "CARD_STATE";
+    LineCountMismatch = 132, "LINE_COUNT_MISMATCH";
+    LinesRootMismatch = 133, "LINES_ROOT_MISMATCH";
+    LinesOverlap = 134, "LINES_OVERLAP";
+    NoticeTooShort = 135, "NOTICE_TOO_SHORT";
+    NotProvider = 136, "NOT_PROVIDER";
+    CardNotEffective = 137, "CARD_NOT_EFFECTIVE";
+    HoldMode = 138, "HOLD_MODE";
+    PriceNotAgreed = 139, "PRICE_NOT_AGREED";
     CapExceeded = 141, "CAP_EXCEEDED";
+    Unpriced = 142, "UNPRICED";
+    PriceMismatch = 143, "PRICE_MISMATCH";
     InsufficientFunds = 150, "INSUFFICIENT_FUNDS";
     FundsHeld = 151, "FUNDS_HELD";
     AmountOverflow = 152, "AMOUNT_OVERFLOW";

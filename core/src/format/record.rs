@@ -40,6 +40,12 @@ pub mod kind {
     pub const VOUCHER: u16 = 0x0503;
     /// Closes a channel.
     pub const CHANNEL_CLOSE: u16 = 0x0504;
+    /// Drafts a card.
+    pub const CARD: u16 = 0x0601;
+    /// Adds a line to a draft.
+    pub const PRICE: u16 = 0x0602;
+    /// Makes a card binding.
+    pub const CARD_PUBLISH: u16 = 0x0603;
     /// Gives back a part of what a record paid.
     pub const REFUND: u16 = 0x0901;
     /// Asks for a part of what a record paid.

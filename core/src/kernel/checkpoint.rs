@@ -142,8 +142,8 @@ impl Kernel {
             return refuse("checkpoint of another ledger");
         }
         Ok(Self {
+            state: decode(parts.rows, &genesis)?,
             genesis,
-            state: decode(parts.rows)?,
             frontier: parts.frontier,
             roots: ResultRoots::default(),
         })

@@ -166,6 +166,7 @@ fn hold() {
             status: HoldStatus::Open,
             ended_at_ns: 0,
             created_at_ns: 5,
+            terms: Slot::MAX,
         });
     };
     assert_eq!(

@@ -4,26 +4,38 @@
 //! tables is resolved, order and lengths must be exactly those that `encode.rs` writes. What is
 //! derived (counters, orders, indexes) is built anew. Nothing here panics on any bytes.
 
+use super::card_state::CardMemory;
 use super::citation::Citation;
 use super::encode::{table, ROW_BYTES, ROW_PREFIX_BYTES};
+use super::price_rows::PriceLine;
 use super::rows::{
     account_flag, scope, Account, Channel, ChannelStatus, Correction, Dispute, DisputeStatus, Hold,
     HoldStatus, Key, LiveId, Name, Reference, Unit,
 };
 use super::state::State;
 use super::table::Slot;
-use crate::format::{id16_at, u128_at, u16_at, u32_at, u64_at, Hash32, Id16, ZERO_ID};
+use crate::format::{id16_at, u128_at, u16_at, u32_at, u64_at, Genesis, Hash32, Id16, ZERO_ID};
 
 /// Rows that are not those of a state, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowError(pub String);
 
-type Decoded = Result<(), RowError>;
+pub type Decoded = Result<(), RowError>;
 
 /// A slot that is not known yet; replaced before `decode` returns.
 const UNKNOWN: Slot = Slot::MAX;
 
-fn require(holds: bool, why: &str) -> Decoded {
+/// What can only be entered once other rows are there.
+#[derive(Default)]
+struct Pending {
+    /// Ended holds.
+    ended: Vec<Slot>,
+    lines: Vec<PriceLine>,
+    /// Priced holds whose terms have not come yet, ascending.
+    priced: Vec<Id16>,
+}
+
+pub fn require(holds: bool, why: &str) -> Decoded {
     if holds {
         Ok(())
     } else {
@@ -31,21 +43,24 @@ fn require(holds: bool, why: &str) -> Decoded {
     }
 }
 
-fn require_zero(content: &[u8], start: usize, end: usize) -> Decoded {
+pub fn require_zero(content: &[u8], start: usize, end: usize) -> Decoded {
     let is_zero = content[start..end].iter().all(|&byte| byte == 0);
     require(is_zero, "reserved bytes of a row are not zero")
 }
 
-fn array<const N: usize>(content: &[u8], at: usize) -> [u8; N] {
+pub fn array<const N: usize>(content: &[u8], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&content[at..at + N]);
     out
 }
 
 /// The state whose rows these are, all of them and nothing else.
-pub fn decode(mut rows: &[u8]) -> Result<State, RowError> {
-    let mut state = State::default();
-    let mut ended = Vec::new();
+pub fn decode(mut rows: &[u8], genesis: &Genesis) -> Result<State, RowError> {
+    let mut state = State {
+        card_memory: CardMemory::of(genesis),
+        ..State::default()
+    };
+    let mut pending = Pending::default();
     let (mut last_table, mut last_key) = (0, Vec::new());
     while !rows.is_empty() {
         let (number, content) = split_row(&mut rows)?;
@@ -57,10 +72,10 @@ pub fn decode(mut rows: &[u8]) -> Result<State, RowError> {
             "the first row is not that of the ledger",
         )?;
         (last_table, last_key) = (number, key);
-        state.decode_row(number, content, &mut ended)?;
+        state.decode_row(number, content, &mut pending)?;
     }
     require(last_table != 0, "no rows")?;
-    state.finish(ended)?;
+    state.finish(pending)?;
     Ok(state)
 }
 
@@ -94,7 +109,7 @@ fn key_of(number: u16, content: &[u8]) -> Vec<u8> {
 }
 
 impl State {
-    fn decode_row(&mut self, number: u16, row: &[u8], ended: &mut Vec<Slot>) -> Decoded {
+    fn decode_row(&mut self, number: u16, row: &[u8], pending: &mut Pending) -> Decoded {
         match number {
             table::LEDGER => self.decode_ledger(row),
             table::PRINCIPAL => self.decode_principal(row),
@@ -102,17 +117,20 @@ impl State {
             table::NAME => self.decode_name(row),
             table::UNIT => self.decode_unit(row),
             table::ACCOUNT => self.decode_account(row),
-            table::HOLD => self.decode_hold(row, ended),
+            table::HOLD => self.decode_hold(row, pending),
             table::LIVE_ID => self.decode_live_id(row),
             table::REFERENCE => self.decode_reference(row),
             table::CHANNEL => self.decode_channel(row),
+            table::CARD => self.decode_card(row),
+            table::PRICE_LINE => self.decode_price_line(row, &mut pending.lines),
+            table::TERMS => self.decode_terms(row, &mut pending.priced),
             table::CORRECTION => self.decode_correction(row),
             table::DISPUTE => self.decode_dispute(row),
             _ => Err(RowError("no such table".to_owned())),
         }
     }
 
-    fn principal_at(&self, row: &[u8], offset: usize) -> Result<Slot, RowError> {
+    pub fn principal_at(&self, row: &[u8], offset: usize) -> Result<Slot, RowError> {
         self.principals
             .find(id16_at(row, offset))
             .ok_or_else(|| RowError("a row names a principal that is not there".to_owned()))
@@ -236,7 +254,7 @@ impl State {
         Ok(())
     }
 
-    fn decode_hold(&mut self, row: &[u8], ended: &mut Vec<Slot>) -> Decoded {
+    fn decode_hold(&mut self, row: &[u8], pending: &mut Pending) -> Decoded {
         let status = HoldStatus::from_number(u16_at(row, 88))
             .ok_or_else(|| RowError("unknown status of a hold".to_owned()))?;
         let hold = Hold {
@@ -249,8 +267,11 @@ impl State {
             status,
             ended_at_ns: u64_at(row, 96),
             created_at_ns: u64_at(row, 104),
+            terms: Slot::MAX,
         };
-        require_zero(row, 90, 96)?;
+        let mode = u16_at(row, 90);
+        require(mode <= 1, "unknown mode of a hold")?;
+        require_zero(row, 92, 96)?;
         self.require_pinnable(hold.payer, hold.payee)?;
         require(
             hold.created_at_ns < hold.expires_at_ns,
@@ -268,7 +289,10 @@ impl State {
         if is_open {
             self.insert_hold(hold);
         } else {
-            ended.push(self.holds.insert(hold));
+            pending.ended.push(self.holds.insert(hold));
+        }
+        if mode == 1 {
+            pending.priced.push(hold.id);
         }
         Ok(())
     }
@@ -396,7 +420,14 @@ impl State {
         Ok(())
     }
 
-    fn finish(&mut self, mut ended: Vec<Slot>) -> Decoded {
+    fn finish(&mut self, pending: Pending) -> Decoded {
+        let Pending {
+            mut ended,
+            lines,
+            priced,
+        } = pending;
+        self.finish_price_lines(lines)?;
+        require(priced.is_empty(), "a priced hold without its terms")?;
         let without_account = self.units.rows().any(|unit| unit.account == UNKNOWN);
         require(!without_account, "a unit without issuance account")?;
         ended.sort_unstable_by_key(|&slot| {

@@ -3,6 +3,7 @@
 use super::pending::Pin;
 use super::state::State;
 use crate::format::limits::EFFECT_BYTES;
+use crate::format::Id16;
 
 /// Why an effect happened; the numbers are those of its bytes.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +26,21 @@ pub struct Effects {
 
 impl Effects {
     /// Appends a posting of a hold or channel that belongs to record `index` of its envelope.
+    #[inline]
     pub fn push(&mut self, state: &State, cause: Cause, index: u32, pin: Pin, amount: u128) {
+        self.push_priced(state, cause, index, pin, amount, None);
+    }
+
+    /// As `push`, of an amount that a card has priced.
+    pub fn push_priced(
+        &mut self,
+        state: &State,
+        cause: Cause,
+        index: u32,
+        pin: Pin,
+        amount: u128,
+        card: Option<Id16>,
+    ) {
         let mut row = [0_u8; EFFECT_BYTES];
         row[0..2].copy_from_slice(&(cause as u16).to_le_bytes());
         row[4..8].copy_from_slice(&index.to_le_bytes());
@@ -33,6 +48,9 @@ impl Effects {
         row[24..40].copy_from_slice(&state.accounts.get(pin.payee).id);
         row[40..56].copy_from_slice(&amount.to_le_bytes());
         row[56..72].copy_from_slice(&pin.id);
+        if let Some(card) = card {
+            row[72..88].copy_from_slice(&card);
+        }
         self.bytes.extend_from_slice(&row);
     }
 

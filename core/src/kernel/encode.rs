@@ -9,6 +9,7 @@ use super::rows::{
     LiveId, Name, Principal, Reference, Unit,
 };
 use super::state::State;
+use super::table::Slot;
 use crate::format::limits::STATE_PREFIX;
 use crate::format::Hash32;
 
@@ -24,13 +25,16 @@ pub mod table {
     pub const LIVE_ID: u16 = 8;
     pub const REFERENCE: u16 = 9;
     pub const CHANNEL: u16 = 10;
+    pub const CARD: u16 = 11;
+    pub const PRICE_LINE: u16 = 12;
+    pub const TERMS: u16 = 14;
     pub const CORRECTION: u16 = 15;
     pub const DISPUTE: u16 = 16;
 }
 
-/// Bytes of a row's content, by table number; where that is 0 there is no table.
+/// Bytes of a row's content, by table number; 0 where there is no such table.
 pub const ROW_BYTES: [usize; 17] = [
-    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 0, 0, 0, 0, 80, 128,
+    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 0, 200, 80, 128,
 ];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
 pub const ROW_PREFIX_BYTES: usize = 8;
@@ -48,41 +52,41 @@ pub struct RowWriter<const N: usize> {
 }
 
 impl<const N: usize> RowWriter<N> {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             bytes: [0; N],
             at: 0,
         }
     }
 
-    fn put(mut self, field: &[u8]) -> Self {
+    pub fn put(mut self, field: &[u8]) -> Self {
         self.bytes[self.at..self.at + field.len()].copy_from_slice(field);
         self.at += field.len();
         self
     }
 
-    fn u16(self, value: u16) -> Self {
+    pub fn u16(self, value: u16) -> Self {
         self.put(&value.to_le_bytes())
     }
 
-    fn u32(self, value: u32) -> Self {
+    pub fn u32(self, value: u32) -> Self {
         self.put(&value.to_le_bytes())
     }
 
-    fn u64(self, value: u64) -> Self {
+    pub fn u64(self, value: u64) -> Self {
         self.put(&value.to_le_bytes())
     }
 
-    fn u128(self, value: u128) -> Self {
+    pub fn u128(self, value: u128) -> Self {
         self.put(&value.to_le_bytes())
     }
 
-    fn skip(mut self, bytes: usize) -> Self {
+    pub fn skip(mut self, bytes: usize) -> Self {
         self.at += bytes;
         self
     }
 
-    fn done(self) -> [u8; N] {
+    pub fn done(self) -> [u8; N] {
         debug_assert_eq!(self.at, N, "a row has another length than its table");
         self.bytes
     }
@@ -163,7 +167,8 @@ impl State {
             .u128(row.captured)
             .u64(row.expires_at_ns)
             .u16(row.status as u16)
-            .skip(6)
+            .u16(u16::from(row.terms != Slot::MAX))
+            .skip(4)
             .u64(row.ended_at_ns)
             .u64(row.created_at_ns)
             .done()
@@ -268,6 +273,15 @@ impl State {
         for row in self.channels.sorted() {
             write_row(sink, table::CHANNEL, &self.channel_row(row));
         }
+        for row in self.cards.sorted() {
+            write_row(sink, table::CARD, &self.card_row(row));
+        }
+        for row in self.price_lines.sorted() {
+            write_row(sink, table::PRICE_LINE, &self.price_line_row(row));
+        }
+        for row in self.terms.sorted() {
+            write_row(sink, table::TERMS, &self.terms_row(row));
+        }
         for row in self.corrections.values() {
             write_row(sink, table::CORRECTION, &self.correction_row(row));
         }
@@ -290,10 +304,10 @@ impl State {
             self.live_ids.len(),
             self.references.len(),
             self.channels.len(),
+            self.cards.len(),
+            self.price_lines.len(),
             0,
-            0,
-            0,
-            0,
+            self.terms.len(),
             self.corrections.len(),
             self.disputes.len(),
         ];
@@ -316,7 +330,7 @@ impl State {
 fn write_row<const N: usize>(sink: &mut impl FnMut(&[u8]), table: u16, content: &[u8; N]) {
     let mut prefix = [0; ROW_PREFIX_BYTES];
     prefix[0..2].copy_from_slice(&table.to_le_bytes());
-    // Rows are 160 bytes at most.
+    // Rows are 392 bytes at most.
     prefix[4..8].copy_from_slice(&(N as u32).to_le_bytes());
     sink(&prefix);
     sink(content);

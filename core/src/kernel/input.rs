@@ -74,6 +74,7 @@ pub const ANY_BUT_NODE_AND_OPERATE: Scopes = Scopes::of(&[
     scope::OWNER,
     scope::SPEND,
     scope::METER,
+    scope::PRICE,
     scope::READ,
     scope::AUDIT,
     scope::CHANNEL,
@@ -187,6 +188,12 @@ impl Input<'_> {
         )
     }
 
+    /// The payloads of the CONT records, joined.
+    pub fn cont_content(&self) -> Vec<u8> {
+        let payloads = crate::format::Records::new(self.conts);
+        payloads.flat_map(|cont| *cont.cont_payload()).collect()
+    }
+
     /// The text that starts in the head's bytes 16 to 80 and goes on in its CONT payloads.
     pub fn text_field(&self) -> Vec<u8> {
         let mut text = self.record.slice(16, 80).to_vec();
@@ -262,6 +269,9 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::ISSUE => super::unit::issue(state, input),
         kind::BURN => super::unit::burn(state, input),
         kind::CREDIT_LIMIT => super::unit::credit_limit(state, input),
+        kind::PRICE => super::card::price(state, input),
+        kind::CARD => super::card::card(state, input),
+        kind::CARD_PUBLISH => super::card::card_publish(state, input),
         kind::REFUND => super::correction::refund(state, effects, input),
         kind::DISPUTE => super::correction::dispute(state, input),
         kind::DISPUTE_ANSWER => super::correction::dispute_answer(state, effects, input),

@@ -40,6 +40,7 @@ impl State {
         self.verify_corrections(&mut problems);
         self.verify_counters(&mut problems);
         self.verify_orders(&mut problems);
+        self.verify_prices(&mut problems);
         problems
     }
 
@@ -183,6 +184,12 @@ impl State {
                 counted[owner as usize].pin_count += 1;
             }
         }
+        for card in self.cards.rows() {
+            let owner = &mut counted[card.owner as usize];
+            owner.card_count += 1;
+            // At most 4,096.
+            owner.line_count += card.lines.len() as u32;
+        }
         for name in self.names.rows() {
             counted[name.owner as usize].name_count += 1;
         }
@@ -293,7 +300,7 @@ impl State {
     }
 
     /// Whether log time has passed this moment: the next record cannot have it.
-    fn is_past(&self, moment_ns: u64) -> bool {
+    pub fn is_past(&self, moment_ns: u64) -> bool {
         moment_ns < self.min_next_timestamp_ns
     }
 }
@@ -317,6 +324,8 @@ fn same_counts(a: &Principal, b: &Principal) -> bool {
             p.name_count,
             p.reference_count,
             p.live_id_count,
+            p.card_count,
+            p.line_count,
             p.correction_count,
             p.dispute_count,
             keys,

@@ -5,6 +5,7 @@
 //! again before the rows they refer to, and what was appended last leaves first. Consumed ids and
 //! sweeps are not journalled: they happen before the journal is switched on.
 
+use super::price_rows::CardLife;
 use super::rows::{Account, Channel, Correction, Dispute, Hold, HoldStatus, Key};
 use super::state::{broken, State};
 use super::table::Slot;
@@ -22,6 +23,9 @@ pub enum Undo {
     HoldChanged(Slot, Hold),
     ChannelInserted(Slot),
     ChannelChanged(Slot, Channel),
+    CardInserted(Slot),
+    CardChanged(Slot, CardLife),
+    PriceLineInserted(Slot),
     ReferenceInserted,
     /// By the sequence number of the cited record; None if there was no row.
     CorrectionPut(u64, Option<Correction>),
@@ -95,7 +99,7 @@ impl State {
                 let hold = *self.holds.get(slot);
                 self.expiries.remove(hold.expires_at_ns, hold.id);
                 self.payer_principal(hold.payer).pin_count -= 1;
-                self.holds.remove(slot);
+                self.remove_hold(slot);
             }
             Undo::HoldChanged(slot, old) => self.take_back_hold(slot, old),
             Undo::ChannelInserted(slot) => {
@@ -103,6 +107,9 @@ impl State {
                 self.channels.remove(slot);
             }
             Undo::ChannelChanged(slot, old) => self.rewrite_channel(slot, old),
+            Undo::CardInserted(slot) => self.take_back_card(slot),
+            Undo::CardChanged(slot, old) => self.rewrite_card(slot, old),
+            Undo::PriceLineInserted(slot) => self.take_back_price_line(slot),
             Undo::CorrectionPut(sequence, old) => {
                 self.remove_correction(sequence);
                 old.into_iter().for_each(|row| self.enter_correction(row));

@@ -61,7 +61,12 @@ fn new_key(input: &Input<'_>, scope: u16, until_ns: u64) -> Key {
 fn add(state: &mut State, input: &Input<'_>) -> Outcome {
     let (scope, until_ns) = (record_scope(input), record_until_ns(input));
     let signers = match scope {
-        scope::OWNER | scope::SPEND | scope::METER | scope::READ | scope::CHANNEL => &OWNER,
+        scope::OWNER
+        | scope::SPEND
+        | scope::METER
+        | scope::PRICE
+        | scope::READ
+        | scope::CHANNEL => &OWNER,
         scope::AUDIT => &OPERATE,
         _ => return Err(Code::BadField),
     };

@@ -5,6 +5,8 @@ use super::input::{
     check_credit_room, check_funds, check_open_account, check_room, check_usable, require, Input,
     Outcome, FLAG_FINAL, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
 };
+use super::price_rows::Terms;
+use super::priced;
 use super::rows::{Hold, HoldStatus};
 use super::state::{difference, sum, State};
 use super::table::Slot;
@@ -12,6 +14,7 @@ use crate::format::{Code, Id16};
 
 const GROUP: u16 = 4;
 const MODE_FLAT: u16 = 0;
+const MODE_CARD: u16 = 1;
 /// A hold must have at least so long to live.
 const MIN_HOLD_LIFETIME_NS: u64 = 1_000_000_000;
 
@@ -20,9 +23,7 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     let record = input.record;
     let (payer_id, payee_id, maximum) = (record.id16(8), record.id16(24), record.u128(40));
     let expires_at_ns = record.u64(72);
-    input.check_flags_and_conts(FLAG_UNIQUE)?;
-    input.check_reserved(80, 112)?;
-    require(record.u16(6) == MODE_FLAT, Code::BadField)?;
+    let terms = parse_mode(input)?;
     input.check_reference_shape()?;
     require(maximum != 0, Code::ZeroAmount)?;
     require(payer_id != payee_id, Code::SelfTransfer)?;
@@ -30,6 +31,9 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     input.check_reference(state, GROUP)?;
     let payer_slot = input.own_account(state, payer_id, Code::DebitNotFound)?;
     let payee_slot = state.accounts.find(payee_id).ok_or(Code::CreditNotFound)?;
+    if let Some(terms) = &terms {
+        priced::published_card(state, terms.card)?;
+    }
     let id = input.derived_id(state);
     require(state.holds.find(id).is_none(), Code::IdConflict)?;
     let payer = state.accounts.get(payer_slot);
@@ -38,11 +42,15 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     check_usable(payee)?;
     require(payer.unit == payee.unit, Code::UnitMismatch)?;
     check_expiry(input, expires_at_ns, input.t)?;
+    if let Some(terms) = &terms {
+        priced::check_card(state, input, terms, payee)?;
+    }
     input.check_pin_cap(state)?;
     input.check_reference_cap(state)?;
     check_funds(payer, maximum)?;
     check_room(payee.credits_pending, maximum)?;
 
+    let terms = terms.map(|terms| state.insert_terms(Terms { hold: id, ..terms }));
     let hold = Hold {
         id,
         payer: payer_slot,
@@ -53,11 +61,33 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
         status: HoldStatus::Open,
         ended_at_ns: 0,
         created_at_ns: input.t,
+        terms: terms.unwrap_or(Slot::MAX),
     };
     state.add_pending((&hold).into(), maximum);
     state.insert_hold(hold);
     input.remember_reference(state, GROUP);
     Ok(())
+}
+
+/// Stage shape of RESERVE up to its mode, and the terms of mode CARD.
+#[inline]
+fn parse_mode(input: &Input<'_>) -> Result<Option<Terms>, Code> {
+    if input.record.u16(6) == MODE_CARD {
+        return parse_card_mode(input).map(Some);
+    }
+    input.check_flags_and_conts(FLAG_UNIQUE)?;
+    input.check_reserved(80, 112)?;
+    require(input.record.u16(6) == MODE_FLAT, Code::BadField)?;
+    Ok(None)
+}
+
+#[inline(never)]
+fn parse_card_mode(input: &Input<'_>) -> Result<Terms, Code> {
+    let record = input.record;
+    require(record.flags() & !FLAG_UNIQUE == 0, Code::UnknownFlags)?;
+    let has_terms = record.cont_count() == priced::TERMS_CONTS;
+    require(has_terms, Code::ContNotAllowed)?;
+    priced::parse_terms(&input.cont_content())
 }
 
 /// `t + 1 s <= expires_at <= created_at + hold_max_lifetime`, in exact arithmetic.
@@ -140,20 +170,30 @@ pub fn capture(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
     let record = input.record;
     let (hold_id, cumulative) = (record.id16(8), record.u128(24));
     let is_final = record.flags() & FLAG_FINAL != 0;
-    input.check_flags_and_conts(FLAG_FINAL)?;
-    input.check_reserved(40, 72)?;
-    input.check_reserved(80, 112)?;
+    let usage = parse_capture_conts(input)?;
     require((1..=3).contains(&record.u16(6)), Code::BadField)?;
     require(cumulative != 0 || is_final, Code::ZeroAmount)?;
     input.check_signer(state, &OWNER_METER)?;
     let slot = payees_hold(state, input, hold_id)?;
     let hold = *state.holds.get(slot);
+    let is_priced = hold.terms != Slot::MAX;
+    require(is_priced == usage.is_some(), Code::HoldMode)?;
+    let expected = cumulative;
+    let cumulative = if is_priced {
+        state.terms.get(hold.terms).billed(hold.maximum, expected)
+    } else {
+        expected
+    };
     if hold.status == HoldStatus::Captured && cumulative == hold.captured {
         return Ok(());
     }
     check_open(&hold, input.t)?;
     let payee = state.accounts.get(hold.payee);
     check_open_account(payee)?;
+    if let Some(usage) = &usage {
+        let terms = state.terms.get(hold.terms);
+        priced::check_price(state, &hold, terms, usage, expected)?;
+    }
     require(cumulative >= hold.captured, Code::CaptureLowered)?;
     require(cumulative <= hold.maximum, Code::CaptureExceedsHold)?;
     let step = difference(cumulative, hold.captured, "capture below captured");
@@ -162,12 +202,35 @@ pub fn capture(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
     if step > 0 {
         state.post_pending((&hold).into(), step);
         state.set_captured(slot, cumulative);
-        effects.push(state, Cause::Capture, input.index, (&hold).into(), step);
+        let card = is_priced.then(|| state.terms.get(hold.terms).card);
+        effects.push_priced(
+            state,
+            Cause::Capture,
+            input.index,
+            (&hold).into(),
+            step,
+            card,
+        );
     }
     if is_final {
         end(state, effects, input, slot, HoldStatus::Captured);
     }
     Ok(())
+}
+
+/// Stage shape of CAPTURE up to its source, and the usage of a priced one.
+#[inline]
+fn parse_capture_conts(input: &Input<'_>) -> Result<Option<priced::Usage>, Code> {
+    let record = input.record;
+    require(record.flags() & !FLAG_FINAL == 0, Code::UnknownFlags)?;
+    let conts = record.cont_count();
+    require(conts <= priced::MAX_USAGE_CONTS, Code::ContNotAllowed)?;
+    input.check_reserved(40, 72)?;
+    if conts > 0 {
+        return priced::parse_usage(input).map(Some);
+    }
+    input.check_reserved(80, 112)?;
+    Ok(None)
 }
 
 /// Gives the whole rest back to the payer.

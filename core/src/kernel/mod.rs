@@ -9,11 +9,14 @@
 //! | `apply`, `envelope`, `input`, `ahead` | a block, an envelope, a record with its stages |
 //! | `registry`, `key`, `unit`, `money` | the rules, one function a kind |
 //! | `metering`, `channel`, `system` | more of them |
+//! | `card`, `priced`, `card_state` | rate cards, and holds that they price |
 //! | `correction`, `citation` | more of them, and what they cite of the log |
 //! | `pending`, `voucher` | amounts that are pinned; vouchers, verified before they are needed |
 //! | `sweep`, `effect`, `leaf` | pruning and expiry, computed postings, what the log tree gets |
 //! | `state`, `rows`, `table`, `window`, `schedule`, `journal` | the tables and their changes |
-//! | `encode`, `decode`, `checkpoint`, `invariants` | state rows and digest, there and back |
+//! | `encode`, `decode`, `price_codec` | state rows and digest, there and back |
+//! | `checkpoint`, `invariants` | all of the state as bytes; what must hold of it |
+//! | `price_rows` | rows of cards, lines and terms |
 //! | `gather`, `touched`, `history` | which accounts a record has to do with |
 //! | `query`, `admit`, `cell`, `packed`, `python*` | what the shell asks, and how |
 //!
@@ -23,6 +26,8 @@
 mod admit;
 mod ahead;
 mod apply;
+mod card;
+mod card_state;
 #[cfg(any(test, feature = "python"))]
 mod cell;
 mod channel;
@@ -46,6 +51,9 @@ mod metering;
 mod money;
 mod packed;
 mod pending;
+mod price_codec;
+mod price_rows;
+mod priced;
 #[cfg(feature = "python")]
 mod python;
 #[cfg(feature = "python")]

@@ -26,10 +26,13 @@ pub mod scope {
     pub const METER: u16 = 3;
     pub const NODE: u16 = 4;
     pub const OPERATE: u16 = 5;
+    pub const PRICE: u16 = 6;
     pub const READ: u16 = 7;
     pub const AUDIT: u16 = 8;
     pub const CHANNEL: u16 = 10;
-    pub const ALL: [u16; 8] = [OWNER, SPEND, METER, NODE, OPERATE, READ, AUDIT, CHANNEL];
+    pub const ALL: [u16; 9] = [
+        OWNER, SPEND, METER, NODE, OPERATE, PRICE, READ, AUDIT, CHANNEL,
+    ];
 }
 
 /// Flags of an account.
@@ -54,6 +57,10 @@ pub struct Principal {
     pub name_count: u32,
     pub reference_count: u32,
     pub live_id_count: u32,
+    /// Drafts, published cards and superseded ones that are still remembered.
+    pub card_count: u32,
+    /// Price lines of these.
+    pub line_count: u32,
     /// Corrected records whose payee account is one of its own.
     pub correction_count: u32,
     /// Disputed records whose payer account is one of its own.
@@ -134,6 +141,8 @@ pub struct Hold {
     pub ended_at_ns: u64,
     /// When its RESERVE was applied.
     pub created_at_ns: u64,
+    /// Slot of its terms; `Slot::MAX` for a FLAT hold.
+    pub terms: Slot,
 }
 
 /// How a channel stands; the numbers are those of its row.

@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::{HashMap, HashSet};
 
+use super::card_state::CardMemory;
 use super::gather::Gather;
 use super::journal::{Journal, Undo};
+use super::price_rows::{Card, PriceLine, Terms};
 use super::rows::{
     account_flag, principal_type, scope, Account, Channel, ChannelStatus, Correction, Dispute,
     Hold, HoldStatus, Key, LiveId, Name, Principal, Reference, Unit,
@@ -32,6 +34,9 @@ pub struct State {
     pub accounts: Table<Account>,
     pub holds: Table<Hold>,
     pub channels: Table<Channel>,
+    pub cards: Table<Card>,
+    pub price_lines: Table<PriceLine>,
+    pub terms: Table<Terms>,
     pub live_ids: Window<LiveId>,
     pub references: Window<Reference>,
     /// By the sequence number of the cited record, which is also the order of its time.
@@ -52,6 +57,9 @@ pub struct State {
     pub closings: Schedule,
     /// Closed channels in the order of (ended_at_ns, id).
     pub closed: Schedule,
+    /// Drafts and superseded cards in the order of (moment after which they are forgotten, id).
+    pub forgettable: Schedule,
+    pub card_memory: CardMemory,
     pub journal: Journal,
     /// What the history index gets to know; no part of the state.
     pub gather: Gather,
@@ -87,6 +95,7 @@ impl State {
     pub fn from_genesis(genesis: &Genesis) -> Self {
         let mut state = Self {
             next_sequence: 1,
+            card_memory: CardMemory::of(genesis),
             ..Self::default()
         };
         let operators = genesis.operators.iter().zip(0_u32..).map(|(key, index)| {
@@ -193,6 +202,15 @@ impl State {
         self.expiries.insert(hold.expires_at_ns, hold.id, slot);
         self.payer_principal(hold.payer).pin_count += 1;
         self.journal.note(|| Undo::HoldInserted(slot));
+    }
+
+    /// Takes a hold out of its table, and its terms out of theirs; the orders are the caller's.
+    pub fn remove_hold(&mut self, slot: Slot) {
+        let terms = self.holds.get(slot).terms;
+        if terms != Slot::MAX {
+            self.terms.remove(terms);
+        }
+        self.holds.remove(slot);
     }
 
     /// Raises the maximum of an open hold and sets when it expires; the columns are the caller's.

@@ -25,6 +25,7 @@ impl State {
         self.prune_references(genesis.reference_window_ns, t0);
         self.prune_holds(genesis.hold_retention_ns, t0);
         self.prune_channels(genesis.hold_retention_ns, t0);
+        self.prune_cards(t0);
         self.prune_corrections(t0);
     }
 
@@ -63,7 +64,7 @@ impl State {
             match self.ended.front() {
                 Some(&slot) if is_past(self.holds.get(slot).ended_at_ns, retention_ns, 0, t0) => {
                     self.ended.pop_front();
-                    self.holds.remove(slot);
+                    self.remove_hold(slot);
                 }
                 _ => return,
             }

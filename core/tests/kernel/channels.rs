@@ -377,7 +377,6 @@ fn who_may_add_and_revoke_the_keys_of_the_new_scopes() {
     let second = public_key(&signing_key(60));
     let add = |person: &Person, scope| key(ADD, &second, &person.principal, scope, 0);
     for (person, scope, code) in [
-        (alice, 6, Code::BadField),
         (alice, 9, Code::BadField),
         (alice, 4, Code::BadField),
         (alice, AUDIT, Code::ScopeDenied),
@@ -386,8 +385,12 @@ fn who_may_add_and_revoke_the_keys_of_the_new_scopes() {
     ] {
         assert_eq!(ledger.code(&person.key, add(&person, scope)), code);
     }
-    for (number, (person, scope)) in (0..).zip([(alice, READ), (alice, CHANNEL), (operator, AUDIT)])
-    {
+    for (number, (person, scope)) in (0..).zip([
+        (alice, READ),
+        (alice, 6),
+        (alice, CHANNEL),
+        (operator, AUDIT),
+    ]) {
         let [first, next] = [70 + number, 80 + number].map(|n| public_key(&signing_key(n)));
         ledger.ok(&person, key(ADD, &first, &person.principal, scope, 0));
         let rotate = key(ROTATE, &next, &person.principal, 0, 0);

@@ -338,6 +338,7 @@ fn every_result_code_is_given() {
         STATE_CODES,
         CHANNEL_CODES,
         FUNDS_CODES,
+        crate::prices::CODES,
     ];
     let mut given = BTreeSet::new();
     for (expected, scenario) in tables.into_iter().flatten() {

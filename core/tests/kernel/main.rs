@@ -7,5 +7,6 @@ mod codes;
 mod history;
 mod ledger;
 mod lifetimes;
+mod prices;
 #[path = "../support/mod.rs"]
 mod support;

@@ -20,6 +20,7 @@ from tallystick_ledger.records.kinds import (
     KeyOperation,
     Kind,
     NameKind,
+    Overrun,
     PrincipalType,
     ReserveMode,
     Scope,
@@ -27,8 +28,10 @@ from tallystick_ledger.records.kinds import (
 from tallystick_ledger.records.metering import Capture, Extend, Release, Reserve
 from tallystick_ledger.records.money import Burn, Issue, Transfer
 from tallystick_ledger.records.name import Name
+from tallystick_ledger.records.prices import Card, CardPublish, Price
 from tallystick_ledger.records.registry import Account, Key, Principal
 from tallystick_ledger.records.system import Tick
+from tallystick_ledger.records.terms import CardTerms, ServedUsage
 from tallystick_ledger.records.unit import CreditLimit, Unit
 
 RECORD_TYPES: Final[dict[int, type[Record]]] = {
@@ -51,6 +54,9 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         TopUp,
         Voucher,
         ChannelClose,
+        Card,
+        Price,
+        CardPublish,
         Refund,
         Dispute,
         DisputeAnswer,
@@ -114,6 +120,9 @@ __all__ = [
     "Burn",
     "Capture",
     "CaptureSource",
+    "Card",
+    "CardPublish",
+    "CardTerms",
     "Channel",
     "ChannelClose",
     "CorrectionReason",
@@ -129,6 +138,8 @@ __all__ = [
     "Kind",
     "Name",
     "NameKind",
+    "Overrun",
+    "Price",
     "Principal",
     "PrincipalType",
     "Raw",
@@ -138,6 +149,7 @@ __all__ = [
     "Reserve",
     "ReserveMode",
     "Scope",
+    "ServedUsage",
     "Tick",
     "TopUp",
     "Transfer",

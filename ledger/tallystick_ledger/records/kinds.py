@@ -27,6 +27,9 @@ class Kind(IntEnum):
     TOP_UP = 0x0502
     VOUCHER = 0x0503
     CHANNEL_CLOSE = 0x0504
+    CARD = 0x0601
+    PRICE = 0x0602
+    CARD_PUBLISH = 0x0603
     REFUND = 0x0901
     DISPUTE = 0x0902
     DISPUTE_ANSWER = 0x0903
@@ -40,6 +43,8 @@ class Flags(IntFlag):
     NONE = 0
     UNIQUE = 1  # of kinds with a reference, which must be new within the window then
     FINAL = 2  # CAPTURE: ends the hold and frees its rest
+    FREE = 4  # PRICE: zero is the price
+    SAME_AS = 8  # PRICE: the price is that of another meter
 
 
 class Group(IntEnum):
@@ -50,6 +55,7 @@ class Group(IntEnum):
     MONEY = 3
     METERING = 4
     STREAMING = 5
+    PRICES = 6
     CORRECTION = 9
     SYSTEM = 10
 
@@ -62,6 +68,7 @@ class Scope(IntEnum):
     METER = 3
     NODE = 4
     OPERATE = 5
+    PRICE = 6
     READ = 7
     AUDIT = 8
     CHANNEL = 10
@@ -110,6 +117,14 @@ class ReserveMode(IntEnum):
     """How a hold is priced."""
 
     FLAT = 0
+    CARD = 1
+
+
+class Overrun(IntEnum):
+    """What becomes of a charge above the maximum of a priced hold."""
+
+    REJECT = 1
+    CAP = 2
 
 
 class CaptureSource(IntEnum):
@@ -138,6 +153,7 @@ ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
     Kind.RESERVE: Flags.UNIQUE,
     Kind.CAPTURE: Flags.FINAL,
     Kind.CHANNEL: Flags.UNIQUE,
+    Kind.PRICE: Flags.FREE | Flags.SAME_AS,
     Kind.REFUND: Flags.UNIQUE,
 }
 
@@ -148,5 +164,13 @@ REGISTRABLE_TYPES: Final = frozenset(
     {PrincipalType.ORGANISATION, PrincipalType.INDIVIDUAL, PrincipalType.SERVICE}
 )
 ADDABLE_SCOPES: Final = frozenset(
-    {Scope.OWNER, Scope.SPEND, Scope.METER, Scope.READ, Scope.AUDIT, Scope.CHANNEL}
+    {
+        Scope.OWNER,
+        Scope.SPEND,
+        Scope.METER,
+        Scope.PRICE,
+        Scope.READ,
+        Scope.AUDIT,
+        Scope.CHANNEL,
+    }
 )

@@ -1,5 +1,7 @@
 """Records of metering: RESERVE pins money, EXTEND adds to it, CAPTURE bills it, RELEASE frees it.
 
+A hold is FLAT, or priced by a card: its RESERVE then has `terms` in CONTs, its CAPTUREs `usage`.
+
 Source: docs/format.md section 6.
 """
 
@@ -7,12 +9,16 @@ import struct
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
+from tallystick_ledger import cont, limits
 from tallystick_ledger.codes import Code
+from tallystick_ledger.errors import FieldError
 from tallystick_ledger.ids import AccountId, HoldId, TimestampNs
 from tallystick_ledger.records.base import (
     BytesLike,
     Record,
     check_head,
+    check_kind_and_flags,
+    check_zero,
     enum_field,
     require,
     require_id,
@@ -24,17 +30,24 @@ from tallystick_ledger.records.base import (
     u128_bytes,
 )
 from tallystick_ledger.records.kinds import CaptureSource, Flags, Group, Kind, ReserveMode
+from tallystick_ledger.records.terms import (
+    MAX_USAGE_CONTS,
+    TERMS_CONTS,
+    CardTerms,
+    ServedUsage,
+)
 
 # kind, flags, cont_count, mode; payer; payee; maximum; reference; expires_at_ns; cont_hash; nonce
-_RESERVE: Final = struct.Struct("<HHHH16s16s16s16sQ32x16s")
+_RESERVE: Final = struct.Struct("<HHHH16s16s16s16sQ32s16s")
 # kind, flags, cont_count and reserved; hold; amount; reserved; expires_at_ns; cont_hash; nonce
 _EXTEND: Final = struct.Struct("<HHI16s16s32xQ32x16s")
 # kind, flags, cont_count, source; hold; amount; reserved; occurred_at_ns; cont_hash; nonce
-_CAPTURE: Final = struct.Struct("<HHHH16s16s32xQ32x16s")
+_CAPTURE: Final = struct.Struct("<HHHH16s16s32xQ32s16s")
 # kind, flags, cont_count and reserved; hold; reserved and cont_hash; nonce
 _RELEASE: Final = struct.Struct("<HHI16s88x16s")
 
 _CONT_HASH: Final = (80, 112)
+_NO_CONT_HASH: Final = bytes(limits.HASH_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,7 @@ class Reserve(Record):
         expires_at_ns: When the rest goes back by itself.
         reference: The caller's own number, free; not 0 with `unique`.
         unique: Refuse it if the reference was used within the ledger's window.
-        mode: How it is priced.
+        terms: What it is priced by; None for FLAT, where the payee names amounts.
     """
 
     KIND: ClassVar[Kind] = Kind.RESERVE
@@ -60,7 +73,7 @@ class Reserve(Record):
     expires_at_ns: TimestampNs
     reference: int = 0
     unique: bool = False
-    mode: ReserveMode = ReserveMode.FLAT
+    terms: CardTerms | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; raises what `Record.decode` lists."""
@@ -76,27 +89,45 @@ class Reserve(Record):
             "payer and payee are one account",
         )
 
+    @property
+    def mode(self) -> ReserveMode:
+        """How it is priced."""
+        return ReserveMode.FLAT if self.terms is None else ReserveMode.CARD
+
+    @property
+    def record_count(self) -> int:
+        """The head, and the CONTs of its terms."""
+        return 1 if self.terms is None else 1 + TERMS_CONTS
+
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
-        require_nonce(nonce)
-        return _RESERVE.pack(
+        require_nonce(nonce, self.nonce_bytes)
+        conts = _padded_conts(self.terms, TERMS_CONTS, nonce)
+        head = _RESERVE.pack(
             Kind.RESERVE,
             Flags.UNIQUE if self.unique else 0,
-            0,
+            len(conts) // limits.RECORD_BYTES,
             self.mode,
             self.payer_account,
             self.payee_account,
             u128_bytes(self.maximum),
             u128_bytes(self.reference),
             self.expires_at_ns,
-            nonce,
+            cont.cont_hash(conts) if conts else _NO_CONT_HASH,
+            nonce[: limits.NONCE_BYTES],
         )
+        return head + conts
 
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        flags = check_head(cls, data, (_CONT_HASH,))
-        _, _, _, mode, payer, payee, maximum, reference, expires, _ = _RESERVE.unpack(data)
+        head, content = _head_and_content(data)
+        flags, cont_count = check_kind_and_flags(cls, head)
+        _, _, _, mode, payer, payee, maximum, reference, expires, _, _ = _RESERVE.unpack(head)
+        allowed = TERMS_CONTS if mode == ReserveMode.CARD else 0
+        require(cont_count == allowed, Code.CONT_NOT_ALLOWED, f"RESERVE with {cont_count} CONTs")
+        check_zero(head, () if cont_count else (_CONT_HASH,))
+        enum_field(ReserveMode, mode)
         return cls(
             AccountId(payer),
             AccountId(payee),
@@ -104,7 +135,7 @@ class Reserve(Record):
             TimestampNs(expires),
             u128(reference),
             unique=bool(flags & Flags.UNIQUE),
-            mode=enum_field(ReserveMode, mode),
+            terms=CardTerms.decode(content) if cont_count else None,
         )
 
 
@@ -160,6 +191,7 @@ class Capture(Record):
         source: Who counted.
         final: Ends the hold and frees its rest; alone may have amount 0.
         occurred_at_ns: When the usage was; 0 for unknown.
+        usage: What the amount is for, so far in all; None for a FLAT hold.
     """
 
     KIND: ClassVar[Kind] = Kind.CAPTURE
@@ -170,6 +202,7 @@ class Capture(Record):
     source: CaptureSource
     final: bool = False
     occurred_at_ns: TimestampNs = TimestampNs(0)  # noqa: RUF009 - a number
+    usage: ServedUsage | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; raises what `Record.decode` lists."""
@@ -178,31 +211,45 @@ class Capture(Record):
         require_u64("occurred_at_ns", self.occurred_at_ns)
         require(self.amount > 0 or self.final, Code.ZERO_AMOUNT, "only FINAL may capture nothing")
 
+    @property
+    def record_count(self) -> int:
+        """The head, and the CONTs of its usage."""
+        return 1 if self.usage is None else 1 + self.usage.cont_count
+
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
-        require_nonce(nonce)
-        return _CAPTURE.pack(
+        require_nonce(nonce, self.nonce_bytes)
+        conts = _padded_conts(self.usage, self.record_count - 1, nonce)
+        head = _CAPTURE.pack(
             Kind.CAPTURE,
             Flags.FINAL if self.final else 0,
-            0,
+            len(conts) // limits.RECORD_BYTES,
             self.source,
             self.hold,
             u128_bytes(self.amount),
             self.occurred_at_ns,
-            nonce,
+            cont.cont_hash(conts) if conts else _NO_CONT_HASH,
+            nonce[: limits.NONCE_BYTES],
         )
+        return head + conts
 
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        flags = check_head(cls, data, ((40, 72), _CONT_HASH))
-        _, _, _, source, hold, amount, occurred_at, _ = _CAPTURE.unpack(data)
+        head, content = _head_and_content(data)
+        flags, cont_count = check_kind_and_flags(cls, head)
+        allowed = cont_count <= MAX_USAGE_CONTS
+        require(allowed, Code.CONT_NOT_ALLOWED, f"CAPTURE with {cont_count} CONTs")
+        check_zero(head, ((40, 72),) if cont_count else ((40, 72), _CONT_HASH))
+        _, _, _, source, hold, amount, occurred_at, _, _ = _CAPTURE.unpack(head)
+        usage = ServedUsage.decode(content) if cont_count else None
         return cls(
             HoldId(hold),
             u128(amount),
             enum_field(CaptureSource, source),
             final=bool(flags & Flags.FINAL),
             occurred_at_ns=TimestampNs(occurred_at),
+            usage=usage,
         )
 
 
@@ -233,3 +280,25 @@ class Release(Record):
         """See `Record.decode`."""
         check_head(cls, data, ((6, 8), (24, 112)))
         return cls(HoldId(_RELEASE.unpack(data)[3]))
+
+
+def _padded_conts(content: CardTerms | ServedUsage | None, count: int, nonce: bytes) -> bytes:
+    """Returns so many CONTs with the content; none without any."""
+    if content is None:
+        return b""
+    padded = content.encode().ljust(count * limits.CONT_PAYLOAD_BYTES, b"\0")
+    return cont.encode(padded, nonce[limits.NONCE_BYTES :])
+
+
+def _head_and_content(data: BytesLike) -> tuple[BytesLike, bytes]:
+    """Returns the head, and the payloads of its CONTs.
+
+    Raises:
+        FieldError: The length is not what the head says.
+    """
+    if len(data) < limits.RECORD_BYTES or len(data) % limits.RECORD_BYTES:
+        raise FieldError(f"{len(data)} bytes are no head with CONTs")
+    head, conts = data[: limits.RECORD_BYTES], data[limits.RECORD_BYTES :]
+    if int.from_bytes(head[4:6], "little") * limits.RECORD_BYTES != len(conts):
+        raise FieldError(f"the head names other CONTs than the {len(conts)} bytes that follow")
+    return head, cont.content(conts)

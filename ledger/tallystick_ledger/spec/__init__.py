@@ -15,6 +15,7 @@ A reader starts at `apply`, goes on to `envelopes`, then to the function named l
 | `registry` | PRINCIPAL, KEY, NAME, ACCOUNT |
 | `units`, `money` | UNIT, ISSUE; TRANSFER |
 | `metering` | RESERVE, EXTEND, CAPTURE, RELEASE, the sweep of holds |
+| `cards`, `priced` | CARD, PRICE, CARD_PUBLISH; what a priced hold costs |
 | `channels` | CHANNEL, TOP_UP, VOUCHER, CHANNEL_CLOSE, the sweep of channels |
 | `corrections` | REFUND, DISPUTE, DISPUTE_ANSWER |
 | `system` | TICK |

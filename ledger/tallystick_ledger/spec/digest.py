@@ -19,6 +19,9 @@ def rows(state: State) -> Iterator[Row]:
     yield from state.live_ids
     yield from state.references
     yield from state.channels
+    yield from state.cards
+    yield from state.price_lines
+    yield from state.terms
     yield from state.corrections
     yield from state.disputes
 

@@ -11,6 +11,8 @@ from tallystick_ledger.records import (
     Account,
     Burn,
     Capture,
+    Card,
+    CardPublish,
     Channel,
     ChannelClose,
     CreditLimit,
@@ -20,6 +22,7 @@ from tallystick_ledger.records import (
     Issue,
     Key,
     Name,
+    Price,
     Principal,
     Raw,
     Record,
@@ -34,7 +37,16 @@ from tallystick_ledger.records import (
 )
 from tallystick_ledger.records.base import BytesLike
 from tallystick_ledger.results import Effect
-from tallystick_ledger.spec import channels, corrections, metering, money, registry, system, units
+from tallystick_ledger.spec import (
+    cards,
+    channels,
+    corrections,
+    metering,
+    money,
+    registry,
+    system,
+    units,
+)
 from tallystick_ledger.spec.refusal import Refused
 from tallystick_ledger.spec.signer import Place
 from tallystick_ledger.spec.state import State
@@ -92,6 +104,12 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return registry.name(state, place, record)
         case Account():
             return registry.account(state, place, record)
+        case Card():
+            return cards.card(state, place, record)
+        case Price():
+            return cards.price(state, place, record)
+        case CardPublish():
+            return cards.card_publish(state, place, record)
         case Unit():
             return units.unit(state, place, record)
         case Issue():

@@ -13,7 +13,7 @@ from tallystick_ledger.ids import Amount, HoldId, TimestampNs
 from tallystick_ledger.limits import MIN_HOLD_NS
 from tallystick_ledger.records import Capture, Extend, Group, Release, Reserve, Scope
 from tallystick_ledger.results import Cause, Effect
-from tallystick_ledger.spec import amounts
+from tallystick_ledger.spec import amounts, priced
 from tallystick_ledger.spec.accounts import (
     check_can_pin,
     check_credit_room,
@@ -35,7 +35,7 @@ from tallystick_ledger.spec.signer import (
     remember_reference,
 )
 from tallystick_ledger.spec.state import State
-from tallystick_ledger.state_rows import HoldRow, HoldStatus
+from tallystick_ledger.state_rows import HoldRow, HoldStatus, TermsRow
 
 _ENDED_BY_PAYEE: Final = (HoldStatus.CAPTURED, HoldStatus.RELEASED)
 
@@ -48,8 +48,9 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
-            CREDIT_NOT_FOUND, ID_CONFLICT; for the payer's, then for the payee's account:
-            ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH; EXPIRY_INVALID;
+            CREDIT_NOT_FOUND, with terms CARD_NOT_FOUND; ID_CONFLICT; for the payer's, then for the
+            payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH;
+            EXPIRY_INVALID; with terms NOT_PROVIDER, UNIT_MISMATCH, CARD_NOT_EFFECTIVE, UNPRICED;
             CAP_EXCEEDED, open holds and channels or references; INSUFFICIENT_FUNDS or FUNDS_HELD;
             AMOUNT_OVERFLOW.
     """
@@ -58,6 +59,7 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
     check_reference(state, place, Group.METERING, record.reference, unique=record.unique)
     payer = own_account(state, place.principal, record.payer_account, Code.DEBIT_NOT_FOUND)
     payee = found(state.accounts.get(record.payee_account), Code.CREDIT_NOT_FOUND)
+    card = None if record.terms is None else priced.published_card(state, record.terms.card)
     hold_id = HoldId(place.derived_id(state))
     require(hold_id not in state.holds, Code.ID_CONFLICT)
     check_movable(payer)
@@ -66,6 +68,9 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
     earliest_ns = place.timestamp_ns + MIN_HOLD_NS
     latest_ns = place.timestamp_ns + state.genesis.hold_max_lifetime_ns
     require(earliest_ns <= record.expires_at_ns <= latest_ns, Code.EXPIRY_INVALID)
+    if card is not None and record.terms is not None:
+        priced.check_card(place, card, payee)
+        priced.check_model(state, card, record.terms)
     check_pinned_cap(state, place.principal)
     check_reference_cap(state, place, unique=record.unique)
     check_can_pin(payer, payee, maximum)
@@ -83,8 +88,23 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
             status=HoldStatus.OPEN,
             ended_at_ns=TimestampNs(0),
             created_at_ns=place.timestamp_ns,
+            mode=record.mode,
         )
     )
+    if record.terms is not None:
+        terms = record.terms
+        state.terms.put(
+            hold_id,
+            TermsRow(
+                hold=hold_id,
+                card=terms.card,
+                model=terms.model,
+                tiers=terms.tiers,
+                regions=terms.regions,
+                end_user=terms.end_user,
+                overrun=terms.overrun,
+            ),
+        )
     return []
 
 
@@ -131,26 +151,33 @@ def capture(state: State, place: Place, record: Capture) -> list[Effect]:
         if above 0. None for the replay of the capture that ended the hold.
 
     Raises:
-        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; HOLD_NOT_FOUND, NOT_PAYEE; HOLD_ENDED,
-            HOLD_EXPIRED; ACCOUNT_CLOSED, ACCOUNT_FROZEN of the payee's account; CAPTURE_LOWERED,
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; HOLD_NOT_FOUND, NOT_PAYEE; HOLD_MODE;
+            HOLD_ENDED, HOLD_EXPIRED; ACCOUNT_CLOSED, ACCOUNT_FROZEN of the payee's account; with
+            usage PRICE_NOT_AGREED, UNPRICED, PRICE_MISMATCH; CAPTURE_LOWERED,
             CAPTURE_EXCEEDS_HOLD; AMOUNT_OVERFLOW.
     """
     check_key_and_scope(state, place, Scope.OWNER, Scope.METER)
     hold = _hold_of_payee(state, place, record.hold)
-    if hold.status is HoldStatus.CAPTURED and record.amount == hold.captured:
+    terms = state.terms.get(hold.hold)
+    require((terms is None) == (record.usage is None), Code.HOLD_MODE)
+    amount = Amount(record.amount) if terms is None else priced.billed(hold, terms, record.amount)
+    if hold.status is HoldStatus.CAPTURED and amount == hold.captured:
         return []
     _check_open_and_not_due(hold, place.timestamp_ns)
     payee = state.accounts[hold.payee_account]
     check_open(payee)
-    require(record.amount >= hold.captured, Code.CAPTURE_LOWERED)
-    require(record.amount <= hold.maximum, Code.CAPTURE_EXCEEDS_HOLD)
-    difference = amounts.subtract(Amount(record.amount), hold.captured)
+    if terms is not None and record.usage is not None:
+        priced.check_price(state, hold, terms, record.usage, record.amount)
+    require(amount >= hold.captured, Code.CAPTURE_LOWERED)
+    require(amount <= hold.maximum, Code.CAPTURE_EXCEEDS_HOLD)
+    difference = amounts.subtract(amount, hold.captured)
     check_credit_room(payee, difference)
 
     effects = []
     if difference > 0:
         hold = _pay(state, hold, difference)
-        effects.append(_effect(Cause.CAPTURE, place.index, hold, difference))
+        paid = _effect(Cause.CAPTURE, place.index, hold, difference)
+        effects.append(replace(paid, card=priced.card_of(terms)))
     if record.final:
         effects += _end_by_payee(state, place, hold, HoldStatus.CAPTURED)
     return effects

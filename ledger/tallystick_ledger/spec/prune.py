@@ -12,11 +12,12 @@ from tallystick_ledger.spec.state import State
 
 
 def prune(state: State, block_timestamp_ns: TimestampNs) -> None:
-    """Forgets at most 10,000 rows of each table that forgets."""
+    """Forgets what is due, of each table at most 10,000 rows, and a last card whole."""
     _prune_live_ids(state, block_timestamp_ns)
     _prune_references(state, block_timestamp_ns)
     _prune_ended_holds(state, block_timestamp_ns)
     _prune_closed_channels(state, block_timestamp_ns)
+    _prune_cards(state, block_timestamp_ns)
     _prune_corrections(state, block_timestamp_ns)
     _prune_disputes(state, block_timestamp_ns)
 
@@ -41,6 +42,8 @@ def _prune_ended_holds(state: State, now_ns: TimestampNs) -> None:
         if hold is None or hold.ended_at_ns + state.genesis.hold_retention_ns >= now_ns:
             break
         state.holds.remove(hold.hold)
+        if hold.hold in state.terms:
+            state.terms.remove(hold.hold)
 
 
 def _prune_closed_channels(state: State, now_ns: TimestampNs) -> None:
@@ -49,6 +52,16 @@ def _prune_closed_channels(state: State, now_ns: TimestampNs) -> None:
         if channel is None or channel.ended_at_ns + state.genesis.hold_retention_ns >= now_ns:
             break
         state.channels.remove(channel.channel)
+
+
+def _prune_cards(state: State, now_ns: TimestampNs) -> None:
+    """Drafts that were not published in time, and superseded cards that no hold can need."""
+    removed = 0
+    while removed < MAX_PRUNED_ROWS:
+        card = state.next_card_to_forget()
+        if card is None or (state.card_forgotten_after_ns(card) or 0) >= now_ns:
+            break
+        removed += state.remove_card(card)
 
 
 def _prune_corrections(state: State, now_ns: TimestampNs) -> None:

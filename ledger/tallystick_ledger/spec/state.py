@@ -15,13 +15,16 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | live_ids | | principal, envelope id |
 | references | principal | principal, group, reference |
 | channels | owner of the payer's account, until closed | |
+| cards | owner | |
+| price_lines | card | |
+| terms | | |
 | corrections | owner of the payee's account | |
 | disputes | owner of the payer's account | |
 
 Holds are also taken in the order in which they expire, and in which they ended; channels in the
-order in which they close by themselves, and in which they were closed; corrections and disputes in
-that of the records that they are about. Heaps give these orders; an entry that its row no longer
-bears out is skipped.
+order in which they close by themselves, and in which they were closed; cards in that in which they
+are forgotten; corrections and disputes in that of the records that they are about. Heaps give these
+orders; an entry that its row no longer bears out is skipped.
 """
 
 from heapq import heappop, heappush
@@ -30,8 +33,10 @@ from typing import Self
 from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import (
     AccountId,
+    CardId,
     ChannelId,
     HoldId,
+    LineId,
     NameId,
     PrincipalId,
     PublicKey,
@@ -41,11 +46,13 @@ from tallystick_ledger.ids import (
     node_principal,
     operator_principal,
 )
+from tallystick_ledger.limits import DRAFT_LIFETIME_NS
 from tallystick_ledger.merkle import Frontier
 from tallystick_ledger.records import PrincipalType, Scope
 from tallystick_ledger.spec.tables import Journal, Table
 from tallystick_ledger.state_rows import (
     AccountRow,
+    CardRow,
     ChannelRow,
     ChannelStatus,
     CorrectionRow,
@@ -55,8 +62,10 @@ from tallystick_ledger.state_rows import (
     KeyStatus,
     LiveIdRow,
     NameRow,
+    PriceLineRow,
     PrincipalRow,
     ReferenceRow,
+    TermsRow,
     UnitRow,
 )
 
@@ -107,6 +116,11 @@ class State:
         self.channels: Table[ChannelId, ChannelRow] = Table(
             self.journal, member_of=self._payer_while_open
         )
+        self.cards: Table[CardId, CardRow] = Table(self.journal, member_of=lambda row: row.owner)
+        self.price_lines: Table[LineId, PriceLineRow] = Table(
+            self.journal, member_of=lambda row: row.card
+        )
+        self.terms: Table[HoldId, TermsRow] = Table(self.journal)
         self.corrections: Table[SequenceNumber, CorrectionRow] = Table(
             self.journal, member_of=lambda row: self.accounts[row.payee_account].owner
         )
@@ -117,6 +131,7 @@ class State:
         self._ended: list[tuple[TimestampNs, TimestampNs, HoldId]] = []
         self._closing: list[tuple[TimestampNs, ChannelId]] = []
         self._closed: list[tuple[TimestampNs, ChannelId]] = []
+        self._forgettable_cards: list[tuple[int, CardId]] = []
         self._corrected: list[SequenceNumber] = []
         self._disputed: list[SequenceNumber] = []
 
@@ -192,6 +207,40 @@ class State:
                 return row
             heappop(self._closed)
         return None
+
+    def put_card(self, row: CardRow) -> None:
+        """Writes the row of a card and enters it into the order that its status asks for."""
+        self.cards.put(row.card, row)
+        forget_after_ns = self.card_forgotten_after_ns(row)
+        if forget_after_ns is not None:
+            heappush(self._forgettable_cards, (forget_after_ns, row.card))
+
+    def card_forgotten_after_ns(self, row: CardRow) -> int | None:
+        """After which time a card is forgotten; None for one that is in force for good."""
+        if not row.is_published:
+            return row.created_at_ns + DRAFT_LIFETIME_NS
+        if row.superseded_from_ns == 0:
+            return None
+        genesis = self.genesis
+        return row.superseded_from_ns + genesis.hold_max_lifetime_ns + genesis.hold_retention_ns
+
+    def next_card_to_forget(self) -> CardRow | None:
+        """Returns the card with the smallest (time after which it is forgotten, id)."""
+        while self._forgettable_cards:
+            forget_after_ns, card = self._forgettable_cards[0]
+            row = self.cards.get(card)
+            if row is not None and self.card_forgotten_after_ns(row) == forget_after_ns:
+                return row
+            heappop(self._forgettable_cards)
+        return None
+
+    def remove_card(self, row: CardRow) -> int:
+        """Forgets a card with its lines; returns how many rows these were."""
+        lines = self.price_lines.members(row.card)
+        for line in lines:
+            self.price_lines.remove(line.line)
+        self.cards.remove(row.card)
+        return 1 + len(lines)
 
     def put_correction(self, row: CorrectionRow) -> None:
         """Writes the row of a corrected record."""

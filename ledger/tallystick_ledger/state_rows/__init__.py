@@ -17,6 +17,7 @@ from tallystick_ledger.state_rows.channel import ChannelRow, ChannelStatus
 from tallystick_ledger.state_rows.correction import CorrectionRow, DisputeRow, DisputeStatus
 from tallystick_ledger.state_rows.marks import LiveIdRow, ReferenceRow
 from tallystick_ledger.state_rows.money import AccountFlags, AccountRow, HoldRow, HoldStatus
+from tallystick_ledger.state_rows.prices import CardRow, CardStatus, PriceLineRow, TermsRow
 from tallystick_ledger.state_rows.registry import (
     KeyRow,
     KeyStatus,
@@ -43,6 +44,9 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         LiveIdRow,
         ReferenceRow,
         ChannelRow,
+        CardRow,
+        PriceLineRow,
+        TermsRow,
         CorrectionRow,
         DisputeRow,
     )
@@ -78,6 +82,8 @@ __all__ = [
     "STATE_DOMAIN",
     "AccountFlags",
     "AccountRow",
+    "CardRow",
+    "CardStatus",
     "ChannelRow",
     "ChannelStatus",
     "CorrectionRow",
@@ -90,10 +96,12 @@ __all__ = [
     "LedgerRow",
     "LiveIdRow",
     "NameRow",
+    "PriceLineRow",
     "PrincipalRow",
     "ReferenceRow",
     "Row",
     "Table",
+    "TermsRow",
     "UnitRow",
     "digest",
     "framed",

@@ -21,6 +21,9 @@ class Table(IntEnum):
     LIVE_ID = 8
     REFERENCE = 9
     CHANNEL = 10
+    CARD = 11
+    PRICE_LINE = 12
+    TERMS = 14
     CORRECTION = 15
     DISPUTE = 16
 

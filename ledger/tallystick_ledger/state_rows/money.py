@@ -8,10 +8,11 @@ from typing import ClassVar, Final, Self
 from tallystick_ledger.errors import RowError
 from tallystick_ledger.ids import AccountId, Amount, HoldId, PrincipalId, TimestampNs, UnitId
 from tallystick_ledger.records.base import u128, u128_bytes
+from tallystick_ledger.records.kinds import ReserveMode
 from tallystick_ledger.state_rows.base import Row, Table
 
 _ACCOUNT: Final = struct.Struct("<16s16s16sH6x16s16s16s16s16s")
-_HOLD: Final = struct.Struct("<16s16s16s16s16sQH6xQQ")
+_HOLD: Final = struct.Struct("<16s16s16s16s16sQHH4xQQ")
 
 
 class AccountFlags(IntFlag):
@@ -121,6 +122,7 @@ class HoldRow(Row):
         status: Open, or how it ended.
         ended_at_ns: When; 0 while open.
         created_at_ns: Time of its RESERVE, from which its longest life counts.
+        mode: How it is priced; with CARD it has a `TermsRow`.
     """
 
     TABLE: ClassVar[Table] = Table.HOLD
@@ -135,6 +137,7 @@ class HoldRow(Row):
     status: HoldStatus
     ended_at_ns: TimestampNs
     created_at_ns: TimestampNs
+    mode: ReserveMode = ReserveMode.FLAT
 
     @property
     def is_open(self) -> bool:
@@ -160,6 +163,7 @@ class HoldRow(Row):
             u128_bytes(self.captured),
             self.expires_at_ns,
             self.status,
+            self.mode,
             self.ended_at_ns,
             self.created_at_ns,
         )
@@ -167,7 +171,7 @@ class HoldRow(Row):
     @classmethod
     def _read(cls, data: bytes) -> Self:
         hold, payer, payee, maximum, captured, *rest = _HOLD.unpack(data)
-        expires_at, status, ended_at, created_at = rest
+        expires_at, status, mode, ended_at, created_at = rest
         return cls(
             HoldId(hold),
             AccountId(payer),
@@ -178,4 +182,5 @@ class HoldRow(Row):
             HoldStatus(status),
             TimestampNs(ended_at),
             TimestampNs(created_at),
+            ReserveMode(mode),
         )

@@ -1,0 +1,305 @@
+//! Rate cards and the holds that they price: each of their codes, an undo, a restart, pruning.
+
+use sha2::{Digest, Sha256};
+use tallystick_core::format::{cont_hash, kind, Code, Id16, ZERO_ID};
+use tallystick_core::kernel::Kernel;
+use tallystick_core::tree::root_of_hashes;
+
+use crate::ledger::*;
+use crate::support::SECOND_NS;
+
+const NOTICE_NS: u64 = 60 * SECOND_NS;
+const MILLION: u128 = 1_000_000;
+
+/// A head with CONTs that hold `content`.
+fn with_conts(mut head: Record, content: &[u8], count: usize) -> Vec<Record> {
+    let payloads = (0..count).map(|at| {
+        let part = content.get(104 * at..).unwrap_or_default();
+        let mut cont = record(kind::CONT, &[]);
+        let length = part.len().min(104);
+        cont[8..8 + length].copy_from_slice(&part[..length]);
+        cont
+    });
+    let conts: Vec<Record> = payloads.collect();
+    head[4] = count as u8;
+    head[80..112].copy_from_slice(&cont_hash(&conts.concat()));
+    [vec![head], conts].concat()
+}
+
+fn card(unit: &Id16, effective_from_ns: u64, root: &[u8; 32], supersedes: &Id16) -> Vec<Record> {
+    let effective_from_ns = effective_from_ns.to_le_bytes();
+    let head = record(
+        kind::CARD,
+        &[(8, unit), (24, &effective_from_ns), (32, &[1]), (40, root)],
+    );
+    with_conts(head, supersedes, 1)
+}
+
+fn price(card: &Id16, model: &Id16, meter: &Id16, price: u128) -> Vec<Record> {
+    let price = price.to_le_bytes();
+    let head = record(
+        kind::PRICE,
+        &[(8, card), (24, model), (40, meter), (56, &price)],
+    );
+    let mut content = [0; 53];
+    content[50..52].copy_from_slice(&1_440_u16.to_le_bytes());
+    content[52] = 0x7F;
+    with_conts(head, &content, 1)
+}
+
+fn leaf(line: &[Record]) -> [u8; 32] {
+    let hash = Sha256::new().chain_update([0]);
+    let hash = hash.chain_update(&line[0][..80]);
+    hash.chain_update(&line[1][8..112]).finalize().into()
+}
+
+/// A ledger on which Bob sells a model, by one meter.
+pub struct Shop {
+    model: Id16,
+    meter: Id16,
+}
+
+impl Shop {
+    fn new(ledger: &mut Ledger) -> Self {
+        let bob = ledger.bob;
+        Self {
+            model: ledger.make(&bob, |_| name(1, b"model")),
+            meter: ledger.make(&bob, |_| name(2, b"meter")),
+        }
+    }
+
+    /// A card of one line, published unless `steps` end before: CARD, PRICE, CARD_PUBLISH.
+    fn card(&self, ledger: &mut Ledger, old: &Id16, steps: usize) -> (Id16, Vec<Code>) {
+        let bob = ledger.bob;
+        let id = ledger.envelope_id();
+        let card_id = ledger.derived(&bob.principal, &id, 0);
+        let line = price(&card_id, &self.model, &self.meter, 3 * MILLION);
+        let starts = ledger.now_ns + NOTICE_NS + SECOND_NS;
+        let records = [
+            card(&ledger.usd, starts, &root_of_hashes(vec![leaf(&line)]), old),
+            line,
+            vec![record(kind::CARD_PUBLISH, &[(8, &card_id)])],
+        ];
+        let mut envelope = ledger.envelope(&bob.key, &records[..steps].concat());
+        envelope.id = id;
+        let given = codes(&ledger.apply(&[envelope]));
+        (card_id, given)
+    }
+
+    /// A published card that is effective.
+    fn open(&self, ledger: &mut Ledger) -> Id16 {
+        let (card, codes) = self.card(ledger, &ZERO_ID, 3);
+        assert_eq!(codes, [Code::Ok; 5]);
+        ledger.wait(NOTICE_NS + 2 * SECOND_NS);
+        card
+    }
+
+    fn reserve(&self, ledger: &Ledger, card: &Id16, maximum: u128) -> Vec<Record> {
+        let (alice, bob) = (ledger.alice, ledger.bob);
+        let expires = ledger.now_ns + 50 * SECOND_NS;
+        let head = with(
+            reserve(&alice.account, &bob.account, maximum, expires),
+            6,
+            1,
+        );
+        let mut content = [card.as_slice(), &self.model, &[0; 146]].concat();
+        content[176] = 1;
+        with_conts(head, &content, 3)
+    }
+
+    /// A priced hold; its id.
+    fn hold(&self, ledger: &mut Ledger, card: &Id16, maximum: u128) -> Id16 {
+        let alice = ledger.alice;
+        let id = ledger.envelope_id();
+        let hold = ledger.derived(&alice.principal, &id, 0);
+        let records = self.reserve(ledger, card, maximum);
+        let mut envelope = ledger.envelope(&alice.key, &records);
+        envelope.id = id;
+        assert_eq!(codes(&ledger.apply(&[envelope])), [Code::Ok; 4]);
+        hold
+    }
+
+    fn capture(&self, hold: &Id16, amount: u128, meter: &Id16, quantity: u64) -> Vec<Record> {
+        let mut content = [0; 40].to_vec();
+        content[32] = 1;
+        content.extend_from_slice(meter);
+        content.extend_from_slice(&quantity.to_le_bytes());
+        with_conts(capture(hold, amount), &content, 1)
+    }
+}
+
+/// The codes up to that of the last head.
+fn heads(ledger: &mut Ledger, person: &Person, records: &[Record]) -> Vec<Code> {
+    let is_head = |record: &Record| record[..2] != kind::CONT.to_le_bytes();
+    let last = records.iter().rposition(is_head).unwrap_or_default();
+    let mut given = ledger.codes(&person.key, records);
+    given.truncate(last + 1);
+    given
+}
+
+pub type Scenario = fn(&mut Ledger) -> Vec<Code>;
+
+pub const CODES: &[(Code, Scenario)] = &[
+    (Code::CardNotFound, |l| {
+        let bob = l.bob;
+        heads(l, &bob, &[record(kind::CARD_PUBLISH, &[(8, &[5; 16])])])
+    }),
+    (Code::NameNotFound, |l| {
+        let shop = Shop::new(l);
+        let (card, _) = shop.card(l, &ZERO_ID, 1);
+        let bob = l.bob;
+        heads(l, &bob, &price(&card, &shop.meter, &shop.meter, 1))
+    }),
+    (Code::CardState, |l| {
+        let shop = Shop::new(l);
+        let card = shop.open(l);
+        let bob = l.bob;
+        heads(l, &bob, &[record(kind::CARD_PUBLISH, &[(8, &card)])])
+    }),
+    (Code::LineCountMismatch, |l| {
+        let shop = Shop::new(l);
+        let (card, _) = shop.card(l, &ZERO_ID, 1);
+        let bob = l.bob;
+        heads(l, &bob, &[record(kind::CARD_PUBLISH, &[(8, &card)])])
+    }),
+    (Code::LinesRootMismatch, |l| {
+        let shop = Shop::new(l);
+        let (card, _) = shop.card(l, &ZERO_ID, 1);
+        let bob = l.bob;
+        let line = price(&card, &shop.model, &shop.meter, 1);
+        let publish = record(kind::CARD_PUBLISH, &[(8, &card)]);
+        heads(l, &bob, &[line, vec![publish]].concat())
+    }),
+    (Code::LinesOverlap, |l| {
+        let (bob, usd) = (l.bob, l.usd);
+        let shop = Shop::new(l);
+        let mut head = card(&usd, 1, &[0; 32], &ZERO_ID);
+        head[0][32] = 2;
+        let id = l.envelope_id();
+        let card = l.derived(&bob.principal, &id, 0);
+        let line = price(&card, &shop.model, &shop.meter, 1);
+        let mut envelope = l.envelope(&bob.key, &[head, line.clone(), line].concat());
+        envelope.id = id;
+        codes(&l.apply(&[envelope]))[..5].to_vec()
+    }),
+    (Code::NoticeTooShort, |l| {
+        let shop = Shop::new(l);
+        let (card, _) = shop.card(l, &ZERO_ID, 2);
+        l.wait(2 * SECOND_NS);
+        let bob = l.bob;
+        heads(l, &bob, &[record(kind::CARD_PUBLISH, &[(8, &card)])])
+    }),
+    (Code::NotProvider, |l| {
+        let shop = Shop::new(l);
+        let card = shop.open(l);
+        let (bank, usd, alice) = (l.bank, l.usd, l.alice);
+        let other = l.new_account(&bank, &usd);
+        let mut records = shop.reserve(l, &card, 5);
+        records[0][24..40].copy_from_slice(&other);
+        heads(l, &alice, &records)
+    }),
+    (Code::CardNotEffective, |l| {
+        let shop = Shop::new(l);
+        let (card, _) = shop.card(l, &ZERO_ID, 3);
+        let (alice, records) = (l.alice, shop.reserve(l, &card, 5));
+        heads(l, &alice, &records)
+    }),
+    (Code::HoldMode, |l| {
+        let shop = Shop::new(l);
+        let card = shop.open(l);
+        let (bob, hold) = (l.bob, shop.hold(l, &card, 9));
+        heads(l, &bob, &[capture(&hold, 3)])
+    }),
+    (Code::PriceNotAgreed, |l| {
+        let shop = Shop::new(l);
+        let card = shop.open(l);
+        let (bob, hold) = (l.bob, shop.hold(l, &card, 9));
+        let mut records = shop.capture(&hold, 3, &shop.meter, 1);
+        records[1][8] = 1;
+        heads(l, &bob, &records)
+    }),
+    (Code::Unpriced, |l| {
+        let shop = Shop::new(l);
+        let card = shop.open(l);
+        let (bob, hold) = (l.bob, shop.hold(l, &card, 9));
+        heads(l, &bob, &shop.capture(&hold, 3, &shop.model, 1))
+    }),
+    (Code::PriceMismatch, |l| {
+        let shop = Shop::new(l);
+        let card = shop.open(l);
+        let (bob, hold) = (l.bob, shop.hold(l, &card, 9));
+        heads(l, &bob, &shop.capture(&hold, 4, &shop.meter, 1))
+    }),
+];
+
+#[test]
+fn a_priced_hold_pays_what_its_card_says_and_cites_it() {
+    let mut ledger = Ledger::new();
+    let shop = Shop::new(&mut ledger);
+    let card = shop.open(&mut ledger);
+    let hold = shop.hold(&mut ledger, &card, 100);
+    let bob = ledger.bob;
+    let envelope = ledger.envelope(&bob.key, &shop.capture(&hold, 21, &shop.meter, 7));
+    let applied = ledger.apply(&[envelope]);
+    assert_eq!(codes(&applied)[0], Code::Ok);
+    assert_eq!(applied.effects[72..88], card);
+    assert_eq!(ledger.columns(&bob.account), [0, 0, 79, START_AMOUNT + 21]);
+}
+
+#[test]
+fn an_undone_card_leaves_nothing() {
+    let mut ledger = Ledger::new();
+    let shop = Shop::new(&mut ledger);
+    let old = shop.open(&mut ledger);
+    let before = ledger.lasting_rows();
+    let (bob, usd) = (ledger.bob, ledger.usd);
+    let id = ledger.envelope_id();
+    let new = ledger.derived(&bob.principal, &id, 0);
+    let line = price(&new, &shop.model, &shop.meter, 1);
+    let starts = ledger.now_ns + 2 * NOTICE_NS;
+    let records = [
+        card(&usd, starts, &root_of_hashes(vec![leaf(&line)]), &old),
+        line,
+        vec![record(kind::CARD_PUBLISH, &[(8, &new)])],
+        vec![release(&[9; 16])],
+    ];
+    let mut envelope = ledger.envelope(&bob.key, &records.concat());
+    (envelope.id, envelope.atomic) = (id, true);
+    let given = codes(&ledger.apply(&[envelope]));
+    assert_eq!(given[5], Code::HoldNotFound, "{given:?}");
+    assert_eq!(ledger.lasting_rows(), before);
+    assert_eq!(ledger.kernel.verify_invariants(), Vec::<String>::new());
+}
+
+#[test]
+fn a_restart_keeps_cards_and_terms_and_log_time_forgets_them() {
+    let mut ledger = Ledger::new();
+    let shop = Shop::new(&mut ledger);
+    let card = shop.open(&mut ledger);
+    let hold = shop.hold(&mut ledger, &card, 100);
+    shop.card(&mut ledger, &ZERO_ID, 2);
+    shop.card(&mut ledger, &card, 3);
+    let checkpoint = ledger.kernel.checkpoint(7);
+    ledger.kernel = Kernel::restore(ledger.genesis.clone(), &checkpoint).expect("its own");
+    let bob = ledger.bob;
+    let used = shop.capture(&hold, 21, &shop.meter, 7);
+    assert_eq!(ledger.codes(&bob.key, &used)[0], Code::Ok);
+    let count = |ledger: &Ledger, table| {
+        let (rows, mut at, mut found) = (ledger.kernel.state_rows(), 0, 0);
+        while at < rows.len() {
+            let head = &rows[at..at + 8];
+            found += usize::from(head[0] == table);
+            at += 8 + u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        }
+        found
+    };
+    assert_eq!([11, 12, 14].map(|table| count(&ledger, table)), [3, 3, 1]);
+    // All holds and drafts are over.
+    ledger.wait(400 * 86_400 * SECOND_NS);
+    let node = ledger.node;
+    ledger.codes(&node.key, &[tick()]);
+    ledger.wait(400 * 86_400 * SECOND_NS);
+    ledger.codes(&node.key, &[tick()]);
+    assert_eq!([11, 12, 14].map(|table| count(&ledger, table)), [1, 1, 0]);
+    assert_eq!(ledger.kernel.verify_invariants(), Vec::<String>::new());
+}

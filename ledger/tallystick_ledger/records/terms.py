@@ -1,0 +1,159 @@
+"""What the CONTs of priced records say: a hold's terms, and the usage that a capture bills.
+
+RESERVE of mode CARD pins which card and model apply and which tiers and regions may be served;
+CAPTURE of such a hold says what was served and how much of each meter was used so far. Both have a
+fixed layout inside the payloads of the CONTs. Source: docs/format.md section 6.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Final, Self
+
+from tallystick_ledger import cont, limits
+from tallystick_ledger.codes import Code
+from tallystick_ledger.ids import NO_ID, CardId, NameId
+from tallystick_ledger.records.base import (
+    BytesLike,
+    check_zero,
+    enum_field,
+    require,
+    require_id,
+    require_u64,
+)
+from tallystick_ledger.records.kinds import Overrun
+
+TERMS_CONTS: Final = 3
+_LIST_BYTES: Final = limits.MAX_PERMITTED * limits.ID_BYTES
+# card; model; tiers; regions; end user; overrun
+_TERMS: Final = struct.Struct(f"<16s16s{_LIST_BYTES}s{_LIST_BYTES}s16sH")
+
+# tier; region; count of lines
+_USAGE: Final = struct.Struct("<16s16sH6x")
+# meter; quantity
+_USAGE_LINE: Final = struct.Struct("<16sQ")
+_MAX_USAGE_BYTES: Final = _USAGE.size + limits.MAX_USAGE_LINES * _USAGE_LINE.size
+MAX_USAGE_CONTS: Final = -(-_MAX_USAGE_BYTES // limits.CONT_PAYLOAD_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class CardTerms:
+    """What a priced hold is bound to.
+
+    Attributes:
+        card: The published card that prices it.
+        model: A NAME that the card has lines for.
+        tiers: NAMEs that may be served, at most 4, ascending; none: only lines for ANY apply.
+        regions: Likewise.
+        end_user: A salted tag of whom it is for; zero for none.
+        overrun: What becomes of a charge above the maximum.
+    """
+
+    card: CardId
+    model: NameId
+    tiers: tuple[NameId, ...] = ()
+    regions: tuple[NameId, ...] = ()
+    end_user: bytes = NO_ID
+    overrun: Overrun = Overrun.REJECT
+
+    def __post_init__(self) -> None:
+        """Checks the values; raises what `Record.decode` lists."""
+        require_id("card", self.card)
+        require_id("model", self.model)
+        require_id("end_user", self.end_user)
+        for names in (self.tiers, self.regions):
+            require(len(names) <= limits.MAX_PERMITTED, Code.BAD_FIELD, f"{len(names)} names")
+            check_names(names)
+
+    def encode(self) -> bytes:
+        """Returns the content of the CONTs, without its padding."""
+        return _TERMS.pack(
+            self.card,
+            self.model,
+            b"".join(self.tiers),
+            b"".join(self.regions),
+            self.end_user,
+            self.overrun,
+        )
+
+    @classmethod
+    def decode(cls, content: bytes) -> Self:
+        """Reads the payloads of the CONTs; raises what `Record.decode` lists."""
+        check_zero(content, ((_TERMS.size, len(content)),))
+        card, model, tiers, regions, end_user, overrun = _TERMS.unpack_from(content)
+        policy = enum_field(Overrun, overrun)
+        return cls(
+            CardId(card), NameId(model), names_of(tiers), names_of(regions), end_user, policy
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServedUsage:
+    """What was served so far, and how much of it.
+
+    Attributes:
+        tier: The NAME of the tier that was served; zero where the hold permits none.
+        region: Likewise.
+        lines: (meter, quantity so far), ascending by meter, quantities of at least 1.
+    """
+
+    tier: NameId = NameId(NO_ID)  # noqa: RUF009 - a constant
+    region: NameId = NameId(NO_ID)  # noqa: RUF009
+    lines: tuple[tuple[NameId, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Checks the values; raises what `Record.decode` lists."""
+        require_id("tier", self.tier)
+        require_id("region", self.region)
+        require(len(self.lines) <= limits.MAX_USAGE_LINES, Code.BAD_FIELD, "too many meters")
+        for _, quantity in self.lines:
+            require_u64("quantity", quantity)
+            require(quantity > 0, Code.BAD_FIELD, "a quantity of zero")
+        check_names(tuple(meter for meter, _ in self.lines))
+
+    @property
+    def cont_count(self) -> int:
+        """CONTs that it takes."""
+        return _usage_conts(len(self.lines))
+
+    def encode(self) -> bytes:
+        """Returns the content of the CONTs, without its padding."""
+        head = _USAGE.pack(self.tier, self.region, len(self.lines))
+        return head + b"".join(_USAGE_LINE.pack(*line) for line in self.lines)
+
+    @classmethod
+    def decode(cls, content: bytes) -> Self:
+        """Reads the payloads of the CONTs; raises what `Record.decode` lists."""
+        tier, region, count = _USAGE.unpack_from(content)
+        require(count <= limits.MAX_USAGE_LINES, Code.BAD_FIELD, f"{count} meters")
+        conts = len(content) // limits.CONT_PAYLOAD_BYTES
+        require(conts == _usage_conts(count), Code.CONT_NOT_ALLOWED, f"{conts} CONTs")
+        end = _USAGE.size + count * _USAGE_LINE.size
+        check_zero(content, ((34, 40), (end, len(content))))
+        pairs = _USAGE_LINE.iter_unpack(content[_USAGE.size : end])
+        lines = tuple((NameId(meter), quantity) for meter, quantity in pairs)
+        return cls(NameId(tier), NameId(region), lines)
+
+
+def check_names(names: tuple[NameId, ...]) -> None:
+    """Raises RecordError (BAD_FIELD) unless the ids ascend strictly and none is zero."""
+    before: bytes = NO_ID
+    for name in names:
+        require_id("name", name)
+        require(before < name, Code.BAD_FIELD, "names are not ascending, or zero")
+        before = name
+
+
+def names_of(field: BytesLike) -> tuple[NameId, ...]:
+    """Reads ids that lie back to back, those before the first zero one.
+
+    Raises:
+        RecordError: BAD_FIELD, something follows after a zero one.
+    """
+    ids = [bytes(field[at : at + limits.ID_BYTES]) for at in range(0, len(field), limits.ID_BYTES)]
+    count = ids.index(NO_ID) if NO_ID in ids else len(ids)
+    require(not any(map(any, ids[count:])), Code.BAD_FIELD, "a name behind a gap")
+    return tuple(NameId(name) for name in ids[:count])
+
+
+def _usage_conts(count: int) -> int:
+    return cont.cont_count(_USAGE.size + count * _USAGE_LINE.size)

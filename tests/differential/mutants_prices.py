@@ -1,0 +1,57 @@
+"""Wrong variants of the rules of rate cards, as somebody could get them wrong: see test_mutants."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+
+from tallystick_ledger import pricing
+from tallystick_ledger.ids import Amount, NameId
+from tallystick_ledger.spec import cards, priced
+from tallystick_ledger.state_rows import HoldRow, PriceLineRow, TermsRow
+
+
+def prices_are_for_another_million(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(pricing, "PRICE_UNITS", 1_000_001)
+
+
+def what_follows_is_free(patch: pytest.MonkeyPatch) -> None:
+    def find_line(
+        lines: Iterable[pricing.Line], meter: NameId, served: pricing.Served, length: int
+    ) -> pricing.Line | None:
+        line = original(lines, meter, served, length)
+        if isinstance(line, PriceLineRow):
+            return replace(line, same_as=pricing.ANY)
+        return line
+
+    original = pricing.find_line
+    patch.setattr(pricing, "find_line", find_line)
+
+
+def a_cap_rejects(patch: pytest.MonkeyPatch) -> None:
+    def billed(_: HoldRow, __: TermsRow, amount: int) -> Amount:
+        return Amount(amount)
+
+    patch.setattr(priced, "billed", billed)
+
+
+def any_tier_may_be_served(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TermsRow, "permits", lambda *_: True)
+
+
+def lines_may_overlap(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cards, "_overlap", lambda *_: False)
+
+
+def effects_cite_no_card(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(priced, "card_of", lambda _: pricing.ANY)
+
+
+PRICE_MUTANTS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
+    prices_are_for_another_million,
+    what_follows_is_free,
+    a_cap_rejects,
+    any_tier_may_be_served,
+    lines_may_overlap,
+    effects_cite_no_card,
+)
