@@ -19,6 +19,7 @@ TARGET: Final = PACKAGE / "sync_client.py"
 SOURCES: Final = {
     "registry": "RegistryMethods",
     "money": "MoneyMethods",
+    "cards": "CardMethods",
     "holds": "HoldMethods",
     "channels": "ChannelMethods",
     "corrections": "CorrectionMethods",

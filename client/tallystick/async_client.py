@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tallystick.cards import CardMethods
 from tallystick.channels import ChannelMethods
 from tallystick.corrections import CorrectionMethods
 from tallystick.envelopes import Stored
@@ -39,7 +40,13 @@ from tallystick_proto.v1 import ledger_pb2
 
 
 class AsyncClient(
-    RegistryMethods, MoneyMethods, HoldMethods, ChannelMethods, CorrectionMethods, HistoryMethods
+    RegistryMethods,
+    MoneyMethods,
+    CardMethods,
+    HoldMethods,
+    ChannelMethods,
+    CorrectionMethods,
+    HistoryMethods,
 ):
     """A client of one ledger."""
 

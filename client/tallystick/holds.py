@@ -18,7 +18,15 @@ from tallystick.errors import HoldExpired, InvalidArgument
 from tallystick.keyfile import Signer
 from tallystick.results import Receipt
 from tallystick_ledger.ids import AccountId, HoldId, TimestampNs
-from tallystick_ledger.records import Capture, CaptureSource, Extend, Release, Reserve
+from tallystick_ledger.records import (
+    Capture,
+    CaptureSource,
+    CardTerms,
+    Extend,
+    Release,
+    Reserve,
+    ServedUsage,
+)
 
 DEFAULT_HOLD_S: Final = 60.0
 _NS_PER_S: Final = 1_000_000_000
@@ -51,6 +59,7 @@ class HoldMethods(ClientCore):
         reference: int = 0,
         unique: bool = False,
         payee: Signer | None = None,
+        terms: CardTerms | None = None,
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> "Reservation":
@@ -69,6 +78,8 @@ class HoldMethods(ClientCore):
             reference: The caller's own number, up to 2**128 - 1.
             unique: Refuse it if this principal has used the reference within the ledger's window.
             payee: Who signs captures and the release, where this process holds that key too.
+            terms: The card, model, tiers and regions that price it; None for a flat hold, where
+                the payee names amounts.
             signer: The payer.
             deadline_s: When to give up.
 
@@ -80,6 +91,9 @@ class HoldMethods(ClientCore):
             HoldRefused: The expiry is too soon or too far (EXPIRY_INVALID).
             CapExceeded: The payer has too many open holds.
             ReferenceUsed: `unique`, and the reference was used.
+            CardNotFound: With `terms`: there is no such published card.
+            CardRefused: It is not the payee's, or not in force.
+            NotPriced: It has no price for the model.
         """
         if expires_at_ns is None:
             expires_at_ns = self._time_in(expires_in_s)
@@ -91,6 +105,7 @@ class HoldMethods(ClientCore):
             expires_at_ns,
             reference,
             unique,
+            terms,
         )
         return Reservation(self, record, payee, signer, deadline_s)
 
@@ -139,6 +154,7 @@ class HoldMethods(ClientCore):
         final: bool = False,
         source: CaptureSource = CaptureSource.PROVIDER_REPORTED,
         occurred_at_ns: TimestampNs = _UNKNOWN_TIME,
+        usage: ServedUsage | None = None,
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Receipt:
@@ -150,6 +166,7 @@ class HoldMethods(ClientCore):
             final: Whether this ends the hold and frees its rest; only then may `amount` be 0.
             source: Who counted.
             occurred_at_ns: When it was used, nanoseconds since 1970; 0 for unknown.
+            usage: Of a hold with `terms`: all that was used so far, which costs exactly `amount`.
             signer: The payee.
             deadline_s: When to give up.
 
@@ -159,9 +176,12 @@ class HoldMethods(ClientCore):
             HoldRefused: It has ended, the amount is lower than before or above the maximum, or the
                 signer is the payer.
             AccountRefused: The payee's account is frozen or closed.
+            PriceRefused: The usage costs another amount, or its tier or region was not agreed.
+            NotPriced: The card has no price for a meter that was used.
         """
         draft = self.draft(signer)
-        draft.add(build(Capture, hold, require_amount(amount), source, final, occurred_at_ns))
+        billed = require_amount(amount)
+        draft.add(build(Capture, hold, billed, source, final, occurred_at_ns, usage))
         return await self._send(draft, deadline_s)
 
     async def release(
@@ -242,19 +262,26 @@ class Hold:
         return receipt
 
     async def capture(
-        self, amount: int, *, final: bool = False, signer: Signer | None = None
+        self,
+        amount: int,
+        *,
+        final: bool = False,
+        usage: ServedUsage | None = None,
+        signer: Signer | None = None,
     ) -> Receipt:
         """Bills the hold; as `client.capture`, signed by the payee that `reserve` was given.
 
         Args:
             amount: The sum *so far*, earlier captures included.
             final: Whether this ends the hold and frees its rest.
+            usage: Of a hold with `terms`: all that was used so far.
             signer: The payee, if not the one that `reserve` was given.
         """
         receipt = await self._client.capture(
-            self.id, amount, final=final, signer=self._payee_or(signer)
+            self.id, amount, final=final, usage=usage, signer=self._payee_or(signer)
         )
-        self._captured = amount
+        # With overrun CAP no more than the maximum is billed.
+        self._captured = min(amount, self.maximum)
         self._is_open = not final
         return receipt
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tallystick import blocking, limits
 from tallystick.async_client import AsyncClient
+from tallystick.cards import DEFAULT_NOTICE_S
 from tallystick.channels import DEFAULT_CHALLENGE_S, Channel, Redeemed
 from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
@@ -17,6 +18,7 @@ from tallystick.results import Created, Receipt
 from tallystick.vouchers import Voucher
 from tallystick_ledger.ids import (
     AccountId,
+    CardId,
     ChannelId,
     EnvelopeId,
     HoldId,
@@ -30,14 +32,16 @@ from tallystick_ledger.ids import (
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.records import (
     CaptureSource,
-    CorrectionReason,
     NameKind,
+    Price,
     PrincipalType,
     Scope,
+    ServedUsage,
 )
 from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
 
 _NEVER = TimestampNs(0)
+_NO_CARD = CardId(bytes(16))
 _UNKNOWN_TIME = TimestampNs(0)
 
 
@@ -332,6 +336,33 @@ class BlockingMethods:
             )
         )
 
+    def publish_card(
+        self,
+        unit: UnitId,
+        lines: Sequence[Price],
+        *,
+        length_meters: Sequence[NameId] = (),
+        effective_in_s: float = DEFAULT_NOTICE_S,
+        supersedes: CardId = _NO_CARD,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Created[CardId]:
+        """Drafts a card, adds its lines and publishes it, all or nothing. Signed by OWNER or PRICE.
+
+        Arguments, results and errors: see `AsyncClient.publish_card`.
+        """
+        return blocking.run(
+            self._client.publish_card(
+                unit,
+                lines,
+                length_meters=length_meters,
+                effective_in_s=effective_in_s,
+                supersedes=supersedes,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
     def extend(
         self,
         hold: HoldId,
@@ -365,6 +396,7 @@ class BlockingMethods:
         final: bool = False,
         source: CaptureSource = CaptureSource.PROVIDER_REPORTED,
         occurred_at_ns: TimestampNs = _UNKNOWN_TIME,
+        usage: ServedUsage | None = None,
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Receipt:
@@ -379,6 +411,7 @@ class BlockingMethods:
                 final=final,
                 source=source,
                 occurred_at_ns=occurred_at_ns,
+                usage=usage,
                 signer=signer,
                 deadline_s=deadline_s,
             )

@@ -15,6 +15,7 @@ error (`errors`), never a price of zero.
 | lines, windows, card | a price line, its hours, a provider's card and the look-up in it |
 | pricing | the sum and the one rounding |
 | literals, drafts, litellm, genai, matching | reading the two public price books |
+| ledger | a card's lines as a ledger knows them |
 | report | what an import refused, repaired, added and flagged |
 | book, load | all cards of a price book; opening one |
 """
