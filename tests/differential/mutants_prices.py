@@ -12,7 +12,7 @@ from tallystick_ledger.state_rows import HoldRow, PriceLineRow, TermsRow
 
 
 def prices_are_for_another_million(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(pricing, "PRICE_UNITS", 1_000_001)
+    patch.setattr(pricing, "PRICE_UNITS", 500_000)
 
 
 def what_follows_is_free(patch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ from tallystick_ledger.state_rows import (
 )
 
 SMALL_LOG_BLOCKS = 6
-SEEDS = range(2_000, 2_016)
+SEEDS = range(2_004, 2_020)
 BLOCKS = 100
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -389,7 +389,7 @@ def test_a_wrong_specification_is_caught(mutant: Mutant, monkeypatch: pytest.Mon
 def test_a_disagreement_is_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 100 blocks those stay that the mistake needs, with few records each."""
     payer_may_release(monkeypatch)
-    text = shrink(SEEDS[1], BLOCKS)
+    text = shrink(SEEDS[0], BLOCKS)
     assert "NOT_PAYEE" in text
     assert text.count("block at") <= SMALL_LOG_BLOCKS
     assert "genesis 54534731" in text
