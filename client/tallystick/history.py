@@ -16,7 +16,7 @@ from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import LedgerError
 from tallystick_ledger.ids import AccountId, EnvelopeId, PublicKey, SequenceNumber, TimestampNs
 from tallystick_ledger.limits import EFFECT_BYTES, ID_BYTES
-from tallystick_ledger.records import Kind, Raw, Record, decode
+from tallystick_ledger.records import Kind, Raw, Record, decode_head
 from tallystick_ledger.results import Effect, decode_effects
 from tallystick_proto.v1 import ledger_pb2
 
@@ -120,12 +120,12 @@ class HistoryRecord:
 
     @property
     def record(self) -> Record | Raw | None:
-        """The record itself, decoded anew at each call.
+        """The record itself, decoded anew at each call: its head, not what stands in CONTs.
 
         Raises:
             LedgerError: It is of a kind that is unknown here.
         """
-        return decode(self.data) if self.data else None
+        return decode_head(self.data) if self.data else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from tallystick_ledger.ids import (
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.records import (
     CaptureSource,
+    CorrectionReason,
     NameKind,
     Price,
     PrincipalType,

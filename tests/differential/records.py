@@ -440,7 +440,7 @@ def _empty_account(draft: Draft) -> AccountRow | None:
     return world.pick(empty) if empty else None
 
 
-def _is_possible(  # noqa: C901, PLR0911 - one a kind
+def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
     draft: Draft, writer: Writer
 ) -> bool:
     """Whether the signer has what the kind works on."""

@@ -1,6 +1,6 @@
 """Records: what is written is read again, and a wrong shape gets the code of semantics.md."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pytest
@@ -522,3 +522,19 @@ def test_torn_conts_have_no_content() -> None:
         cont.content(cont.encode(b"x", b"n" * 16)[:-1])
     with pytest.raises(MalformedError):
         cont.content(_encode(TRANSFER))
+
+
+def test_a_head_alone_says_what_stands_in_it() -> None:
+    """Histories give heads; what is agreed in CONTs is not there."""
+    heads: list[tuple[records.Record, records.Record]] = [
+        (PRICED, replace(PRICED, terms=None)),
+        (USED, replace(USED, usage=None)),
+    ]
+    for record, head in heads:
+        data = record.encode(b"n" * record.nonce_bytes)
+        assert len(data) > 128
+        assert records.decode_head(data[:128]) == head
+        with pytest.raises(FieldError):
+            records.decode(data[:128])
+    flat = replace(PRICED, terms=None)
+    assert records.decode_head(flat.encode(b"n" * 16)) == flat

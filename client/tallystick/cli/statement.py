@@ -24,7 +24,7 @@ from tallystick.statements.statement import BREAKDOWNS, Flow, Statement
 app = typer.Typer(help="Say what accounts did in a period.")
 
 # Not worth a row where nothing has the key.
-_SILENT_IF_NONE: Final = frozenset({"source", "end_state", "price_line", "grant"})
+_SILENT_IF_NONE: Final = frozenset({"source", "end_state", "card", "grant"})
 
 
 @app.command()
@@ -35,7 +35,7 @@ def statement(
     end: ToOption = None,
     rebuild: RebuildOption = False,
     details: Annotated[
-        bool, typer.Option("--details", help="Also by source, end state, price line and grant.")
+        bool, typer.Option("--details", help="Also by source, end state, card and grant.")
     ] = False,
     profile: ProfileOption = None,
     key: KeyOption = None,

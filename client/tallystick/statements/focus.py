@@ -56,12 +56,12 @@ COLUMNS: Final = (
     "SubAccountName",
     "x_AmountSteps",
     "x_Authority",
+    "x_Card",
     "x_Cause",
     "x_CaptureSource",
     "x_EnvelopeId",
     "x_Grant",
     "x_Origin",
-    "x_PriceLine",
     "x_Sequence",
 )
 _NS_PER_S: Final = 1_000_000_000
@@ -170,12 +170,12 @@ def focus_row(
         "SubAccountName": account_name(of.account),
         "x_AmountSteps": f"{sign}{posting.amount}",
         "x_Authority": posting.authority.value,
+        "x_Card": posting.card.hex() or None,
         "x_Cause": posting.cause,
         "x_CaptureSource": posting.source or None,
         "x_EnvelopeId": posting.envelope_id.hex() or None,
         "x_Grant": posting.grant.hex() or None,
         "x_Origin": posting.origin.hex() or None,
-        "x_PriceLine": posting.price_line.hex() or None,
         "x_Sequence": str(posting.sequence),
     }
 

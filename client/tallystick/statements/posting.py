@@ -117,6 +117,9 @@ MOVE_NOTHING: Final = frozenset(
         Kind.RELEASE,
         Kind.VOUCHER,
         Kind.CHANNEL_CLOSE,
+        Kind.CARD,
+        Kind.PRICE,
+        Kind.CARD_PUBLISH,
         Kind.REFUND,
         Kind.DISPUTE,
         Kind.DISPUTE_ANSWER,
@@ -132,7 +135,7 @@ _NAMES_ORIGIN: Final = frozenset(
 )
 # Effects that a sweep can cause, at a record that has nothing to do with them.
 _SWEEPS: Final = frozenset({Cause.EXPIRY, Cause.CHANNEL_CLOSE})
-_PRICE_LINE: Final = slice(72, 88)  # of an effect, as format.md section 7 has it
+_CARD: Final = slice(72, 88)  # of an effect, as format.md section 7 has it
 _GRANT: Final = slice(88, 104)
 _NOTHING: Final = bytes(ID_BYTES)
 
@@ -173,7 +176,7 @@ class Posting:
         origin: Hold or channel; empty for none.
         end_state: What became of it, if it ended here: captured, released, expired, closed.
         source: Who counted, in a CAPTURE.
-        price_line: By which it was priced; empty for none.
+        card: That priced it; empty for none.
         grant: Which paid or what is claimed; empty for none.
         envelope_id: Empty where the account has nothing to do with the record, as `signer`.
         signer: Whose key signed the record.
@@ -194,7 +197,7 @@ class Posting:
     origin: bytes = b""
     end_state: str = ""
     source: str = ""
-    price_line: bytes = b""
+    card: bytes = b""
     grant: bytes = b""
     envelope_id: bytes = b""
     signer: bytes = b""
@@ -230,7 +233,7 @@ class _Move:
     counterparty: bytes
     origin: bytes = b""
     end_state: str = ""
-    price_line: bytes = b""
+    card: bytes = b""
     grant: bytes = b""
     is_of_record: bool = True
 
@@ -271,7 +274,7 @@ def postings_of(entry: HistoryRecord, of: Owned, origins: Mapping[bytes, Origin]
                 move.origin,
                 move.end_state,
                 known.source.name if isinstance(known, Capture) else "",
-                move.price_line,
+                move.card,
                 move.grant,
                 (entry.envelope_id or EnvelopeId(b"")) if move.is_of_record else b"",
                 (entry.signer or PublicKey(b"")) if move.is_of_record else b"",
@@ -319,7 +322,7 @@ def _of_effect(
                 other,
                 effect.origin if effect.origin != _NOTHING else b"",
                 _end_state(effect, entry),
-                _id_or_nothing(encoded[_PRICE_LINE]),
+                _id_or_nothing(encoded[_CARD]),
                 _id_or_nothing(encoded[_GRANT]),
                 not is_swept,
             )

@@ -59,7 +59,7 @@ CREATE TABLE posting (
     sequence INTEGER NOT NULL, occurred_at_ns BLOB NOT NULL, cause TEXT NOT NULL,
     side TEXT NOT NULL, pending INTEGER NOT NULL, posted INTEGER NOT NULL, amount BLOB NOT NULL,
     authority TEXT NOT NULL, counterparty BLOB NOT NULL, origin BLOB NOT NULL,
-    end_state TEXT NOT NULL, source TEXT NOT NULL, price_line BLOB NOT NULL, grant_id BLOB NOT NULL,
+    end_state TEXT NOT NULL, source TEXT NOT NULL, card BLOB NOT NULL, grant_id BLOB NOT NULL,
     envelope_id BLOB NOT NULL, signer BLOB NOT NULL, reference BLOB NOT NULL,
     PRIMARY KEY (account, timestamp_ns, part)
 ) WITHOUT ROWID;
@@ -69,7 +69,7 @@ _TABLES: Final = ("posting", "origin", "day", "account", "meta")
 _INSERT: Final = f"INSERT INTO posting VALUES ({', '.join('?' * 20)})"  # noqa: S608 - constants
 _SELECT: Final = """
 SELECT sequence, part, timestamp_ns, occurred_at_ns, cause, side, pending, posted, amount,
-    authority, counterparty, origin, end_state, source, price_line, grant_id, envelope_id, signer,
+    authority, counterparty, origin, end_state, source, card, grant_id, envelope_id, signer,
     reference
 FROM posting WHERE account = ? AND timestamp_ns >= ? AND timestamp_ns < ?
 ORDER BY timestamp_ns, part
@@ -361,7 +361,7 @@ def _row(account: AccountId, posting: Posting) -> tuple[object, ...]:
         posting.origin,
         posting.end_state,
         posting.source,
-        posting.price_line,
+        posting.card,
         posting.grant,
         posting.envelope_id,
         posting.signer,

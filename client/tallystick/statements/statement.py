@@ -82,7 +82,7 @@ BREAKDOWNS: Final[Mapping[str, Callable[[Posting], str]]] = {
     "authority": lambda posting: posting.authority.value,
     "source": lambda posting: posting.source,
     "end_state": lambda posting: posting.end_state,
-    "price_line": lambda posting: posting.price_line.hex(),
+    "card": lambda posting: posting.card.hex(),
     "grant": lambda posting: posting.grant.hex(),
 }
 

@@ -25,7 +25,7 @@ from tallystick_ledger.records.kinds import (
     ReserveMode,
     Scope,
 )
-from tallystick_ledger.records.metering import Capture, Extend, Release, Reserve
+from tallystick_ledger.records.metering import Capture, Extend, Release, Reserve, without_conts
 from tallystick_ledger.records.money import Burn, Issue, Transfer
 from tallystick_ledger.records.name import Name
 from tallystick_ledger.records.prices import Card, CardPublish, Price
@@ -107,6 +107,27 @@ def decode(data: BytesLike) -> Record | Raw:
     return record_type.decode(data)
 
 
+def decode_head(data: BytesLike) -> Record | Raw:
+    """Reads what a head says, where its CONTs are not at hand.
+
+    Of a RESERVE the `terms` are None, of a CAPTURE the `usage`; heads of other kinds say little
+    without their CONTs and are returned as they are.
+
+    Args:
+        data: 128 bytes.
+
+    Raises:
+        RecordError: As `decode`.
+        FieldError: As `decode`.
+    """
+    kind, _, cont_count = head_fields(data)
+    if cont_count == 0:
+        return decode(data)
+    if kind in {Kind.RESERVE, Kind.CAPTURE}:
+        return decode(without_conts(data))
+    return Raw(bytes(data))
+
+
 def head_fields(data: BytesLike, offset: int = 0) -> tuple[int, int, int]:
     """Returns kind, flags and cont_count of the record at `offset`."""
     kind, flags, cont_count = HEAD.unpack_from(data, offset)
@@ -156,5 +177,6 @@ __all__ = [
     "Unit",
     "Voucher",
     "decode",
+    "decode_head",
     "head_fields",
 ]

@@ -282,6 +282,20 @@ class Release(Record):
         return cls(HoldId(_RELEASE.unpack(data)[3]))
 
 
+def without_conts(head: BytesLike) -> bytes:
+    """Returns the head of a RESERVE or CAPTURE as if it were FLAT.
+
+    Args:
+        head: 128 bytes.
+    """
+    flat = bytearray(head)
+    flat[4:6] = bytes(2)
+    if int.from_bytes(flat[:2], "little") == Kind.RESERVE:
+        flat[6:8] = ReserveMode.FLAT.to_bytes(2, "little")
+    flat[80:112] = _NO_CONT_HASH
+    return bytes(flat)
+
+
 def _padded_conts(content: CardTerms | ServedUsage | None, count: int, nonce: bytes) -> bytes:
     """Returns so many CONTs with the content; none without any."""
     if content is None:
