@@ -25,6 +25,7 @@ from tallystick.sync_client import BlockingMethods
 from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import AccountId, HoldId, LedgerId, PrincipalId, TimestampNs
 from tallystick_ledger.keys import SigningKey
+from tallystick_ledger.records import CardTerms, ServedUsage
 
 if TYPE_CHECKING:
     import asyncio
@@ -129,6 +130,7 @@ class Client(BlockingMethods):
         reference: int = 0,
         unique: bool = False,
         payee: Signer | None = None,
+        terms: CardTerms | None = None,
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> "BlockingHold":
@@ -146,6 +148,7 @@ class Client(BlockingMethods):
             reference=reference,
             unique=unique,
             payee=payee,
+            terms=terms,
             signer=signer,
             deadline_s=deadline_s,
         )
@@ -230,9 +233,17 @@ class BlockingHold:
         """Pins more, puts the expiry off to so many seconds from now, or both."""
         return blocking.run(self._hold.extend(additional, expires_in_s=expires_in_s))
 
-    def capture(self, amount: int, *, final: bool = False, signer: Signer | None = None) -> Receipt:
+    def capture(
+        self,
+        amount: int,
+        *,
+        final: bool = False,
+        usage: ServedUsage | None = None,
+        signer: Signer | None = None,
+    ) -> Receipt:
         """Bills the hold; `amount` is the sum so far, earlier captures included."""
-        return blocking.run(self._hold.capture(amount, final=final, signer=signer))
+        capture = self._hold.capture(amount, final=final, usage=usage, signer=signer)
+        return blocking.run(capture)
 
     def release(self, *, signer: Signer | None = None) -> Receipt:
         """Ends the hold; what was captured stays."""

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from tests.client.conftest import Market, populate
 from tests.client.fake_node import FakeCluster
 
 from tallystick import AsyncClient, Client, blocking, errors
+from tallystick.client import BlockingHold
+from tallystick.holds import Hold
 from tallystick_ledger.records import Transfer
 from tallystick_ledger.state_rows import HoldStatus
 
@@ -50,6 +53,21 @@ def test_the_generated_file_is_current(repository_root: Path) -> None:
 def test_every_public_method_has_its_blocking_twin() -> None:
     ours = {name for name in dir(AsyncClient) if not name.startswith("_")}
     assert ours == {name for name in dir(Client) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(
+    ("blocking_type", "async_type"), [(Client, AsyncClient), (BlockingHold, Hold)]
+)
+def test_twins_take_the_same_arguments(blocking_type: type, async_type: type) -> None:
+    """Those written by hand, too."""
+    compared = 0
+    for name, method in inspect.getmembers(async_type, inspect.isfunction):
+        twin = getattr(blocking_type, name, None)
+        if not name.startswith("_") and inspect.isfunction(twin):
+            wanted = list(inspect.signature(method).parameters)
+            assert list(inspect.signature(twin).parameters) == wanted, name
+            compared += 1
+    assert compared > 2
 
 
 def test_the_same_things_work(shop: tuple[Market, Client]) -> None:
