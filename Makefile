@@ -26,7 +26,7 @@ PROTO_OUT ?= proto
 MATURIN_FLAGS := $(if $(MAKE_TERMOUT),,--quiet)
 PYTEST_FLAGS ?=
 # Two at a time; tests/conftest.py says which have to wait for each other.
-PARALLEL ?= -n 2 --dist loadgroup --no-loadscope-reorder
+PARALLEL ?= -n 2 --no-loadscope-reorder
 BENCH ?= --nodes 3 --profile bulk --seconds 20
 LOCUST ?=
 FUZZ_SECONDS ?= 15

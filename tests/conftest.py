@@ -8,10 +8,16 @@ failure on one machine is a failure on all. To search for new examples, run
 processes and wait for elections, and are not to be in each other's way.
 """
 
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+ROOT: Final = Path(__file__).resolve().parent.parent
 
 settings.register_profile(
     "repeatable",
@@ -26,16 +32,28 @@ settings.load_profile("repeatable")
 @pytest.fixture(scope="session")
 def repository_root() -> Path:
     """The directory that holds pyproject.toml."""
-    return Path(__file__).resolve().parent.parent
+    return ROOT
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put tests into the groups of which pytest-xdist runs each on one worker, in order."""
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        group = "cluster" if item.get_closest_marker("cluster") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-    # The one that takes longest is first.
-    items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
+class _ClustersInTurn(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """A module is run by one worker, in order; so are all modules that start clusters."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return "clusters" if _starts_clusters(module) else module
+
+
+@cache
+def _starts_clusters(module: str) -> bool:
+    # The process that hands out the tests knows their names only.
+    return "pytest.mark.cluster" in (ROOT / module).read_text(encoding="utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ClustersInTurn:
+    """Which worker of `make test` gets which tests."""
+    return _ClustersInTurn(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the clusters: they take one worker as long as the rest takes the other."""
+    items.sort(key=lambda item: not _starts_clusters(item.nodeid.partition("::")[0]))
