@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tallystick.profile import Profile
     from tallystick.reads import EnvelopeInfo, NodeStatus, Presence
     from tallystick.results import Created, Receipt, RecordResult
+    from tallystick.sizing import PastCaptures, RollingP95, WorstCase
     from tallystick.vouchers import Voucher
     from tallystick_ledger.keys import SigningKey
 
@@ -44,6 +45,7 @@ _HOMES: Final = {
     "NodeStatus": "tallystick.reads",
     "Outcome": "tallystick.history",
     "OutcomeUnknown": "tallystick.errors",
+    "PastCaptures": "tallystick.sizing",
     "Presence": "tallystick.reads",
     "Profile": "tallystick.profile",
     "Receipt": "tallystick.results",
@@ -52,11 +54,13 @@ _HOMES: Final = {
     "RecordResult": "tallystick.results",
     "Redeemed": "tallystick.channels",
     "Refused": "tallystick.errors",
+    "RollingP95": "tallystick.sizing",
     "Signer": "tallystick.keyfile",
     "SigningKey": "tallystick_ledger.keys",
     "Stored": "tallystick.envelopes",
     "TallystickError": "tallystick.errors",
     "Voucher": "tallystick.vouchers",
+    "WorstCase": "tallystick.sizing",
 }
 
 __all__ = [
@@ -72,6 +76,7 @@ __all__ = [
     "NodeStatus",
     "Outcome",
     "OutcomeUnknown",
+    "PastCaptures",
     "Presence",
     "Profile",
     "Receipt",
@@ -80,11 +85,13 @@ __all__ = [
     "RecordResult",
     "Redeemed",
     "Refused",
+    "RollingP95",
     "Signer",
     "SigningKey",
     "Stored",
     "TallystickError",
     "Voucher",
+    "WorstCase",
     "__version__",
 ]
 

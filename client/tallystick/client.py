@@ -9,7 +9,9 @@ A `Client` may be used by many threads at once; their envelopes travel in common
 is implemented twice: every method runs its namesake of `AsyncClient` in a background loop.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -17,10 +19,12 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from tallystick import blocking, holds, limits, stream
 from tallystick.async_client import AsyncClient
 from tallystick.draft import Draft
+from tallystick.errors import TallystickError
 from tallystick.history import HistoryFilter, HistoryRecord
 from tallystick.keyfile import Signer
 from tallystick.results import Receipt
 from tallystick.retry import Surroundings
+from tallystick.sizing import Sizing
 from tallystick.sync_client import BlockingMethods
 from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import AccountId, HoldId, LedgerId, PrincipalId, TimestampNs
@@ -28,7 +32,6 @@ from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.records import CardTerms, ServedUsage
 
 if TYPE_CHECKING:
-    import asyncio
     from concurrent.futures import Future
 
 _T = TypeVar("_T")
@@ -129,6 +132,7 @@ class Client(BlockingMethods):
         expires_at_ns: TimestampNs | None = None,
         reference: int = 0,
         unique: bool = False,
+        sizing: Sizing | None = None,
         payee: Signer | None = None,
         terms: CardTerms | None = None,
         signer: Signer | None = None,
@@ -147,12 +151,37 @@ class Client(BlockingMethods):
             expires_at_ns=expires_at_ns,
             reference=reference,
             unique=unique,
+            sizing=sizing,
             payee=payee,
             terms=terms,
             signer=signer,
             deadline_s=deadline_s,
         )
         return BlockingHold(blocking.run(_await(reservation)))
+
+    def serve(
+        self,
+        hold: HoldId,
+        ceiling: int,
+        *,
+        sizing: Sizing,
+        ask_payer: Callable[[HoldId, int], None],
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> "BlockingHold":
+        """Takes up a hold that a payer made for an own account; as `AsyncClient.serve`.
+
+        `ask_payer` is called in a thread of its own.
+        """
+        taken_up = self._client.serve(
+            hold,
+            ceiling,
+            sizing=sizing,
+            ask_payer=partial(_asked, ask_payer),
+            signer=signer,
+            deadline_s=deadline_s,
+        )
+        return BlockingHold(blocking.run(_await(taken_up)))
 
     def history(
         self,
@@ -205,8 +234,8 @@ class BlockingHold:
         return self._hold.id
 
     @property
-    def receipt(self) -> Receipt:
-        """The RESERVE's."""
+    def receipt(self) -> Receipt | None:
+        """The RESERVE's; None if another process sent it."""
         return self._hold.receipt
 
     @property
@@ -228,6 +257,29 @@ class BlockingHold:
     def is_open(self) -> bool:
         """Whether this process has not ended it; its time may be over all the same."""
         return self._hold.is_open
+
+    @property
+    def observed(self) -> int:
+        """What its end will capture: what was observed so far, as far as it is pinned."""
+        return self._hold.observed
+
+    @property
+    def room(self) -> int:
+        """What may still be used before more has to be pinned."""
+        return self._hold.room
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more was used than could be pinned: the stream was to end there."""
+        return self._hold.is_cut
+
+    def observe(self, amount: int) -> None:
+        """Notes what was used *so far*, and pins more before that exceeds the hold.
+
+        Raises:
+            HoldExhausted: This is more than could be pinned: end the stream.
+        """
+        blocking.run(self._hold.observe(amount))
 
     def extend(self, additional: int = 0, *, expires_in_s: float | None = None) -> Receipt:
         """Pins more, puts the expiry off to so many seconds from now, or both."""
@@ -259,8 +311,13 @@ class BlockingHold:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Ends the hold, if it is open and this process can sign for the payee."""
-        blocking.run(self._hold.end())
+        """Charges what was observed and frees the rest, where this process has the payee's key."""
+        try:
+            blocking.run(self._hold.end(is_complete=error is None))
+        except TallystickError as problem:
+            if error is None:
+                raise
+            error.add_note(f"The hold {self.id.hex()} was not charged: {problem}")
 
 
 class BlockingStream:
@@ -312,6 +369,10 @@ def _each(items: AsyncGenerator[_T, None]) -> Iterator[_T]:
             yield item
     finally:
         blocking.run(items.aclose())
+
+
+async def _asked(ask_payer: Callable[[HoldId, int], None], hold: HoldId, amount: int) -> None:
+    await asyncio.to_thread(ask_payer, hold, amount)
 
 
 async def _sent(inner: stream.SubmitStream, message: bytes) -> _Answer:

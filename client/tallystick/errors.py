@@ -7,6 +7,7 @@
     ├── ConnectionFailed              no node could be asked: nothing was ordered, nothing was read
     ├── AccessDenied                  the node knows who asks, or does not, and says no
     ├── ProtocolError                 a node answered what the interface does not allow
+    ├── HoldExhausted                 more was used than a hold could pin: end the stream
     ├── OutcomeUnknown                sent, but nobody could say what became of it: resolve it
     ├── Refused                       the envelope as a whole was not executed
     │   ├── Overloaded                no room now
@@ -106,6 +107,21 @@ class InvalidVoucher(InvalidArgument):
 
     code = Code.BAD_VOUCHER.name
     default_advice = Code.BAD_VOUCHER.advice
+
+
+class HoldExhausted(TallystickError):  # noqa: N818 - says what happened
+    """More was used than the hold has pinned, and no more could be pinned; `__cause__` says why.
+
+    Attributes:
+        pinned: What the hold will be charged, in the unit's smallest step.
+    """
+
+    code = "HOLD_EXHAUSTED"
+    default_advice = "End the stream; what was used up to there is charged."
+
+    def __init__(self, pinned: int) -> None:
+        super().__init__(f"The hold has no more than the {pinned} that are pinned.")
+        self.pinned = pinned
 
 
 class ConnectionFailed(TallystickError):  # noqa: N818 - says what happened

@@ -6,18 +6,51 @@
 
 A hold ends once: by a final capture, by a release, or by its expiry. What is captured is said as
 the sum so far, so that a repeated capture bills nothing twice.
+
+Where a request's price shows only while it is served, `observe` takes over:
+
+    past = PastCaptures()
+    async with client.reserve(
+        mine, theirs, worst, sizing=RollingP95(past, label="m-small"), payee=provider
+    ) as hold:
+        async for chunk in answer:
+            used += chunk.cost
+            await hold.observe(used)
+
+Who may do what follows from the ledger's rules: the payer (its OWNER or SPEND key) pins and
+extends, the payee (OWNER or METER) captures and releases.
+
+| who runs the block | signer | payee | what it does |
+|---|---|---|---|
+| a gateway with both keys | payer's SPEND | payee's METER | extends, and captures at the end |
+| the payer alone | payer | - | extends; the payee captures, or the hold expires |
+| the payee alone: `client.serve` | - | payee | asks the payer to extend, looks, captures |
 """
 
-from collections.abc import Generator
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from tallystick.core import ClientCore
 from tallystick.draft import build, require_amount
-from tallystick.errors import HoldExpired, InvalidArgument
+from tallystick.errors import (
+    ConnectionFailed,
+    FundsRefused,
+    HoldExhausted,
+    HoldExpired,
+    InsufficientFunds,
+    InvalidArgument,
+    OutcomeUnknown,
+    Refused,
+    TallystickError,
+)
 from tallystick.keyfile import Signer
 from tallystick.results import Receipt
-from tallystick_ledger.ids import AccountId, HoldId, TimestampNs
+from tallystick.sizing import Sizing, WorstCase
+from tallystick_ledger.ids import AccountId, Amount, HoldId, TimestampNs
 from tallystick_ledger.records import (
     Capture,
     CaptureSource,
@@ -27,8 +60,12 @@ from tallystick_ledger.records import (
     Reserve,
     ServedUsage,
 )
+from tallystick_ledger.state_rows import HoldRow
+from tallystick_proto.v1 import ledger_pb2
 
 DEFAULT_HOLD_S: Final = 60.0
+# How a payee has the payer extend a hold, by whatever way the two talk; it may refuse or do less.
+AskPayer: TypeAlias = Callable[[HoldId, int], Awaitable[None]]
 _NS_PER_S: Final = 1_000_000_000
 _UNKNOWN_TIME = TimestampNs(0)
 _SAME_EXPIRY = TimestampNs(0)
@@ -58,6 +95,7 @@ class HoldMethods(ClientCore):
         expires_at_ns: TimestampNs | None = None,
         reference: int = 0,
         unique: bool = False,
+        sizing: Sizing | None = None,
         payee: Signer | None = None,
         terms: CardTerms | None = None,
         signer: Signer | None = None,
@@ -66,8 +104,9 @@ class HoldMethods(ClientCore):
         """Pins up to `maximum` of an own account for a payee. Signed by the payer.
 
         `await` the result for a `Hold`, or use it in `async with`, which ends the hold at the end
-        of the block: what was captured stays, the rest goes back at once where `payee` can sign
-        for it, else at the expiry.
+        of the block, also when an error or a cancellation leaves it: what was observed is captured,
+        what was captured stays, the rest goes back at once where `payee` can sign for it, else at
+        the expiry.
 
         Args:
             payer_account: Whose money is pinned; an account of the signer's principal.
@@ -77,6 +116,8 @@ class HoldMethods(ClientCore):
             expires_at_ns: The same as a time, nanoseconds since 1970; wins over `expires_in_s`.
             reference: The caller's own number, up to 2**128 - 1.
             unique: Refuse it if this principal has used the reference within the ledger's window.
+            sizing: Pin less at first and more when it is needed, up to `maximum`; see
+                `tallystick.sizing`. None for the whole maximum at once.
             payee: Who signs captures and the release, where this process holds that key too.
             terms: The card, model, tiers and regions that price it; None for a flat hold, where
                 the payee names amounts.
@@ -86,7 +127,7 @@ class HoldMethods(ClientCore):
         Raises:
             AccountNotFound: One of the accounts does not exist, or the first is not the signer's.
             AccountRefused: One is frozen, closed, of another unit, or a unit's issuance account.
-            InsufficientFunds: The account never had so much.
+            InsufficientFunds: The account never had so much, nor the least that `sizing` tries.
             FundsHeld: It has, but on hold.
             HoldRefused: The expiry is too soon or too far (EXPIRY_INVALID).
             CapExceeded: The payer has too many open holds.
@@ -107,7 +148,95 @@ class HoldMethods(ClientCore):
             unique,
             terms,
         )
-        return Reservation(self, record, payee, signer, deadline_s)
+        chosen = sizing or WorstCase()
+        return Reservation(partial(self._reserve, record, chosen, payee, signer, deadline_s))
+
+    async def _reserve(
+        self,
+        worst: Reserve,
+        sizing: Sizing,
+        payee: Signer | None,
+        signer: Signer | None,
+        deadline_s: float | None,
+    ) -> "Hold":
+        """Pins what the sizing says; less and less while the payer never had so much."""
+        size = sizing.first(worst.payee_account, worst.maximum)
+        while True:
+            record = dataclasses.replace(worst, maximum=Amount(size))
+            draft = self.draft(signer)
+            hold = HoldId(draft.add_creating(record))
+            try:
+                receipt = await self._send(draft, deadline_s)
+            except InsufficientFunds:
+                size = sizing.smaller(size)
+                if not size:
+                    raise
+                continue
+            made = Hold(self, hold, record, receipt, payer=signer, payee=payee)
+            made.sized_by(sizing, worst.maximum)
+            return made
+
+    def serve(
+        self,
+        hold: HoldId,
+        ceiling: int,
+        *,
+        sizing: Sizing,
+        ask_payer: AskPayer,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> "Reservation":
+        """Takes up a hold that somebody else made for an own account. Captures are by the payee.
+
+        The result is awaited or entered as that of `reserve`. `observe` has the payer asked for
+        more; what the ledger then says counts, not what the payer said. The payer keeps the expiry:
+        see `hold.expires_at_ns`.
+
+        Args:
+            hold: Which; the payer has told.
+            ceiling: What the request can come to at most.
+            sizing: How much to ask for, and when; its `first` is the payer's matter.
+            ask_payer: Asks the payer to extend a hold by an amount, and waits for the answer.
+            signer: The payee.
+            deadline_s: When to give up reading the hold.
+
+        Raises:
+            LookupError: There is no such hold that the payee may see.
+            InvalidArgument: It has ended.
+            AccessDenied, ConnectionFailed, ProtocolError: Nobody could say.
+        """
+        payee = self.signer if signer is None else signer
+        opened = partial(self._serve, hold, ceiling, sizing, ask_payer, payee, deadline_s)
+        return Reservation(opened)
+
+    async def _serve(
+        self,
+        hold: HoldId,
+        ceiling: int,
+        sizing: Sizing,
+        ask_payer: AskPayer,
+        payee: Signer,
+        deadline_s: float | None,
+    ) -> "Hold":
+        row = await self._hold_row(hold, payee, deadline_s)
+        if not row.is_open:
+            raise InvalidArgument(f"The hold {hold.hex()} has ended.")
+        record = build(
+            Reserve, row.payer_account, row.payee_account, row.maximum, row.expires_at_ns
+        )
+        made = Hold(self, hold, record, None, payer=None, payee=payee, ask_payer=ask_payer)
+        made.sized_by(sizing, max(ceiling, row.maximum))
+        made.captured_before(row.captured)
+        return made
+
+    async def _hold_row(self, hold: HoldId, reader: Signer, deadline_s: float | None) -> HoldRow:
+        """Reads a hold through a quorum; raises LookupError if there is none."""
+        within_s = self._read_deadline_s if deadline_s is None else deadline_s
+        options = ledger_pb2.ReadOptions()
+        (row,) = await self._reader.holds([hold], options, reader.key, within_s)
+        if row is None:
+            raise LookupError(f"there is no hold {hold.hex()} that this key may see")
+        return row
 
     async def extend(
         self,
@@ -200,7 +329,7 @@ class HoldMethods(ClientCore):
 
 
 class Hold:
-    """An open hold of this process.
+    """An open hold of this process. One task at a time may use it.
 
     Attributes:
         id: 16 bytes.
@@ -208,7 +337,7 @@ class Hold:
         payee_account: Who may capture it.
         maximum: At most so much, what this process has added included.
         expires_at_ns: When the rest goes back by itself.
-        receipt: The RESERVE's.
+        receipt: The RESERVE's; None if another process sent it.
     """
 
     def __init__(
@@ -216,33 +345,115 @@ class Hold:
         client: HoldMethods,
         hold: HoldId,
         record: Reserve,
-        receipt: Receipt,
+        receipt: Receipt | None,
         *,
         payer: Signer | None,
         payee: Signer | None,
+        ask_payer: AskPayer | None = None,
     ) -> None:
-        """Made by `client.reserve`."""
+        """Made by `client.reserve` and `client.serve`."""
         self.id = hold
         self.payer_account = record.payer_account
         self.payee_account = record.payee_account
-        self.maximum = record.maximum
+        self.maximum = int(record.maximum)
         self.expires_at_ns = record.expires_at_ns
         self.receipt = receipt
         self._client = client
         self._payer = payer
         self._payee = payee
+        self._ask_payer = ask_payer
+        self._sizing: Sizing = WorstCase()
+        self._ceiling = self.maximum
+        self._life_s = (record.expires_at_ns - client._time_in(0)) / _NS_PER_S  # noqa: SLF001
         self._captured = 0
+        self._observed = 0
         self._is_open = True
+        self._is_cut = False
+        self._refusal: TallystickError | None = None
+
+    def sized_by(self, sizing: Sizing, ceiling: int) -> None:
+        """Has `observe` pin more by this strategy, up to `ceiling`."""
+        self._sizing, self._ceiling = sizing, ceiling
+
+    def captured_before(self, amount: int) -> None:
+        """Tells what was captured of it already, by whoever."""
+        self._captured = self._observed = amount
 
     @property
     def captured(self) -> int:
-        """What this process has captured of it."""
+        """What this process knows to be captured of it."""
         return self._captured
+
+    @property
+    def observed(self) -> int:
+        """What its end will capture: what was observed so far, as far as it is pinned."""
+        return self._observed
+
+    @property
+    def room(self) -> int:
+        """What may still be used before more has to be pinned."""
+        return self.maximum - self._observed
 
     @property
     def is_open(self) -> bool:
         """Whether this process has not ended it; its time may be over all the same."""
         return self._is_open
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more was used than could be pinned: the stream was to end there."""
+        return self._is_cut
+
+    async def observe(self, amount: int) -> None:
+        """Notes what was used *so far*, and pins more before that exceeds the hold.
+
+        Nothing is captured yet: the end of the block does that, however it is left. When no more
+        can be pinned, what is pinned may still be used up. Also puts the expiry off, to as long
+        from now as it was at first, once half of that is over.
+
+        Args:
+            amount: The sum so far, in the unit's smallest step.
+
+        Raises:
+            HoldExhausted: This is more than could be pinned. What is pinned will be charged; what
+                goes beyond it must not be handed out: end the stream ("finish_reason": "length").
+            InvalidArgument: Less than before, or the hold has ended.
+            HoldExpired: Its time was over; nothing can be charged any more.
+            HoldRefused: It may not live any longer, or has ended otherwise.
+        """
+        if require_amount(amount) < self._observed or not self._is_open:
+            raise InvalidArgument("A hold observes the sum so far, never less, until it has ended.")
+        self._observed = min(amount, self.maximum)  # charged even if this is cancelled below
+        more = self._sizing.more(amount, self.maximum, self._ceiling)
+        try:
+            if more and (self._refusal is None or amount > self.maximum):
+                self._refusal = None
+                await self._grow(more)
+            elif self._is_half_over():
+                await self._grow(0)
+        except (FundsRefused, ConnectionFailed, OutcomeUnknown, Refused) as error:
+            self._refusal = error
+        self._observed = min(amount, self.maximum)
+        if amount > self.maximum:
+            self._is_cut = True
+            raise HoldExhausted(self.maximum) from self._refusal
+
+    async def _grow(self, additional: int) -> None:
+        """Pins more, and puts the expiry off if half of the time is over."""
+        if self._ask_payer is None:
+            expires_in_s = self._life_s if self._is_half_over() else None
+            await self.extend(additional, expires_in_s=expires_in_s)
+        else:
+            await self._ask_payer(self.id, additional)
+            reader = self._payee_or(None)
+            row = await self._client._hold_row(self.id, reader, None)  # noqa: SLF001 - its part
+            self.maximum, self.expires_at_ns = int(row.maximum), row.expires_at_ns
+
+    def _is_half_over(self) -> bool:
+        if self._ask_payer is not None:
+            return False  # it is the payer's
+        left_ns = self.expires_at_ns - self._client._time_in(0)  # noqa: SLF001 - its own part
+        return left_ns < self._life_s * _NS_PER_S / 2
 
     async def extend(self, additional: int = 0, *, expires_in_s: float | None = None) -> Receipt:
         """Pins more, puts the expiry off, or both; as `client.extend`, signed by the payer.
@@ -291,13 +502,28 @@ class Hold:
         self._is_open = False
         return receipt
 
-    async def end(self) -> None:
-        """Releases the hold if it is open and this process can sign for the payee."""
-        if self._is_open and self._payee is not None:
-            try:
+    async def end(self, *, is_complete: bool = True) -> None:
+        """Charges what was observed and frees the rest, where this process has the payee's key.
+
+        Args:
+            is_complete: Whether the request was served to its end, so that the sizing learns of it.
+
+        Raises:
+            HoldExpired: Its time was over, and something observed is left to charge.
+        """
+        if is_complete and not self._is_cut and self._observed:
+            self._sizing.learn(self.payee_account, self._observed)
+        if not self._is_open or self._payee is None:
+            return
+        try:
+            if self._observed > self._captured:
+                await self.capture(self._observed, final=True)
+            else:
                 await self.release()
-            except HoldExpired:
-                self._is_open = False  # it has gone back by itself: what was wanted
+        except HoldExpired:
+            self._is_open = False  # it has gone back by itself: what was wanted, unless
+            if self._observed > self._captured:
+                raise
 
     def _payee_or(self, signer: Signer | None) -> Signer:
         chosen = signer or self._payee
@@ -310,31 +536,20 @@ class Hold:
 
 
 class Reservation:
-    """A RESERVE that is sent when it is awaited or entered, once."""
+    """A hold that is made, or taken up, when this is awaited or entered: once."""
 
-    def __init__(
-        self,
-        client: HoldMethods,
-        record: Reserve,
-        payee: Signer | None,
-        signer: Signer | None,
-        deadline_s: float | None,
-    ) -> None:
-        """Made by `client.reserve`."""
-        self._client = client
-        self._record = record
-        self._payee = payee
-        self._signer = signer
-        self._deadline_s = deadline_s
+    def __init__(self, opened: Callable[[], Coroutine[Any, Any, Hold]]) -> None:
+        """Made by `client.reserve` and `client.serve`."""
+        self._opened = opened
         self._hold: Hold | None = None
 
     def __await__(self) -> Generator[Any, None, Hold]:
         """Sends the RESERVE; the result is the hold."""
-        return self._send().__await__()
+        return self._open().__await__()
 
     async def __aenter__(self) -> Hold:
         """Sends the RESERVE; the block gets the hold."""
-        return await self._send()
+        return await self._open()
 
     async def __aexit__(
         self,
@@ -342,17 +557,24 @@ class Reservation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Ends the hold."""
-        if self._hold is not None:
-            await self._hold.end()
-
-    async def _send(self) -> Hold:
+        """Ends the hold. A task that is cancelled here all the same lets it end by itself."""
         if self._hold is None:
-            client = self._client
-            draft = client.draft(self._signer)
-            hold = HoldId(draft.add_creating(self._record))
-            receipt = await client._send(draft, self._deadline_s)  # noqa: SLF001 - its own part
-            self._hold = Hold(
-                client, hold, self._record, receipt, payer=self._signer, payee=self._payee
-            )
+            return
+        ending = asyncio.ensure_future(self._hold.end(is_complete=error is None))
+        _ENDING.add(ending)
+        ending.add_done_callback(_ENDING.discard)
+        try:
+            await asyncio.shield(ending)
+        except TallystickError as problem:
+            if error is None:
+                raise
+            error.add_note(f"The hold {self._hold.id.hex()} was not charged: {problem}")
+
+    async def _open(self) -> Hold:
+        if self._hold is None:
+            self._hold = await self._opened()
         return self._hold
+
+
+# What ends behind a task that was cancelled twice; a loop by itself remembers no task.
+_ENDING: Final[set[asyncio.Future[None]]] = set()
