@@ -153,7 +153,8 @@ class Run:
                 break
             except errors.FundsHeld:
                 async with self._ended:
-                    await self._ended.wait_for(lambda seen=before: self._ends > seen)
+                    while self._ends == before:
+                        await self._ended.wait()
         try:
             while hold.observed < length:
                 await hold.observe(min(length, hold.observed + SLICE_TOKENS))

@@ -30,7 +30,12 @@ def test_the_worst_case_pins_everything_once() -> None:
 
 def test_a_percentile_is_of_one_payee_and_label_by_nearest_rank() -> None:
     past = _past(range(100, 0, -1))
-    assert [past.percentile(PAYEE, "m", percent) for percent in (1, 50, 95, 100)] == [1, 50, 95, 100]
+    assert [past.percentile(PAYEE, "m", percent) for percent in (1, 50, 95, 100)] == [
+        1,
+        50,
+        95,
+        100,
+    ]
     assert past.count(PAYEE, "n") == past.count(OTHER, "m") == 0
     with pytest.raises(LookupError):
         past.percentile(OTHER, "m", 95)
@@ -73,7 +78,9 @@ def test_it_grows_in_slices_before_it_has_to() -> None:
     assert [sizing.smaller(150), sizing.smaller(100)] == [100, 0]
 
 
-@pytest.mark.parametrize("wrong", [{"percent": 0}, {"percent": 101}, {"slice_size": 0}, {"ahead": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"percent": 0}, {"percent": 101}, {"slice_size": 0}, {"ahead": -1}]
+)
 def test_arguments_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(errors.InvalidArgument):
         RollingP95(PastCaptures(), **wrong)  # type: ignore[arg-type]
@@ -132,27 +139,27 @@ async def test_a_gateway_needs_no_more_than_a_spend_and_a_meter_key(market: Mark
     assert (await _row(market, hold)).captured == 120
 
 
-class _Upstream(Exception):
+class _UpstreamError(Exception):
     pass
 
 
 async def test_what_was_observed_is_charged_when_an_error_leaves_the_block(market: Market) -> None:
     sizing = _sizing(market)
-    with pytest.raises(_Upstream):
+    with pytest.raises(_UpstreamError):  # noqa: PT012
         async with market.client.reserve(
             market.payer_account, market.payee_account, 1_000, sizing=sizing, payee=market.payee
         ) as hold:
             await hold.observe(40)
-            raise _Upstream
+            raise _UpstreamError
     assert (await _row(market, hold)).captured == 40
 
 
 async def test_nothing_observed_is_released(market: Market) -> None:
-    with pytest.raises(_Upstream):
+    with pytest.raises(_UpstreamError):
         async with market.client.reserve(
             market.payer_account, market.payee_account, 1_000, payee=market.payee
         ) as hold:
-            raise _Upstream
+            raise _UpstreamError
     row = await _row(market, hold)
     assert (row.status, row.captured) == (HoldStatus.RELEASED, 0)
 
@@ -176,7 +183,7 @@ async def test_a_client_that_disconnects_is_charged_even_if_cancelled_twice(mark
     with pytest.raises(asyncio.CancelledError):
         await task
     async with asyncio.timeout(10):
-        while hold.is_open:
+        while hold.is_open:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     row = await _row(market, hold)
     assert (row.status, row.captured) == (HoldStatus.CAPTURED, 70)
@@ -257,15 +264,15 @@ async def test_a_hold_that_expired_is_told_unless_something_worse_happened(marke
             market.payer_account, market.payee_account, 100, expires_in_s=10, payee=market.payee
         )
 
-    with pytest.raises(errors.HoldExpired):
+    with pytest.raises(errors.HoldExpired):  # noqa: PT012
         async with reserve() as hold:  # type: ignore[attr-defined]
             await hold.observe(1)
             market.cluster.clock.advance_s(11)
-    with pytest.raises(_Upstream) as caught:
+    with pytest.raises(_UpstreamError) as caught:  # noqa: PT012
         async with reserve() as hold:  # type: ignore[attr-defined]
             await hold.observe(1)
             market.cluster.clock.advance_s(11)
-            raise _Upstream
+            raise _UpstreamError
     assert "was not charged" in caught.value.__notes__[0]
 
 
@@ -273,7 +280,11 @@ async def test_an_extension_whose_answer_is_lost_does_not_stop_what_is_pinned(
     market: Market,
 ) -> None:
     async with market.client.reserve(
-        market.payer_account, market.payee_account, 1_000, sizing=_sizing(market), payee=market.payee
+        market.payer_account,
+        market.payee_account,
+        1_000,
+        sizing=_sizing(market),
+        payee=market.payee,
     ) as hold:
         market.cluster.nodes[0].manners.append(Manner.DROP_ANSWER)
         await hold.observe(150)  # the same bytes are sent again: one extension, not two
@@ -335,12 +346,12 @@ async def test_the_blocking_client_observes_alike(market: Market) -> None:
                 assert (hold.observed, hold.room, hold.is_cut) == (130, 20, False)
             pinned = payer.reserve(market.payer_account, market.payee_account, 10)
             sizing = _sizing(market)
-            with (
-                pytest.raises(_Upstream),
+            with (  # noqa: PT012
+                pytest.raises(_UpstreamError),
                 payee.serve(pinned.id, 99, sizing=sizing, ask_payer=ask) as served,
             ):
                 served.observe(30)
-                raise _Upstream
+                raise _UpstreamError
             return hold.id, served.id
 
     rows = await market.client.get_holds(await asyncio.to_thread(work))
