@@ -362,6 +362,7 @@ class Hold:
         self._payer = payer
         self._payee = payee
         self._ask_payer = ask_payer
+        self._is_priced = record.terms is not None
         self._sizing: Sizing = WorstCase()
         self._ceiling = self.maximum
         self._life_s = (record.expires_at_ns - client._time_in(0)) / _NS_PER_S  # noqa: SLF001
@@ -417,10 +418,13 @@ class Hold:
         Raises:
             HoldExhausted: This is more than could be pinned. What is pinned will be charged; what
                 goes beyond it must not be handed out: end the stream ("finish_reason": "length").
-            InvalidArgument: Less than before, or the hold has ended.
+            InvalidArgument: Less than before, or the hold has ended; or it is priced by a card,
+                which bills usage and no amount: see `capture`.
             HoldExpired: Its time was over; nothing can be charged any more.
             HoldRefused: It may not live any longer, or has ended otherwise.
         """
+        if self._is_priced:
+            raise InvalidArgument("A hold under a card is billed by capture(amount, usage=...).")
         if require_amount(amount) < self._observed or not self._is_open:
             raise InvalidArgument("A hold observes the sum so far, never less, until it has ended.")
         self._observed = min(amount, self.maximum)  # charged even if this is cancelled below

@@ -44,6 +44,8 @@ async def test_a_published_card_prices_a_hold(market: Market) -> None:
             await hold.capture(15, usage=ServedUsage(lines=((model, 10),)))
         with pytest.raises(errors.HoldRefused):
             await hold.capture(15)
+        with pytest.raises(errors.InvalidArgument, match="usage"):
+            await hold.observe(20)
         await hold.capture(600, usage=ServedUsage(lines=((meter, 200),)), final=True)
         assert hold.captured == 400
     assert await market.client.balance(market.payee_account, signer=market.payee) == 400
