@@ -234,8 +234,8 @@ class BlockingHold:
         return self._hold.id
 
     @property
-    def receipt(self) -> Receipt | None:
-        """The RESERVE's; None if another process sent it."""
+    def receipt(self) -> Receipt:
+        """The RESERVE's; LookupError if another process sent it."""
         return self._hold.receipt
 
     @property

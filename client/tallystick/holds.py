@@ -337,7 +337,6 @@ class Hold:
         payee_account: Who may capture it.
         maximum: At most so much, what this process has added included.
         expires_at_ns: When the rest goes back by itself.
-        receipt: The RESERVE's; None if another process sent it.
     """
 
     def __init__(
@@ -357,7 +356,7 @@ class Hold:
         self.payee_account = record.payee_account
         self.maximum = int(record.maximum)
         self.expires_at_ns = record.expires_at_ns
-        self.receipt = receipt
+        self._receipt = receipt
         self._client = client
         self._payer = payer
         self._payee = payee
@@ -379,6 +378,17 @@ class Hold:
     def captured_before(self, amount: int) -> None:
         """Tells what was captured of it already, by whoever."""
         self._captured = self._observed = amount
+
+    @property
+    def receipt(self) -> Receipt:
+        """The RESERVE's.
+
+        Raises:
+            LookupError: Another process sent it.
+        """
+        if self._receipt is None:
+            raise LookupError("the hold was made elsewhere, and its receipt is there")
+        return self._receipt
 
     @property
     def captured(self) -> int:

@@ -58,7 +58,7 @@ def reserve(
             "payee": credit.hex(),
             "maximum": str(parsed.steps),
             "expires_at_ns": hold.expires_at_ns,
-            "receipt": receipt_data(hold.receipt) if hold.receipt else None,
+            "receipt": receipt_data(hold.receipt),
         },
         f"{payee} may capture up to {written} of {payer} within {seconds:g} s.",
         [("hold", hold.id.hex())],
