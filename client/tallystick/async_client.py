@@ -9,10 +9,13 @@ that loop, and better than one for each: concurrent calls travel in common messa
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
+from tallystick import limits, open_holds
 from tallystick.cards import CardMethods
 from tallystick.channels import ChannelMethods
 from tallystick.corrections import CorrectionMethods
@@ -37,6 +40,9 @@ from tallystick_ledger.ids import (
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
 from tallystick_proto.v1 import ledger_pb2
+
+# By how much this process's clock may be ahead of log time when it says how old a hold can be.
+_CLOCK_MARGIN_NS: Final = 600_000_000_000
 
 
 class AsyncClient(
@@ -320,6 +326,46 @@ class AsyncClient(
         options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
         key = self._key_to_read(signer)
         return await self._reader.holds(holds, options, key, self._deadline(deadline_s))
+
+    async def open_holds(
+        self,
+        account: AccountId,
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[HoldRow]:
+        """Lists the holds that pin money of an account, the oldest first. For its owner's keys.
+
+        A hold whose time is over stands there as open until log time has passed it.
+
+        Args:
+            account: The payer's.
+            signer: Whose key signs the questions; None for the client's read key or signer.
+            deadline_s: When to give up each of them, seconds from now.
+
+        Raises:
+            LookupError: There is no such account, or not for this key.
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        payer = await self.get_account(account, signer=signer, deadline_s=deadline_s)
+        if payer is None:
+            raise LookupError(f"there is no account {account.hex()} that this key may see")
+        since_ns = 0
+        if self.genesis is not None:
+            longest_ns = self.genesis.hold_max_lifetime_ns + _CLOCK_MARGIN_NS
+            since_ns = max(0, self._surroundings.now_ns() - longest_ns)
+        records = self.history(
+            account,
+            wanted=replace(open_holds.RESERVES, since_ns=since_ns),
+            page_size=limits.MAX_PAGE_RECORDS,
+            signer=signer,
+        )
+
+        async def read(holds: list[HoldId]) -> list[HoldRow | None]:
+            return await self.get_holds(holds, signer=signer, deadline_s=deadline_s)
+
+        async with aclosing(records):
+            return await open_holds.find(records, payer, self.ledger_id, read)
 
     async def get_channels(
         self,

@@ -235,7 +235,7 @@ class BlockingHold:
 
     @property
     def receipt(self) -> Receipt:
-        """The RESERVE's; LookupError if another process sent it."""
+        """The RESERVE's; raises LookupError if another process sent that."""
         return self._hold.receipt
 
     @property

@@ -384,10 +384,10 @@ class Hold:
         """The RESERVE's.
 
         Raises:
-            LookupError: Another process sent it.
+            LookupError: Another process sent that.
         """
         if self._receipt is None:
-            raise LookupError("the hold was made elsewhere, and its receipt is there")
+            raise LookupError("this process did not reserve it")
         return self._receipt
 
     @property

@@ -758,6 +758,19 @@ class BlockingMethods:
             )
         )
 
+    def open_holds(
+        self,
+        account: AccountId,
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[HoldRow]:
+        """Lists the holds that pin money of an account, the oldest first. For its owner's keys.
+
+        Arguments, results and errors: see `AsyncClient.open_holds`.
+        """
+        return blocking.run(self._client.open_holds(account, signer=signer, deadline_s=deadline_s))
+
     def get_channels(
         self,
         channels: Sequence[ChannelId],

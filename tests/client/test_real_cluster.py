@@ -1,6 +1,7 @@
 """The SDK against three node processes with mutual TLS, one of which is killed."""
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tallystick import (
     Voucher,
     errors,
 )
+from tallystick.keyfile import new_key_file, write_key_file
 from tallystick.retry import Surroundings
 from tallystick_cluster.layout import ClusterLayout, create_cluster
 from tallystick_cluster.manage import kill_node, start_node, stop_nodes, wait_ready
@@ -30,6 +32,7 @@ from tallystick_ledger.records import Transfer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
+TALLYSTICK = str(Path(sys.executable).with_name("tallystick"))
 ALICE, BOB = SigningKey(b"\x51" * 32), SigningKey(b"\x52" * 32)
 
 
@@ -97,6 +100,40 @@ def test_a_hold_from_reserve_to_release(layout: ClusterLayout, accounts: Account
         many = client.transfers(till * 20_000, shop * 20_000, [1] * 20_000)
         assert all(receipt.ok for receipt in many)
         assert client.balance(shop, signer=bob) == before + 21_400
+
+
+def test_what_is_on_hold_is_listed_with_its_age(layout: ClusterLayout, accounts: Accounts) -> None:
+    alice, bob, till, shop = accounts
+    with Client.from_profile(layout.directory, key=alice) as client:
+        assert client.open_holds(till) == []
+        first = client.reserve(till, shop, 700, expires_in_s=300)
+        ended = client.reserve(till, shop, 50, payee=bob)
+        second = client.reserve(till, shop, 40, payee=bob)
+        ended.release()
+        second.capture(15)
+        rows = client.open_holds(till)
+        assert [(row.hold, row.rest) for row in rows] == [(first.id, 700), (second.id, 25)]
+        assert client.open_holds(shop, signer=bob) == []  # it pays none
+        with pytest.raises(LookupError):
+            client.open_holds(shop)
+        key = layout.directory / "keys" / "alice-lists.key"
+        write_key_file(key, new_key_file(ALICE.seed, "alice", alice.principal))
+        command = [
+            Path(sys.executable).with_name("tallystick"),
+            "hold",
+            "list",
+            till.hex(),
+            "--json",
+        ]
+        options = ["-p", str(layout.directory), "-k", str(key)]
+        ran = subprocess.run([*listing, *options], capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        listed = json.loads(ran.stdout)["holds"]
+        assert [hold["rest"] for hold in listed] == ["700", "25"]
+        assert 0 <= listed[0]["age_s"] < 120
+        assert 180 < listed[0]["expires_in_s"] <= 300
+        for hold in (first, second):
+            hold.release(signer=bob)
 
 
 def test_a_channel_from_its_opening_to_its_close(layout: ClusterLayout, accounts: Accounts) -> None:

@@ -6,7 +6,17 @@ import pytest
 from tests.client.conftest import Market
 from tests.client.fake_node import Manner
 
-from tallystick import Client, PastCaptures, RollingP95, Signer, SigningKey, WorstCase, errors
+from tallystick import (
+    Client,
+    PastCaptures,
+    RollingP95,
+    Signer,
+    SigningKey,
+    WorstCase,
+    errors,
+    holds,
+)
+from tallystick.client import BlockingHold
 from tallystick.holds import Hold
 from tallystick_ledger.ids import AccountId, HoldId
 from tallystick_ledger.records import Scope
@@ -139,28 +149,34 @@ async def test_a_gateway_needs_no_more_than_a_spend_and_a_meter_key(market: Mark
     assert (await _row(market, hold)).captured == 120
 
 
-class _UpstreamError(Exception):
+class UpstreamError(Exception):
     pass
 
 
 async def test_what_was_observed_is_charged_when_an_error_leaves_the_block(market: Market) -> None:
     sizing = _sizing(market)
-    with pytest.raises(_UpstreamError):  # noqa: PT012
-        async with market.client.reserve(
-            market.payer_account, market.payee_account, 1_000, sizing=sizing, payee=market.payee
-        ) as hold:
+    reservation = market.client.reserve(
+        market.payer_account, market.payee_account, 1_000, sizing=sizing, payee=market.payee
+    )
+
+    async def serve() -> None:
+        async with reservation as hold:
             await hold.observe(40)
-            raise _UpstreamError
-    assert (await _row(market, hold)).captured == 40
+            raise UpstreamError
+
+    with pytest.raises(UpstreamError):
+        await serve()
+    assert (await _row(market, await reservation)).captured == 40
 
 
 async def test_nothing_observed_is_released(market: Market) -> None:
-    with pytest.raises(_UpstreamError):
-        async with market.client.reserve(
-            market.payer_account, market.payee_account, 1_000, payee=market.payee
-        ) as hold:
-            raise _UpstreamError
-    row = await _row(market, hold)
+    reservation = market.client.reserve(
+        market.payer_account, market.payee_account, 1_000, payee=market.payee
+    )
+    with pytest.raises(UpstreamError):
+        async with reservation:
+            raise UpstreamError
+    row = await _row(market, await reservation)
     assert (row.status, row.captured) == (HoldStatus.RELEASED, 0)
 
 
@@ -182,9 +198,7 @@ async def test_a_client_that_disconnects_is_charged_even_if_cancelled_twice(mark
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(10):
-        while hold.is_open:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await asyncio.gather(*holds._ENDING)
     row = await _row(market, hold)
     assert (row.status, row.captured) == (HoldStatus.CAPTURED, 70)
 
@@ -258,22 +272,23 @@ async def test_a_long_stream_puts_its_expiry_off(market: Market) -> None:
     assert (await _row(market, hold)).captured == 7
 
 
-async def test_a_hold_that_expired_is_told_unless_something_worse_happened(market: Market) -> None:
-    def reserve() -> object:
-        return market.client.reserve(
+@pytest.mark.parametrize("failure", [None, UpstreamError()])
+async def test_a_hold_that_expired_is_told_unless_something_worse_happened(
+    market: Market, failure: Exception | None
+) -> None:
+    async def serve() -> None:
+        async with market.client.reserve(
             market.payer_account, market.payee_account, 100, expires_in_s=10, payee=market.payee
-        )
+        ) as hold:
+            await hold.observe(1)
+            market.cluster.clock.advance_s(11)
+            if failure is not None:
+                raise failure
 
-    with pytest.raises(errors.HoldExpired):  # noqa: PT012
-        async with reserve() as hold:  # type: ignore[attr-defined]
-            await hold.observe(1)
-            market.cluster.clock.advance_s(11)
-    with pytest.raises(_UpstreamError) as caught:  # noqa: PT012
-        async with reserve() as hold:  # type: ignore[attr-defined]
-            await hold.observe(1)
-            market.cluster.clock.advance_s(11)
-            raise _UpstreamError
-    assert "was not charged" in caught.value.__notes__[0]
+    with pytest.raises(errors.HoldExpired if failure is None else UpstreamError) as caught:
+        await serve()
+    if failure is not None:
+        assert "was not charged" in caught.value.__notes__[0]
 
 
 async def test_an_extension_whose_answer_is_lost_does_not_stop_what_is_pinned(
@@ -333,6 +348,10 @@ async def test_the_blocking_client_observes_alike(market: Market) -> None:
         with _blocking(market, market.payer) as payer:
             payer.extend(hold, amount)
 
+    def fail_after(hold: BlockingHold, amount: int) -> None:
+        hold.observe(amount)
+        raise UpstreamError
+
     def work() -> tuple[HoldId, HoldId]:
         with _blocking(market, market.payer) as payer, _blocking(market, market.payee) as payee:
             with payer.reserve(
@@ -346,12 +365,9 @@ async def test_the_blocking_client_observes_alike(market: Market) -> None:
                 assert (hold.observed, hold.room, hold.is_cut) == (130, 20, False)
             pinned = payer.reserve(market.payer_account, market.payee_account, 10)
             sizing = _sizing(market)
-            with (  # noqa: PT012
-                pytest.raises(_UpstreamError),
-                payee.serve(pinned.id, 99, sizing=sizing, ask_payer=ask) as served,
-            ):
-                served.observe(30)
-                raise _UpstreamError
+            served = payee.serve(pinned.id, 99, sizing=sizing, ask_payer=ask)
+            with pytest.raises(UpstreamError), served:
+                fail_after(served, 30)
             return hold.id, served.id
 
     rows = await market.client.get_holds(await asyncio.to_thread(work))

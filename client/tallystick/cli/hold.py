@@ -1,10 +1,11 @@
-"""`tallystick reserve`, `extend`, `capture` and `release`."""
+"""`tallystick reserve`, `extend`, `capture` and `release`, and `hold list`."""
 
+import time
 from typing import Annotated
 
 import typer
 
-from tallystick.cli.output import CommandFailed, Report
+from tallystick.cli.output import CommandFailed, Report, Table
 from tallystick.cli.session import (
     AmountArgument,
     JsonOption,
@@ -25,6 +26,9 @@ reserve_app = typer.Typer(help="Pin money for a payee.")
 extend_app = typer.Typer(help="Pin more for a hold, or for longer.")
 capture_app = typer.Typer(help="Bill a hold.")
 release_app = typer.Typer(help="Free the rest of a hold.")
+list_app = typer.Typer(no_args_is_help=True, help="List what is on hold.")
+
+_NS_PER_S = 1_000_000_000
 
 _Hold = Annotated[str, typer.Argument(help="The hold's id, as `tallystick reserve` printed it.")]
 
@@ -142,6 +146,70 @@ def release(
     Report({"hold": hold, "receipt": receipt_data(receipt)}, f"Released {hold}.").print(
         as_json=as_json
     )
+
+
+@list_app.callback()
+def _holds() -> None:
+    """List what is on hold."""
+
+
+@list_app.command("list")
+def list_holds(
+    account: Annotated[str, typer.Argument(help="The payer's account, by name or id.")],
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the open holds that pin money of an account, the oldest first, with their age."""
+    with session(profile, key) as opened:
+        account_id = opened.book.account(account)
+        try:
+            rows = opened.client.open_holds(account_id)
+        except LookupError as error:
+            raise CommandFailed(f"{error}.", advice="Read with a key of its owner: -k.") from error
+        now_ns = time.time_ns()
+        table = [
+            (
+                row.hold.hex(),
+                opened.book.account_name(row.payee_account),
+                opened.written_for(row.rest, account_id),
+                opened.written_for(row.captured, account_id),
+                _seconds(now_ns - row.created_at_ns),
+                _seconds(row.expires_at_ns - now_ns),
+            )
+            for row in rows
+        ]
+        rest = opened.written_for(sum(row.rest for row in rows), account_id)
+    data = [
+        {
+            "hold": row.hold.hex(),
+            "payer": row.payer_account.hex(),
+            "payee": row.payee_account.hex(),
+            "maximum": str(row.maximum),
+            "captured": str(row.captured),
+            "rest": str(row.rest),
+            "created_at_ns": row.created_at_ns,
+            "expires_at_ns": row.expires_at_ns,
+            "age_s": (now_ns - row.created_at_ns) // _NS_PER_S,
+            "expires_in_s": (row.expires_at_ns - now_ns) // _NS_PER_S,
+        }
+        for row in rows
+    ]
+    Report(
+        {"holds": data},
+        f"{len(rows)} open hold{'' if len(rows) == 1 else 's'} on {account}: {rest}.",
+        table=Table(("hold", "payee", "rest>", "captured>", "age>", "expires in>"), table),
+    ).print(as_json=as_json)
+
+
+def _seconds(duration_ns: int) -> str:
+    """A time for people; log time may be a little behind this machine's clock."""
+    seconds = max(0, duration_ns) // _NS_PER_S
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
 def _hold_id(text: str) -> HoldId:

@@ -1,0 +1,295 @@
+"""Who may sign what: one row for each record kind and operation. This is the whole table.
+
+To add a record kind, add a `Row` to `ROWS` and run `python -m tests.differential.authority`, which
+writes docs/authority.md from it. `test_authority.py` then tries every signer there is on both
+implementations, and fails for a kind without a row. A row says
+
+- `name`: of the kind and its operation, as docs/semantics.md calls it;
+- `kind`: its number;
+- `make`: makes a record that is right in everything but, perhaps, its signer. It gets the world
+  (`w.payer`, `w.payee`, `w.issuer`, `w.signer`, `w.book`, with all that a `Book` can do); what the
+  record needs (a hold, a payment) it makes anew, since a right signer uses it up;
+- `scopes`: which scopes may sign. All others answer SCOPE_DENIED, whoever they belong to;
+- `answers`: what the ledger answers a key of these scopes, by whose key it is. "else" is for all
+  that are not named. The parties: the payer (owner of the debit side), the payee (owner of the
+  credit side), the issuer of the unit, a stranger (who has an account of the unit), the operator
+  and the node of the genesis;
+- `exceptions`: where party and scope together answer something else.
+
+A new scope needs nothing: every principal gets a key of it, and no row allows it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.differential import raw
+from tests.differential.authority_world import World
+from tests.differential.book import SECOND_NS
+
+from tallystick_ledger.codes import Code
+from tallystick_ledger.records import Kind, Scope
+
+PAYER, PAYEE, ISSUER, STRANGER = "payer", "payee", "issuer", "stranger"
+OPERATOR, NODE, ELSE = "operator", "node", "else"
+
+OWNER, SPEND, METER, OPERATE = Scope.OWNER, Scope.SPEND, Scope.METER, Scope.OPERATE
+NOT_SYSTEM: Final = frozenset(Scope) - {Scope.NODE, Scope.OPERATE}
+EVERYBODY: Final = {ELSE: Code.OK}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of record, or one operation of it; see the module."""
+
+    name: str
+    kind: Kind
+    make: Callable[[World], bytes]
+    scopes: frozenset[Scope]
+    answers: Mapping[str, Code]
+    exceptions: Mapping[tuple[str, Scope], Code] = field(default_factory=dict)
+
+    def answer(self, party: str, scope: Scope) -> Code:
+        """What the ledger has to answer."""
+        if scope not in self.scopes:
+            return Code.SCOPE_DENIED
+        by_party = self.answers.get(party, self.answers.get(ELSE))
+        if by_party is None:
+            raise LookupError(f"{self.name} does not say what it answers the {party}")
+        return self.exceptions.get((party, scope), by_party)
+
+
+def only(party: str, others: Code) -> dict[str, Code]:
+    """OK for one party."""
+    return {party: Code.OK, ELSE: others}
+
+
+def sides(payer: Code, payee: Code, others: Code) -> dict[str, Code]:
+    """Answers for both sides of a hold, channel or payment, which strangers do not see."""
+    return {PAYER: payer, PAYEE: payee, ELSE: others}
+
+
+def scopes(*named: Scope) -> frozenset[Scope]:
+    return frozenset(named)
+
+
+def _adds(scope: Scope) -> Callable[[World], bytes]:
+    """A KEY that gives the payer (AUDIT: the operator) one more key."""
+
+    def make(w: World) -> bytes:
+        owner = w.book.operator if scope is Scope.AUDIT else w.payer
+        return raw.key(raw.ADD, w.book.fresh_key(), owner.principal, scope=scope)
+
+    return make
+
+
+def _account(operation: int) -> Callable[[World], bytes]:
+    """ACCOUNT of another account of the payer's, in the state that the operation needs."""
+
+    def make(w: World) -> bytes:
+        account = w.book.account(w.payer)
+        if operation == raw.UNFREEZE:
+            w.book.ok(w.payer.key, raw.account(raw.FREEZE, account_id=account))
+        return raw.account(operation, account_id=account)
+
+    return make
+
+
+def _reserve(w: World) -> bytes:
+    until_ns = w.book.now_ns + 60 * SECOND_NS
+    return raw.reserve(w.payer.account, w.payee.account, 1, until_ns)
+
+
+def _channel(w: World) -> bytes:
+    return raw.channel(
+        w.payer.account, w.payee.account, 1, w.channel_key.public_key, 10 * SECOND_NS
+    )
+
+
+ROWS: Final = (
+    Row(
+        "PRINCIPAL",
+        Kind.PRINCIPAL,
+        lambda w: raw.principal(
+            w.book.derived(w.signer.principal, w.signer.envelope_id, 0), w.new_key()
+        ),
+        scopes(OPERATE),
+        only(OPERATOR, Code.SCOPE_DENIED),
+    ),
+    *(
+        Row(
+            f"KEY ADD {scope.name}",
+            Kind.KEY,
+            _adds(scope),
+            scopes(OPERATE if scope is Scope.AUDIT else OWNER),
+            only(OPERATOR if scope is Scope.AUDIT else PAYER, Code.PRINCIPAL_MISMATCH),
+        )
+        for scope in Scope
+        if scope not in (Scope.NODE, Scope.OPERATE)
+    ),
+    Row(
+        "KEY REVOKE of another key",
+        Kind.KEY,
+        lambda w: raw.key(raw.REVOKE, w.spare_key(w.payer), w.payer.principal),
+        scopes(OWNER, OPERATE),
+        only(PAYER, Code.PRINCIPAL_MISMATCH),
+    ),
+    Row(
+        "KEY REVOKE of an AUDIT key",
+        Kind.KEY,
+        lambda w: raw.key(raw.REVOKE, w.book.audit_key(), w.book.operator.principal),
+        scopes(OWNER, OPERATE),
+        only(OPERATOR, Code.PRINCIPAL_MISMATCH),
+    ),
+    Row(
+        "KEY REVOKE of itself",
+        Kind.KEY,
+        lambda w: raw.key(raw.REVOKE, w.signer.use_new_key(), w.signer.principal),
+        NOT_SYSTEM,
+        EVERYBODY,
+    ),
+    Row(
+        "KEY ROTATE of itself",
+        Kind.KEY,
+        lambda w: raw.key(raw.ROTATE, w.successor_of(w.signer.use_new_key()), w.signer.principal),
+        NOT_SYSTEM,
+        EVERYBODY,
+    ),
+    Row(
+        "NAME",
+        Kind.NAME,
+        lambda w: raw.name(w.new_text()),
+        scopes(OWNER),
+        EVERYBODY,
+    ),
+    Row(
+        "ACCOUNT OPEN",
+        Kind.ACCOUNT,
+        lambda w: raw.open_account(w.book.usd),
+        scopes(OWNER),
+        EVERYBODY,
+    ),
+    *(
+        Row(
+            f"ACCOUNT {name}",
+            Kind.ACCOUNT,
+            _account(operation),
+            scopes(OWNER),
+            only(PAYER, Code.ACCOUNT_NOT_FOUND),
+        )
+        for name, operation in (
+            ("FREEZE", raw.FREEZE),
+            ("UNFREEZE", raw.UNFREEZE),
+            ("CLOSE", raw.CLOSE),
+        )
+    ),
+    Row(
+        "UNIT",
+        Kind.UNIT,
+        lambda w: raw.unit(w.issuer.principal, w.new_symbol()),
+        scopes(OPERATE),
+        only(OPERATOR, Code.SCOPE_DENIED),
+    ),
+    Row(
+        "ISSUE",
+        Kind.ISSUE,
+        lambda w: raw.issue(w.book.usd, w.payer.account, 1),
+        scopes(OWNER),
+        only(ISSUER, Code.UNIT_NOT_FOUND),
+    ),
+    Row(
+        "BURN from an own account",
+        Kind.BURN,
+        lambda w: raw.burn(w.book.usd, w.issuer.account, 1),
+        scopes(OWNER),
+        only(ISSUER, Code.UNIT_NOT_FOUND),
+    ),
+    Row(
+        "BURN from the payer's",
+        Kind.BURN,
+        lambda w: raw.burn(w.book.usd, w.payer.account, 1),
+        scopes(OWNER),
+        {ISSUER: Code.DEBIT_NOT_FOUND, ELSE: Code.UNIT_NOT_FOUND},
+    ),
+    Row(
+        "CREDIT_LIMIT",
+        Kind.CREDIT_LIMIT,
+        lambda w: raw.credit_limit(w.book.usd, w.payer.account, 1),
+        scopes(OWNER),
+        only(ISSUER, Code.UNIT_NOT_FOUND),
+    ),
+    Row(
+        "TRANSFER",
+        Kind.TRANSFER,
+        lambda w: raw.transfer(w.payer.account, w.payee.account, 1),
+        scopes(OWNER, SPEND),
+        only(PAYER, Code.DEBIT_NOT_FOUND),
+    ),
+    Row("RESERVE", Kind.RESERVE, _reserve, scopes(OWNER, SPEND), only(PAYER, Code.DEBIT_NOT_FOUND)),
+    Row(
+        "EXTEND",
+        Kind.EXTEND,
+        lambda w: raw.extend(w.hold(), 1),
+        scopes(OWNER, SPEND),
+        sides(Code.OK, Code.NOT_PAYER, Code.HOLD_NOT_FOUND),
+    ),
+    Row(
+        "CAPTURE",
+        Kind.CAPTURE,
+        lambda w: raw.capture(w.hold(), 1),
+        scopes(OWNER, METER),
+        sides(Code.NOT_PAYEE, Code.OK, Code.HOLD_NOT_FOUND),
+    ),
+    Row(
+        "RELEASE",
+        Kind.RELEASE,
+        lambda w: raw.release(w.hold()),
+        scopes(OWNER, METER),
+        sides(Code.NOT_PAYEE, Code.OK, Code.HOLD_NOT_FOUND),
+    ),
+    Row("CHANNEL", Kind.CHANNEL, _channel, scopes(OWNER, SPEND), only(PAYER, Code.DEBIT_NOT_FOUND)),
+    Row(
+        "TOP_UP",
+        Kind.TOP_UP,
+        lambda w: raw.top_up(w.channel(), 1),
+        scopes(OWNER, SPEND),
+        sides(Code.OK, Code.NOT_PAYER, Code.CHANNEL_NOT_FOUND),
+    ),
+    Row(
+        "VOUCHER",
+        Kind.VOUCHER,
+        lambda w: w.book.voucher(w.channel_key, w.channel(), 1),
+        scopes(OWNER, METER),
+        sides(Code.NOT_PAYEE, Code.OK, Code.CHANNEL_NOT_FOUND),
+    ),
+    Row(
+        "CHANNEL_CLOSE",
+        Kind.CHANNEL_CLOSE,
+        lambda w: raw.channel_close(w.channel()),
+        scopes(OWNER, SPEND, METER),
+        sides(Code.OK, Code.OK, Code.CHANNEL_NOT_FOUND),
+        {(PAYER, METER): Code.SCOPE_DENIED, (PAYEE, SPEND): Code.SCOPE_DENIED},
+    ),
+    Row(
+        "REFUND",
+        Kind.REFUND,
+        lambda w: raw.refund(w.payment(), 1),
+        scopes(OWNER, METER),
+        sides(Code.NOT_PAYEE, Code.OK, Code.CITED_NOT_FOUND),
+    ),
+    Row(
+        "DISPUTE",
+        Kind.DISPUTE,
+        lambda w: raw.dispute(w.payment(), 1, w.book.now_ns + 60 * SECOND_NS),
+        scopes(OWNER, SPEND),
+        sides(Code.OK, Code.NOT_PAYER, Code.CITED_NOT_FOUND),
+    ),
+    Row(
+        "DISPUTE_ANSWER",
+        Kind.DISPUTE_ANSWER,
+        lambda w: raw.dispute_answer(w.disputed(), 1),
+        scopes(OWNER, METER),
+        sides(Code.NOT_PAYEE, Code.OK, Code.DISPUTE_NOT_FOUND),
+    ),
+    Row("TICK", Kind.TICK, lambda _: raw.tick(), scopes(Scope.NODE), EVERYBODY),
+)

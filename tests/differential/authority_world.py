@@ -1,0 +1,139 @@
+"""A ledger on which every party has a key of every scope, for the table of authority."""
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from tests.differential import raw
+from tests.differential.book import SECOND_NS, Book, MakeEngine, Person, genesis_for_tests
+
+from tallystick_ledger.codes import Code
+from tallystick_ledger.genesis import Caps
+from tallystick_ledger.keys import SigningKey
+from tallystick_ledger.records import Scope
+
+if TYPE_CHECKING:
+    from tests.differential.authority_table import Row
+
+# Those that only a genesis or an operator gives.
+SYSTEM_SCOPES: Final = {Scope.NODE: "node", Scope.OPERATE: "operator", Scope.AUDIT: "operator"}
+PARTIES: Final = ("payer", "payee", "issuer", "stranger")
+SIGNERS: Final = (
+    *((party, scope) for party in PARTIES for scope in Scope if scope not in SYSTEM_SCOPES),
+    *((party, scope) for scope, party in SYSTEM_SCOPES.items()),
+)
+
+# All that the table makes has to fit; no cap is what these tests are about.
+_CAPS: Final = Caps(keys=100_000)
+
+
+@dataclass
+class Signed:
+    """Who signs, under which id: a record may have to know."""
+
+    world: "World"
+    party: str
+    scope: Scope
+    key: bytes
+    principal: bytes
+    envelope_id: bytes
+
+    def derives(self) -> bytes:
+        """The id of what the record makes."""
+        return self.world.book.derived(self.principal, self.envelope_id, 0)
+
+    def use_new_key(self) -> bytes:
+        """Signs with another key of the same scope, which may be used up."""
+        person = self.world.person(self.party)
+        if self.scope not in (Scope.NODE, Scope.OPERATE):
+            self.key = self.world.book.add_key(person, self.scope)
+        return self.key
+
+
+@dataclass
+class World:
+    """The parties, and what their records are about.
+
+    Attributes:
+        book: The ledger.
+        keys: By party and scope.
+        channel_key: A key of the payer's that signs vouchers.
+        signer: Who signs the record that is being made.
+    """
+
+    book: Book
+    payer: Person
+    payee: Person
+    issuer: Person
+    stranger: Person
+    channel_key: SigningKey
+    keys: dict[tuple[str, Scope], bytes] = field(default_factory=dict)
+    signer: Signed = field(init=False)
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    @classmethod
+    def on(cls, make_engine: MakeEngine) -> "World":
+        """A fresh ledger."""
+        book = Book(make_engine, genesis_for_tests(_CAPS))
+        bank = book.bank
+        issuer = Person(bank.principal, bank.key, book.account(bank))
+        book.issue(issuer.account, 1_000_000)
+        for person in (book.alice, book.bob):
+            book.issue(person.account, 1_000_000)
+        channel_key = book.channel_key(book.alice)
+        made = cls(book, book.alice, book.bob, issuer, book.customer(), channel_key)
+        for party, scope in SIGNERS:
+            person = made.person(party)
+            made.keys[party, scope] = (
+                person.key
+                if scope in (Scope.OWNER, Scope.NODE, Scope.OPERATE)
+                else book.add_key(person, scope)
+            )
+        return made
+
+    def person(self, party: str) -> Person:
+        system = {"operator": self.book.operator, "node": self.book.node}
+        return system[party] if party in system else getattr(self, party)
+
+    def answer(self, row: "Row", party: str, scope: Scope) -> Code:
+        """Sends one record, right but for its signer; returns what the ledger says."""
+        key = self.keys[party, scope]
+        principal = self.person(party).principal
+        self.signer = by = Signed(self, party, scope, key, principal, self.book.new_id())
+        record = row.make(self)
+        (code,) = self.book.send(by.key, record, envelope_id=by.envelope_id).codes
+        return code
+
+    # -- what a record needs -----------------------------------------------------------------------
+
+    def new_key(self) -> bytes:
+        return self.book.fresh_key()
+
+    def spare_key(self, person: Person) -> bytes:
+        return self.book.add_key(person, Scope.OWNER)
+
+    def successor_of(self, key: bytes) -> bytes:
+        new = self.book.fresh_key()
+        self.book.owns(new, self.book.principal_of(key))
+        return new
+
+    def new_text(self) -> bytes:
+        return b"name %d" % next(self._numbers)
+
+    def new_symbol(self) -> bytes:
+        return (b"U%d" % next(self._numbers)).ljust(16, b"\0")
+
+    def hold(self) -> bytes:
+        return self.book.reserve(self.payer, self.payee, 10)
+
+    def channel(self) -> bytes:
+        return self.book.channel(self.payer, self.payee, 10, self.channel_key)
+
+    def payment(self) -> int:
+        record = raw.transfer(self.payer.account, self.payee.account, 10)
+        return self.book.ok(self.payer.key, record).first_sequence
+
+    def disputed(self) -> int:
+        cited = self.payment()
+        self.book.ok(self.payer.key, raw.dispute(cited, 5, self.book.now_ns + 60 * SECOND_NS))
+        return cited
