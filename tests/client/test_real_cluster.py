@@ -118,15 +118,9 @@ def test_what_is_on_hold_is_listed_with_its_age(layout: ClusterLayout, accounts:
             client.open_holds(shop)
         key = layout.directory / "keys" / "alice-lists.key"
         write_key_file(key, new_key_file(ALICE.seed, "alice", alice.principal))
-        command = [
-            Path(sys.executable).with_name("tallystick"),
-            "hold",
-            "list",
-            till.hex(),
-            "--json",
-        ]
-        options = ["-p", str(layout.directory), "-k", str(key)]
-        ran = subprocess.run([*listing, *options], capture_output=True, text=True, check=False)
+        options = ["-p", str(layout.directory), "-k", str(key), "--json"]
+        listing = [TALLYSTICK, "hold", "list", till.hex(), *options]
+        ran = subprocess.run(listing, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
         listed = json.loads(ran.stdout)["holds"]
         assert [hold["rest"] for hold in listed] == ["700", "25"]
