@@ -21,9 +21,9 @@ each line with each key on the specification and on the kernel: {signers} signer
 lines.
 
 The payer owns the debit side (of a payment, hold or channel; the account, for ACCOUNT and
-CREDIT_LIMIT; the principal, for KEY), the payee the credit side. The issuer is that of the unit,
-the stranger has an account of it and is on neither side. Each of them has a key of every scope but
-NODE (the node's of the genesis), OPERATE and AUDIT (the operator's).
+CREDIT_LIMIT; the principal, for KEY), the payee the credit side and the draft of a card. The issuer
+is that of the unit, the stranger has an account of it and is on neither side. Each of them has a
+key of every scope but NODE (the node's of the genesis), OPERATE and AUDIT (the operator's).
 
 A key of another scope than those in the second column is answered SCOPE_DENIED, whoever it belongs
 to: READ, AUDIT and CHANNEL keys can sign nothing but their own end. "-" stands where a party has no

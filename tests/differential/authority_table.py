@@ -34,6 +34,7 @@ PAYER, PAYEE, ISSUER, STRANGER = "payer", "payee", "issuer", "stranger"
 OPERATOR, NODE, ELSE = "operator", "node", "else"
 
 OWNER, SPEND, METER, OPERATE = Scope.OWNER, Scope.SPEND, Scope.METER, Scope.OPERATE
+PRICE: Final = Scope.PRICE
 NOT_SYSTEM: Final = frozenset(Scope) - {Scope.NODE, Scope.OPERATE}
 EVERYBODY: Final = {ELSE: Code.OK}
 
@@ -269,6 +270,27 @@ ROWS: Final = (
         scopes(OWNER, SPEND, METER),
         sides(Code.OK, Code.OK, Code.CHANNEL_NOT_FOUND),
         {(PAYER, METER): Code.SCOPE_DENIED, (PAYEE, SPEND): Code.SCOPE_DENIED},
+    ),
+    Row(
+        "CARD",
+        Kind.CARD,
+        lambda w: raw.card(w.book.usd, w.book.now_ns + 120 * SECOND_NS, 1, b"r" * 32),
+        scopes(OWNER, PRICE),
+        EVERYBODY,
+    ),
+    Row(
+        "PRICE",
+        Kind.PRICE,
+        lambda w: w.line(),
+        scopes(OWNER, PRICE),
+        only(PAYEE, Code.CARD_NOT_FOUND),
+    ),
+    Row(
+        "CARD_PUBLISH",
+        Kind.CARD_PUBLISH,
+        lambda w: raw.card_publish(w.filled_draft().card),
+        scopes(OWNER, PRICE),
+        only(PAYEE, Code.CARD_NOT_FOUND),
     ),
     Row(
         "REFUND",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.differential import raw
 from tests.differential.book import SECOND_NS, Book, MakeEngine, Person, genesis_for_tests
+from tests.differential.cases_prices import Draft, Names, draft_card
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.genesis import Caps
@@ -25,6 +26,8 @@ SIGNERS: Final = (
 
 # All that the table makes has to fit; no cap is what these tests are about.
 _CAPS: Final = Caps(keys=100_000)
+# More than are asked for, less than a card may have of one meter.
+_SPARE_LINES: Final = 60
 
 
 @dataclass
@@ -69,6 +72,8 @@ class World:
     channel_key: SigningKey
     keys: dict[tuple[str, Scope], bytes] = field(default_factory=dict)
     signer: Signed = field(init=False)
+    _spare_lines: list[bytes] = field(default_factory=list)
+    _price_names: Names | None = None
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     @classmethod
@@ -137,3 +142,26 @@ class World:
         cited = self.payment()
         self.book.ok(self.payer.key, raw.dispute(cited, 5, self.book.now_ns + 60 * SECOND_NS))
         return cited
+
+    def names(self) -> Names:
+        """Names that a line of a card asks for."""
+        if self._price_names is None:
+            model, meter = (
+                self.book.ok(self.issuer.key, raw.name(self.new_text(), kind)).ids[0]
+                for kind in (raw.MODEL_NAME, raw.METER_NAME)
+            )
+            self._price_names = Names(model, meter, meter, raw.ZERO_ID, raw.ZERO_ID)
+        return self._price_names
+
+    def line(self) -> bytes:
+        """A line that a draft of the payee's does not have yet."""
+        if not self._spare_lines:
+            draft = draft_card(self.book, self.payee, self.names(), lines=_SPARE_LINES)
+            self._spare_lines = draft.lines
+        return self._spare_lines.pop()
+
+    def filled_draft(self) -> Draft:
+        """A card of the payee's that only has to be published."""
+        draft = draft_card(self.book, self.payee, self.names())
+        draft.fill(self.book, self.payee)
+        return draft
