@@ -14,14 +14,13 @@ from tallystick.draft import build
 from tallystick.errors import InvalidArgument
 from tallystick.keyfile import Signer
 from tallystick.results import Created
-from tallystick_ledger.ids import CardId, NameId, TimestampNs, UnitId
+from tallystick_ledger.ids import CardId, NameId, UnitId
 from tallystick_ledger.limits import MAX_RECORDS
 from tallystick_ledger.merkle import root_of_hashes
 from tallystick_ledger.records import Card, CardPublish, Price
 
 # The notice period is 60 s of log time, counted from when the card is applied.
 DEFAULT_NOTICE_S: Final = 90.0
-_NS_PER_S: Final = 1_000_000_000
 _NO_CARD = CardId(bytes(16))
 
 
@@ -67,7 +66,7 @@ class CardMethods(ClientCore):
         draft = self.draft(signer)
         card = CardId(draft.next_id())
         own = [build(replace, line, card=card) for line in lines]
-        starts_ns = TimestampNs(self._surroundings.now_ns() + int(effective_in_s * _NS_PER_S))
+        starts_ns = self._time_in(effective_in_s)
         root = root_of_hashes(line.leaf_hash for line in own)
         meters = tuple(sorted(length_meters))
         draft.add(build(Card, unit, starts_ns, len(own), root, meters, supersedes))
@@ -78,6 +77,4 @@ class CardMethods(ClientCore):
         for line in own:
             draft.add(line)
         draft.add(build(CardPublish, card))
-        receipt = await self._submitter.submit(draft.seal(atomic=True), deadline_s)
-        receipt.require_ok()
-        return Created(card, receipt)
+        return Created(card, await self._send(draft, deadline_s, atomic=True))

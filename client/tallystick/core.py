@@ -15,7 +15,13 @@ from tallystick.retry import Surroundings
 from tallystick.submitter import Submitter
 from tallystick_ledger.errors import LedgerError
 from tallystick_ledger.genesis import Genesis
-from tallystick_ledger.ids import LedgerId, PrincipalId, PublicKey, operator_principal
+from tallystick_ledger.ids import (
+    LedgerId,
+    PrincipalId,
+    PublicKey,
+    TimestampNs,
+    operator_principal,
+)
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import HASH_BYTES, MAX_RECORDS
 
@@ -200,9 +206,15 @@ class ClientCore:
         whose = principal or self._signers.get(stored.signer)
         return stored if whose is None else Stored.from_bytes(envelope, whose)
 
-    async def _send(self, draft: Draft, deadline_s: float | None) -> Receipt:
+    def _time_in(self, seconds: float) -> TimestampNs:
+        """So many seconds from now, in nanoseconds since 1970, by this process's clock."""
+        return TimestampNs(self._surroundings.now_ns() + int(seconds * _NS_PER_S))
+
+    async def _send(
+        self, draft: Draft, deadline_s: float | None, *, atomic: bool = False
+    ) -> Receipt:
         """Sends an envelope all of whose records must succeed."""
-        receipt = await self._submitter.submit(draft.seal(), deadline_s)
+        receipt = await self._submitter.submit(draft.seal(atomic=atomic), deadline_s)
         return receipt if not receipt.result_bytes else receipt.require_ok()
 
     async def _send_many(

@@ -12,8 +12,6 @@ from tallystick.results import Receipt
 from tallystick_ledger.ids import SequenceNumber, TimestampNs
 from tallystick_ledger.records import CorrectionReason, Dispute, DisputeAnswer, Refund
 
-_NS_PER_S = 1_000_000_000
-
 
 class CorrectionMethods(ClientCore):
     """What gives back, and asks for it. Who may sign and what is raised besides: `MoneyMethods`."""
@@ -97,7 +95,7 @@ class CorrectionMethods(ClientCore):
             AccountRefused: The payer's account is closed.
         """
         draft = self.draft(signer)
-        deadline_ns = TimestampNs(self._surroundings.now_ns() + int(answer_within_s * _NS_PER_S))
+        deadline_ns = self._time_in(answer_within_s)
         draft.add(
             build(Dispute, SequenceNumber(cited), require_amount(amount), reason, deadline_ns)
         )

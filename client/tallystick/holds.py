@@ -81,10 +81,6 @@ class HoldMethods(ClientCore):
     seconds from now, None for the envelope's life and a margin.
     """
 
-    def _time_in(self, seconds: float) -> TimestampNs:
-        """So many seconds from now, in nanoseconds since 1970, by this process's clock."""
-        return TimestampNs(self._surroundings.now_ns() + int(seconds * _NS_PER_S))
-
     def reserve(
         self,
         payer_account: AccountId,

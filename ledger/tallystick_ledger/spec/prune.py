@@ -4,11 +4,13 @@ Each table's rows are looked at oldest first; the first that is not due yet ends
 references are put in ascending order of their sequence numbers, which is also that of their times.
 """
 
+from collections.abc import Callable
 from itertools import islice, takewhile
 
-from tallystick_ledger.ids import TimestampNs
+from tallystick_ledger.ids import SequenceNumber, TimestampNs
 from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MAX_ID_AHEAD_NS, MAX_PRUNED_ROWS
 from tallystick_ledger.spec.state import State
+from tallystick_ledger.state_rows import CorrectionRow, DisputeRow
 
 
 def prune(state: State, block_timestamp_ns: TimestampNs) -> None:
@@ -65,16 +67,21 @@ def _prune_cards(state: State, now_ns: TimestampNs) -> None:
 
 
 def _prune_corrections(state: State, now_ns: TimestampNs) -> None:
-    for _ in range(MAX_PRUNED_ROWS):
-        row = state.next_correction_to_forget()
-        if row is None or row.cited_at_ns + CORRECTION_WINDOW_NS >= now_ns:
-            break
-        state.corrections.remove(row.cited)
+    _prune_cited(state.next_correction_to_forget, state.corrections.remove, now_ns)
 
 
 def _prune_disputes(state: State, now_ns: TimestampNs) -> None:
+    _prune_cited(state.next_dispute_to_forget, state.disputes.remove, now_ns)
+
+
+def _prune_cited(
+    oldest: Callable[[], CorrectionRow | DisputeRow | None],
+    forget: Callable[[SequenceNumber], None],
+    now_ns: TimestampNs,
+) -> None:
+    """Forgets rows about records that can be corrected no more."""
     for _ in range(MAX_PRUNED_ROWS):
-        row = state.next_dispute_to_forget()
+        row = oldest()
         if row is None or row.cited_at_ns + CORRECTION_WINDOW_NS >= now_ns:
             break
-        state.disputes.remove(row.cited)
+        forget(row.cited)

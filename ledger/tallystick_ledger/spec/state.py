@@ -28,7 +28,7 @@ orders; an entry that its row no longer bears out is skipped.
 """
 
 from heapq import heappop, heappush
-from typing import Self
+from typing import Self, TypeVar
 
 from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import (
@@ -70,6 +70,7 @@ from tallystick_ledger.state_rows import (
 )
 
 _GENESIS = SequenceNumber(0)
+_Cited = TypeVar("_Cited", CorrectionRow, DisputeRow)
 
 
 class State:
@@ -250,12 +251,7 @@ class State:
 
     def next_correction_to_forget(self) -> CorrectionRow | None:
         """Returns the row of the oldest corrected record."""
-        while self._corrected:
-            row = self.corrections.get(self._corrected[0])
-            if row is not None:
-                return row
-            heappop(self._corrected)
-        return None
+        return _oldest(self._corrected, self.corrections)
 
     def put_dispute(self, row: DisputeRow) -> None:
         """Writes the row of a disputed record."""
@@ -265,12 +261,7 @@ class State:
 
     def next_dispute_to_forget(self) -> DisputeRow | None:
         """Returns the row of the oldest disputed record."""
-        while self._disputed:
-            row = self.disputes.get(self._disputed[0])
-            if row is not None:
-                return row
-            heappop(self._disputed)
-        return None
+        return _oldest(self._disputed, self.disputes)
 
     def _payer_while_open(self, row: HoldRow | ChannelRow) -> PrincipalId | None:
         if not row.is_open:
@@ -293,3 +284,13 @@ class State:
                 revoked_at=_GENESIS,
             ),
         )
+
+
+def _oldest(cited: list[SequenceNumber], rows: Table[SequenceNumber, _Cited]) -> _Cited | None:
+    """Returns the row of the smallest of the cited records that still has one."""
+    while cited:
+        row = rows.get(cited[0])
+        if row is not None:
+            return row
+        heappop(cited)
+    return None
