@@ -14,6 +14,9 @@ take the same arguments, so one loop serves them:
    (`tests/fuzz/corpus`) and what earlier runs left in `.build/fuzz/corpus`;
 4. write what was done to `.build/fuzz/runs.jsonl`, a line a target: `--report` adds it up.
 
+`--jobs` runs several targets side by side. Their wall time then says little, so each line also has
+the processor time that the target's process took.
+
 An input that breaks a target is kept in `.build/fuzz/found`, and the exit status is 1. `--keep`
 makes the kept corpus anew: the smallest set of inputs that reaches all that was reached.
 """
@@ -24,10 +27,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -74,6 +80,7 @@ class Run:
         target: its name.
         engine: `rust` or `python`.
         seconds: wall time.
+        cpu_seconds: processor time; less than `seconds` where others ran beside it.
         executions: inputs that were run.
         edges: control-flow edges reached.
         features: what libFuzzer counts: edges, how often each, comparisons.
@@ -83,6 +90,7 @@ class Run:
     target: str
     engine: str
     seconds: int
+    cpu_seconds: int
     executions: int
     edges: int
     features: int
@@ -171,37 +179,47 @@ def fuzz(target: str, engine: str, binaries: Path, seconds: int, bounds: Sequenc
         str(corpus),
         *(str(place) for place in places if place.is_dir()),
     ]
-    before, began = set(found.iterdir()), time.monotonic()
+    before, began = set(found.glob(f"{target}-*")), time.monotonic()
     log = WORK / f"{target}.log"
-    with log.open("w", encoding="utf-8") as output:
-        try:
-            status = subprocess.run(
-                command,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT,
-                check=False,
-                timeout=seconds + GRACE_S,
-            ).returncode
-        except subprocess.TimeoutExpired as error:
-            raise FuzzError(f"{target} did not end; see {log}") from error
-    elapsed = round(time.monotonic() - began)
-    return _summary(target, engine, elapsed, status, log, new=set(found.iterdir()) - before)
-
-
-def _summary(
-    target: str, engine: str, seconds: int, status: int, log: Path, *, new: set[Path]
-) -> Run:
+    status, cpu_seconds = _run(command, log, seconds + GRACE_S)
     text = log.read_text(encoding="utf-8", errors="replace")
     executed = _EXECUTED.search(text)
     progress = _PROGRESS.findall(text)
+    new = set(found.glob(f"{target}-*")) - before
     if executed is None or (not progress and not new):
         raise FuzzError(f"{target} did not run (status {status}); see {log}:\n{text[-2000:]}")
     edges, features, _ = progress[-1] if progress else (0, 0, 0)
     if new and target != PLANTED:
         print(text[-4000:])
         print(*(f"found: {path}" for path in sorted(new)), sep="\n")
-    return Run(target, engine, seconds, int(executed[1]), int(edges), int(features), status != 0)
+    return Run(
+        target,
+        engine,
+        seconds=round(time.monotonic() - began),
+        cpu_seconds=cpu_seconds,
+        executions=int(executed[1]),
+        edges=int(edges),
+        features=int(features),
+        found=status != 0,
+    )
+
+
+def _run(command: Sequence[str], log: Path, limit_s: int) -> tuple[int, int]:
+    """Runs a fuzzer to its end; returns exit status and the processor time in seconds.
+
+    Raises:
+        FuzzError: it did not end within `limit_s`.
+    """
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+        alarm = threading.Timer(limit_s, process.kill)
+        alarm.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        alarm.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode == -signal.SIGKILL:
+        raise FuzzError(f"{command[0]} was killed after {limit_s} s at most; see {log}")
+    return process.returncode, round(usage.ru_utime + usage.ru_stime)
 
 
 def check_machinery(engines: Iterable[str], binaries: Path) -> None:
@@ -220,8 +238,10 @@ def check_machinery(engines: Iterable[str], binaries: Path) -> None:
         print(f"planted ({engine}): found after {run.executions:,} inputs, {run.seconds} s")
 
 
-def campaign(targets: Sequence[str], seconds: int, bounds: Sequence[str] = ()) -> list[Run]:
-    """Runs each target for `seconds`, or within `bounds` (see `fuzz`).
+def campaign(
+    targets: Sequence[str], seconds: int, bounds: Sequence[str] = (), jobs: int = 1
+) -> list[Run]:
+    """Runs each target for `seconds`, or within `bounds` (see `fuzz`), `jobs` of them at a time.
 
     Raises:
         FuzzError: a target cannot be run, or the machinery finds nothing.
@@ -233,16 +253,21 @@ def campaign(targets: Sequence[str], seconds: int, bounds: Sequence[str] = ()) -
     seeds.write(WORK / "seeds")
     check_machinery(engines.values(), binaries)
     runs = []
-    for target, engine in engines.items():
-        run = fuzz(target, engine, binaries, seconds, bounds)
-        runs.append(run)
-        with (WORK / "runs.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(run)) + "\n")
-        print(
-            f"{target} ({engine}): {run.seconds} s, {run.executions:,} inputs, {run.edges} edges"
-            f"{', BROKEN' if run.found else ''}",
-            flush=True,
-        )
+    with ThreadPoolExecutor(jobs) as pool:
+        started = [
+            pool.submit(fuzz, target, engine, binaries, seconds, bounds)
+            for target, engine in engines.items()
+        ]
+        for ended in as_completed(started):
+            run = ended.result()
+            runs.append(run)
+            with (WORK / "runs.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(run)) + "\n")
+            print(
+                f"{run.target} ({run.engine}): {run.seconds} s, {run.executions:,} inputs,"
+                f" {run.edges} edges{', BROKEN' if run.found else ''}",
+                flush=True,
+            )
     return runs
 
 
@@ -282,15 +307,20 @@ def report() -> str:
     """What all runs so far add up to, as the table of docs/fuzzing.md."""
     lines = (WORK / "runs.jsonl").read_text(encoding="utf-8").splitlines()
     runs = [Run(**json.loads(line)) for line in lines]
-    table = ["| target | engine | hours | inputs | edges | found |", "|---|---|---|---|---|---|"]
+    table = [
+        "| target | engine | hours | of a processor | inputs | edges | found |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for target in sorted({run.target for run in runs}):
         own = [run for run in runs if run.target == target]
         hours = sum(run.seconds for run in own) / 3600
+        cpu_hours = sum(run.cpu_seconds for run in own) / 3600
         inputs = sum(run.executions for run in own)
         edges = max(run.edges for run in own)
         found = sum(run.found for run in own)
         table.append(
-            f"| {target} | {own[0].engine} | {hours:.2f} | {inputs:,} | {edges:,} | {found} |"
+            f"| {target} | {own[0].engine} | {hours:.2f} | {cpu_hours:.2f} | {inputs:,} |"
+            f" {edges:,} | {found} |"
         )
     return "\n".join(table)
 
@@ -303,6 +333,7 @@ def main() -> int:
     parser.add_argument("--target", action="append", help="only this one; may be repeated")
     parser.add_argument("--inputs", type=int, help="of each target; ends before its time then")
     parser.add_argument("--seed", type=int, help="of the random choices; the same inputs then")
+    parser.add_argument("--jobs", type=int, default=1, help="targets that run side by side")
     parser.add_argument("--keep", action="store_true", help="make the kept corpus anew instead")
     parser.add_argument("--report", action="store_true", help="say what all runs add up to")
     arguments = parser.parse_args()
@@ -318,7 +349,7 @@ def main() -> int:
             return 0
         given = {"runs": arguments.inputs, "seed": arguments.seed}
         bounds = [f"-{name}={value}" for name, value in given.items() if value is not None]
-        runs = campaign(targets, arguments.seconds, bounds)
+        runs = campaign(targets, arguments.seconds, bounds, arguments.jobs)
     except FuzzError as error:
         print(f"fuzzing failed: {error}", file=sys.stderr)
         return 1
