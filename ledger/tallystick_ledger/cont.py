@@ -78,3 +78,17 @@ def cont_hash(conts: BytesLike) -> bytes:
     digest = hashlib.sha256(CONT_DOMAIN)
     digest.update(conts)
     return digest.digest()
+
+
+def head_and_content(data: BytesLike) -> tuple[BytesLike, bytes]:
+    """Returns the head, and the payloads of its CONTs.
+
+    Raises:
+        FieldError: The length is not what the head says.
+    """
+    if len(data) < limits.RECORD_BYTES or len(data) % limits.RECORD_BYTES:
+        raise FieldError(f"{len(data)} bytes are no head with CONTs")
+    head, conts = data[: limits.RECORD_BYTES], data[limits.RECORD_BYTES :]
+    if int.from_bytes(head[4:6], "little") * limits.RECORD_BYTES != len(conts):
+        raise FieldError(f"the head names other CONTs than the {len(conts)} bytes that follow")
+    return head, content(conts)

@@ -31,6 +31,7 @@ class Cause(IntEnum):
     EXPIRY = 3
     VOUCHER = 4
     CHANNEL_CLOSE = 5
+    METER = 6
     REFUND = 7
     DISPUTE = 8
 
@@ -82,14 +83,14 @@ class Effect:
     """A posting that the kernel computed.
 
     Attributes:
-        cause: CAPTURE and VOUCHER move pending amounts to posted; REFUND and DISPUTE move posted
-            ones back; the others free pending ones.
+        cause: CAPTURE and VOUCHER move pending amounts to posted; METER adds to posted ones; REFUND
+            and DISPUTE move posted ones back; the others free pending ones.
         record_index: Index in its envelope of the record that it belongs to.
         debit_account: The payer's; with REFUND and DISPUTE that of whoever had been paid.
         credit_account: The other side's.
         amount: In the unit's smallest step.
-        origin: The hold or channel that it comes from; zero with REFUND and DISPUTE, whose
-            records cite another record.
+        origin: The hold or channel that it comes from; zero with METER, and with REFUND and
+            DISPUTE, whose records cite another record.
         card: The card that priced it; zero for none.
     """
 

@@ -101,6 +101,12 @@ def _reserve(w: World) -> bytes:
     return raw.reserve(w.payer.account, w.payee.account, 1, until_ns)
 
 
+def _meter(w: World) -> bytes:
+    names = w.names()
+    content = raw.metered(w.card(), names.model, raw.usage([(names.meter, 1)]))
+    return raw.meter(w.payer.account, w.payee.account, 1, content)
+
+
 def _channel(w: World) -> bytes:
     return raw.channel(
         w.payer.account, w.payee.account, 1, w.channel_key.public_key, 10 * SECOND_NS
@@ -248,6 +254,7 @@ ROWS: Final = (
         scopes(OWNER, METER),
         sides(Code.NOT_PAYEE, Code.OK, Code.HOLD_NOT_FOUND),
     ),
+    Row("METER", Kind.METER, _meter, scopes(OWNER, SPEND), only(PAYER, Code.DEBIT_NOT_FOUND)),
     Row("CHANNEL", Kind.CHANNEL, _channel, scopes(OWNER, SPEND), only(PAYER, Code.DEBIT_NOT_FOUND)),
     Row(
         "TOP_UP",

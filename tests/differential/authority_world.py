@@ -74,6 +74,7 @@ class World:
     signer: Signed = field(init=False)
     _spare_lines: list[bytes] = field(default_factory=list)
     _price_names: Names | None = None
+    _card: bytes = b""
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     @classmethod
@@ -159,6 +160,15 @@ class World:
             draft = draft_card(self.book, self.payee, self.names(), lines=_SPARE_LINES)
             self._spare_lines = draft.lines
         return self._spare_lines.pop()
+
+    def card(self) -> bytes:
+        """A published card of the payee's that is in force: a meter costs 1."""
+        if not self._card:
+            draft = self.filled_draft()
+            self.book.ok(self.payee.key, raw.card_publish(draft.card))
+            self.book.now_ns += 3 * 60 * SECOND_NS
+            self._card = draft.card
+        return self._card
 
     def filled_draft(self) -> Draft:
         """A card of the payee's that only has to be published."""

@@ -111,7 +111,7 @@ class Case:
     build: Callable[["Case", bytes], bytes]
     signer: Person
     scope: int = raw.OWNER
-    denied_scope: int = raw.METER
+    denied_scope: int = raw.METER_SCOPE
     denied_key: bytes = b""
     is_denied: bool = False
     is_expired: bool = False

@@ -341,7 +341,7 @@ def _close(case: Case, _: bytes) -> bytes:
     channel, _key = _some_channel(case, 50)
     if case.get("wrong_side"):
         of_payer = case.signer is book.alice
-        case.key = book.add_key(case.signer, raw.METER if of_payer else raw.SPEND)
+        case.key = book.add_key(case.signer, raw.METER_SCOPE if of_payer else raw.SPEND)
     return raw.channel_close(channel)
 
 

@@ -269,8 +269,8 @@ CARD_PUBLISH: Final = KindCases(
 )
 
 
-def _reserve(case: Case, _: bytes) -> bytes:
-    """A priced hold of Alice's for Bob, whose card it is."""
+def offered_card(case: Case) -> tuple[Names, bytes]:
+    """A card of Bob's, in force unless the case has it otherwise, and its names."""
     book = case.book
     names = names_of(book)
     provider = book.alice if case.get("foreign_card") else book.bob
@@ -286,9 +286,15 @@ def _reserve(case: Case, _: bytes) -> bytes:
         book.now_ns += 2 * MINUTE_NS
     if case.is_expired:  # its time runs from now
         case.key = case._signing_key()
+    return names, STRANGE_ID if case.get("missing_card") else card.card
+
+
+def _reserve(case: Case, _: bytes) -> bytes:
+    """A priced hold of Alice's for Bob, whose card it is."""
+    names, card = offered_card(case)
     flat = _reserve_head(case)
     terms = raw.terms(
-        STRANGE_ID if case.get("missing_card") else card.card,
+        card,
         names.other if case.get("no_model") else names.model,
         [b"z" * 16, b"a" * 16] if case.get("descending") else [names.tier],
         (),
@@ -301,7 +307,8 @@ def _reserve(case: Case, _: bytes) -> bytes:
     return raw.with_conts(record[:128], []) if case.get("no_conts") else record
 
 
-def _reserve_head(case: Case) -> bytes:
+def parties(case: Case) -> tuple[bytes, bytes, int, int]:
+    """Payer's and payee's account, reference and flags of a record of group 4."""
     book = case.book
 
     def use(reference: int) -> bytes:
@@ -312,6 +319,12 @@ def _reserve_head(case: Case) -> bytes:
     book.now_ns += 2 * SECOND_NS  # their holds are over
     debit = case.debit.make(book, case.signer, START_AMOUNT)
     payee = debit if case.get("self_transfer") else case.credit.make(book, book.bob, 0)
+    return debit, payee, reference, flags
+
+
+def _reserve_head(case: Case) -> bytes:
+    book = case.book
+    debit, payee, reference, flags = parties(case)
     if case.get("hold_cap"):
         for _count in range(CAPS.open_holds - int(case.debit.pinned)):
             book.reserve(book.alice, book.bob, 1, 900 * SECOND_NS)

@@ -70,7 +70,7 @@ def _key_add(case: Case, _: bytes) -> bytes:
         case.get("operation", raw.ADD),
         case.book.bob.key if case.get("exists") else NEW_KEY,
         STRANGE_ID if case.get("mismatch") else case.book.principal_of(case.key),
-        scope=case.get("scope", raw.METER),
+        scope=case.get("scope", raw.METER_SCOPE),
         until_ns=_until(case) if case.get("has_until") else 0,
     )
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 
 from tallystick_ledger import pricing
+from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import Amount, NameId
 from tallystick_ledger.spec import cards, priced
-from tallystick_ledger.state_rows import HoldRow, PriceLineRow, TermsRow
+from tallystick_ledger.spec.refusal import require
+from tallystick_ledger.state_rows import CardRow, HoldRow, PriceLineRow, TermsRow
 
 
 def prices_are_for_another_million(patch: pytest.MonkeyPatch) -> None:
@@ -47,6 +49,22 @@ def effects_cite_no_card(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(priced, "card_of", lambda _: pricing.ANY)
 
 
+def a_card_prices_before_its_time(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(CardRow, "is_effective", lambda row, _: row.is_published)
+
+
+def whoever_is_paid_may_be_priced_by_any_card(patch: pytest.MonkeyPatch) -> None:
+    def check(condition: bool, code: Code) -> None:
+        if code is not Code.NOT_PROVIDER:
+            require(condition, code)
+
+    patch.setattr(priced, "require", check)
+
+
+def usage_is_not_priced(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(priced, "check_amount", lambda *_: None)
+
+
 PRICE_MUTANTS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     prices_are_for_another_million,
     what_follows_is_free,
@@ -54,4 +72,7 @@ PRICE_MUTANTS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     any_tier_may_be_served,
     lines_may_overlap,
     effects_cite_no_card,
+    a_card_prices_before_its_time,
+    whoever_is_paid_may_be_priced_by_any_card,
+    usage_is_not_priced,
 )

@@ -34,6 +34,7 @@ RESERVE: Final = 0x0401
 EXTEND: Final = 0x0402
 CAPTURE: Final = 0x0403
 RELEASE: Final = 0x0404
+METER: Final = 0x0405
 CHANNEL: Final = 0x0501
 TOP_UP: Final = 0x0502
 VOUCHER: Final = 0x0503
@@ -49,7 +50,7 @@ CONT: Final = 0xFFFF
 
 ADD, REVOKE, ROTATE = 1, 2, 3
 OPEN, FREEZE, UNFREEZE, CLOSE = 1, 2, 3, 4
-OWNER, SPEND, METER, NODE, OPERATE = 1, 2, 3, 4, 5
+OWNER, SPEND, METER_SCOPE, NODE, OPERATE = 1, 2, 3, 4, 5
 PRICE_SCOPE, READ, AUDIT, CHANNEL_SCOPE = 6, 7, 8, 10
 MODEL_NAME, METER_NAME, REGION_NAME, TIER_NAME = 1, 2, 4, 5
 REJECT, CAP = 1, 2
@@ -349,6 +350,33 @@ def usage(
 def used(capture_record: bytes, content: bytes) -> bytes:
     """A CAPTURE with this usage."""
     return with_conts(capture_record, spread(content))
+
+
+def metered(card_id: bytes, model: bytes, used_content: bytes, end_user: bytes = ZERO_ID) -> bytes:
+    """The content of the CONTs of a METER."""
+    return card_id + model + ZERO_ID + end_user + used_content
+
+
+def meter(
+    payer: bytes,
+    payee: bytes,
+    amount: int,
+    content: bytes,
+    reference: int = 0,
+    *,
+    flags: int = 0,
+    source: int = 1,
+    occurred_at_ns: int = 0,
+) -> bytes:
+    parts = {
+        6: u16(source),
+        8: payer,
+        24: payee,
+        40: u128(amount),
+        56: u128(reference),
+        72: u64(occurred_at_ns),
+    }
+    return with_conts(head(METER, flags, parts), spread(content))
 
 
 def patched(record: bytes, offset: int, content: bytes) -> bytes:

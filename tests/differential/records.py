@@ -37,6 +37,7 @@ from tests.differential.records_corrections import (
     has_posting,
     refund,
 )
+from tests.differential.records_meters import can_meter, meter
 from tests.differential.records_prices import (
     capture_usage,
     card,
@@ -232,7 +233,7 @@ def key(draft: Draft) -> bytes:
         usual = (
             raw.OWNER,
             raw.SPEND,
-            raw.METER,
+            raw.METER_SCOPE,
             raw.PRICE_SCOPE,
             raw.READ,
             raw.CHANNEL_SCOPE,
@@ -353,6 +354,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[card_publish] * 2,
         *[reserve_card] * 8,
         *[capture_usage] * 14,
+        *[meter] * 10,
         *[refund] * 5,
         *[dispute] * 4,
         *[dispute_answer] * 4,
@@ -361,6 +363,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[transfer] * 8,
         *[reserve] * 8,
         *[reserve_card] * 6,
+        *[meter] * 6,
         *[extend] * 4,
         *[channel] * 3,
         *[top_up] * 3,
@@ -403,6 +406,7 @@ ALL_WRITERS: Final = (
     card_publish,
     reserve_card,
     capture_usage,
+    meter,
     refund,
     dispute,
     dispute_answer,
@@ -457,6 +461,8 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return bool(world.card_plans.get(draft.signer.principal))
     if writer is reserve_card and not any(row.is_published for row in world.state.cards):
         return False
+    if writer is meter:
+        return can_meter(draft)
     if writer is extend:
         return has_hold_as_payer(draft)
     if writer is top_up:

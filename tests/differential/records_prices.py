@@ -13,7 +13,7 @@ from tests.differential.population import MAX_U128, SECOND_NS, CardPlan, World
 from tallystick_ledger import pricing
 from tallystick_ledger.ids import NameId
 from tallystick_ledger.records import NameKind
-from tallystick_ledger.state_rows import CardRow, HoldRow, TermsRow
+from tallystick_ledger.state_rows import AccountRow, CardRow, HoldRow, TermsRow
 
 MAX_U64: Final = (1 << 64) - 1
 NOTICE_NS: Final = 60 * SECOND_NS
@@ -135,16 +135,9 @@ def reserve_card(draft: Draft) -> bytes:
     """A priced hold, mostly for the owner of the card that it names."""
     world = draft.world
     payer = own_account(draft)
-    cards = [row for row in world.state.cards if row.is_effective(draft.about_ns)]
-    if not cards or world.chance(0.25):
-        over = [row for row in world.state.cards if not row.is_effective(draft.about_ns)]
-        published = [row for row in over if row.is_published]
-        cards = published if published and world.chance(0.8) else list(world.state.cards)
-    if payer is not None and not world.odd(0.1):
-        cards = [row for row in cards if row.unit == payer.unit] or cards
-    row = world.pick(cards) if cards and not world.odd(0.04) else None
+    row = some_card(draft, payer)
     card_id = world.new_id() if row is None else row.card
-    payee = _payee(draft, row, id_of(draft, payer))
+    payee = payee_of(draft, row, id_of(draft, payer))
     expires_at_ns = draft.about_ns + world.rng.randint(SECOND_NS, 10 * SECOND_NS)
     longest_ns = draft.about_ns + world.state.genesis.hold_max_lifetime_ns
     record = raw.reserve(
@@ -159,7 +152,21 @@ def reserve_card(draft: Draft) -> bytes:
     return raw.priced(record, terms)
 
 
-def _payee(draft: Draft, card_row: CardRow | None, payer: bytes) -> bytes:
+def some_card(draft: Draft, payer: AccountRow | None) -> CardRow | None:
+    """A card in force, mostly, that prices in the unit of the payer's account."""
+    world = draft.world
+    cards = [row for row in world.state.cards if row.is_effective(draft.about_ns)]
+    if not cards or world.chance(0.25):
+        over = [row for row in world.state.cards if not row.is_effective(draft.about_ns)]
+        published = [row for row in over if row.is_published]
+        cards = published if published and world.chance(0.8) else list(world.state.cards)
+    if payer is not None and not world.odd(0.1):
+        cards = [row for row in cards if row.unit == payer.unit] or cards
+    return world.pick(cards) if cards and not world.odd(0.04) else None
+
+
+def payee_of(draft: Draft, card_row: CardRow | None, payer: bytes) -> bytes:
+    """An account of the card's owner, mostly."""
     world = draft.world
     rows = world.accounts
     if card_row is not None and not world.chance(0.3):
@@ -240,11 +247,26 @@ def _cost(
     region: bytes,
 ) -> int | None:
     """What the usage costs by the hold's card, if it can be priced."""
-    card_row = None if terms is None else world.state.cards.get(terms.card)
-    if row is None or terms is None or card_row is None:
+    if row is None or terms is None:
         return None
-    served = pricing.Served(terms.model, NameId(tier), NameId(region), row.created_at_ns)
-    lines = [line for line in world.state.price_lines if line.card == terms.card]
+    card_row = world.state.cards.get(terms.card)
+    return price_of(world, card_row, terms.model, used, (tier, region), row.created_at_ns)
+
+
+def price_of(
+    world: World,
+    card_row: CardRow | None,
+    model: bytes,
+    used: list[tuple[bytes, int]],
+    where: tuple[bytes, bytes],
+    at_ns: int,
+) -> int | None:
+    """What a usage costs by a card, if it can be priced; `where`: tier and region."""
+    if card_row is None:
+        return None
+    tier, region = map(NameId, where)
+    served = pricing.Served(NameId(model), tier, region, at_ns)
+    lines = [line for line in world.state.price_lines if line.card == card_row.card]
     usage = {NameId(meter): quantity for meter, quantity in used}
     try:
         return pricing.price(lines, card_row.length_meters, usage, served)

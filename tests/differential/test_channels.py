@@ -189,22 +189,22 @@ def test_scopes_of_channels(book: Book) -> None:
     """SPEND opens, tops up and closes as the payer; METER redeems and closes as the payee."""
     key = book.channel_key(book.alice)
     spend = book.add_key(book.alice, raw.SPEND)
-    bobs = {scope: book.add_key(book.bob, scope) for scope in (raw.SPEND, raw.METER)}
+    bobs = {scope: book.add_key(book.bob, scope) for scope in (raw.SPEND, raw.METER_SCOPE)}
     accounts = (book.alice.account, book.bob.account)
     made = raw.channel(*accounts, 100, key.public_key, CHALLENGE_NS)
     channel = book.ok(spend, made).ids[0]
     book.ok(spend, raw.top_up(channel, 5))
     voucher = book.voucher(key, channel, 10)
     assert book.codes(bobs[raw.SPEND], voucher) == [Code.SCOPE_DENIED]
-    assert book.codes(bobs[raw.METER], voucher) == [Code.OK]
+    assert book.codes(bobs[raw.METER_SCOPE], voucher) == [Code.OK]
     close = raw.channel_close(channel)
     assert book.codes(bobs[raw.SPEND], close) == [Code.SCOPE_DENIED]
     stranger = book.customer()
-    meter = book.add_key(stranger, raw.METER)
+    meter = book.add_key(stranger, raw.METER_SCOPE)
     assert book.codes(meter, close) == [Code.CHANNEL_NOT_FOUND]
     assert book.codes(spend, close) == [Code.OK]
     assert book.channel_row(channel).status is ChannelStatus.CLOSING
-    assert book.codes(bobs[raw.METER], close) == [Code.OK]
+    assert book.codes(bobs[raw.METER_SCOPE], close) == [Code.OK]
     assert book.channel_row(channel).status is ChannelStatus.CLOSED
 
 

@@ -101,7 +101,7 @@ def test_the_sweep_goes_by_the_new_order(book: Book) -> None:
 
 def test_a_spend_key_extends_and_a_meter_key_does_not(book: Book) -> None:
     hold = book.reserve(book.alice, book.bob, 10)
-    spend, meter = book.add_key(book.alice, raw.SPEND), book.add_key(book.alice, raw.METER)
+    spend, meter = book.add_key(book.alice, raw.SPEND), book.add_key(book.alice, raw.METER_SCOPE)
     assert book.codes(spend, raw.extend(hold, 1)) == [Code.OK]
     assert book.codes(meter, raw.extend(hold, 1)) == [Code.SCOPE_DENIED]
 

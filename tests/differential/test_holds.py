@@ -191,7 +191,7 @@ def test_a_frozen_payee_can_release_but_not_capture(book: Book) -> None:
 
 
 def test_a_meter_key_captures_and_releases(book: Book) -> None:
-    meter = book.add_key(book.bob, raw.METER)
+    meter = book.add_key(book.bob, raw.METER_SCOPE)
     first, second = (book.reserve(book.alice, book.bob, 10) for _ in range(2))
     assert book.codes(meter, raw.capture(first, 1), raw.release(second)) == [Code.OK, Code.OK]
 

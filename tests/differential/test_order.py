@@ -9,13 +9,21 @@ from tests.differential.book import MakeEngine
 from tests.differential.cases import Case, KindCases, Violation, new_case
 from tests.differential.cases_channels import CHANNEL_KINDS
 from tests.differential.cases_corrections import CORRECTION_KINDS
+from tests.differential.cases_meters import METER_KINDS
 from tests.differential.cases_money import MONEY_KINDS
 from tests.differential.cases_prices import PRICE_KINDS
 from tests.differential.cases_registry import REGISTRY_KINDS
 
 from tallystick_ledger.codes import Code
 
-KINDS = (*MONEY_KINDS, *CHANNEL_KINDS, *PRICE_KINDS, *CORRECTION_KINDS, *REGISTRY_KINDS)
+KINDS = (
+    *MONEY_KINDS,
+    *METER_KINDS,
+    *CHANNEL_KINDS,
+    *PRICE_KINDS,
+    *CORRECTION_KINDS,
+    *REGISTRY_KINDS,
+)
 RULES = [
     pytest.param(kind, place, id=f"{kind.name}-{rule.name}".replace(" ", "_"))
     for kind in KINDS

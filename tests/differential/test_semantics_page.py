@@ -21,6 +21,7 @@ from tallystick_ledger.spec import (
     channels,
     corrections,
     metering,
+    meters,
     money,
     registry,
     system,
@@ -126,6 +127,10 @@ class Stage:
             return raw.credit_limit(self.book.usd, accounts[1], amount)
         if match["kind"] == "TRANSFER":
             return raw.transfer(*accounts, amount, reference, flags=flags)
+        if match["kind"] == "METER":
+            used = raw.usage([(self.names.meter, int(match["usage"]))])
+            content = raw.metered(self.card, self.names.model, used)
+            return raw.meter(*accounts, amount, content, reference, flags=flags)
         self.made[match["made"]] = own_id
         if match["kind"] == "CHANNEL":
             return raw.channel(*accounts, amount, self.channel_key.public_key, CHALLENGE_NS)
@@ -226,7 +231,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 10
+    assert len(EXAMPLES) == 11
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
@@ -245,6 +250,7 @@ RULES: Final = {
     "EXTEND": metering.extend,
     "CAPTURE": metering.capture,
     "RELEASE": metering.release,
+    "METER": meters.meter,
     "CHANNEL": channels.channel,
     "TOP_UP": channels.top_up,
     "VOUCHER": channels.voucher,

@@ -321,7 +321,7 @@ def test_effects(cause: Cause, index: int, amount: int) -> None:
     data = effect.encode()
     assert len(data) == 128
     assert results.decode_effects(data * 2) == [effect, effect]
-    for offset, value in ((0, b"\0"), (0, b"\6"), (2, b"\1"), (88, b"\1"), (127, b"\1")):
+    for offset, value in ((0, b"\0"), (0, b"\x63"), (2, b"\1"), (88, b"\1"), (127, b"\1")):
         with pytest.raises(RowError):
             Effect.decode(data[:offset] + value + data[offset + 1 :])
     with pytest.raises(RowError):

@@ -396,7 +396,7 @@ def keys(story: Story, cast: Cast) -> None:
         "keys are added, up to the cap",
         cast.alice_key,
         story.key_record(raw.ADD, spend, cast.alice, scope=raw.SPEND),
-        story.key_record(raw.ADD, meter, cast.alice, scope=raw.METER),
+        story.key_record(raw.ADD, meter, cast.alice, scope=raw.METER_SCOPE),
         story.key_record(raw.ADD, late, cast.alice, scope=raw.SPEND, until_ns=until_ns),
         story.key_record(raw.ADD, late, cast.alice, scope=raw.SPEND),
         story.key_record(raw.ADD, key("x"), cast.alice, scope=raw.SPEND, until_ns=1),

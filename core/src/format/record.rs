@@ -32,6 +32,8 @@ pub mod kind {
     pub const CAPTURE: u16 = 0x0403;
     /// Releases a hold.
     pub const RELEASE: u16 = 0x0404;
+    /// Prices a usage by a card and pays for it, in one step.
+    pub const METER: u16 = 0x0405;
     /// Opens a channel.
     pub const CHANNEL: u16 = 0x0501;
     /// Adds to the deposit of a channel.

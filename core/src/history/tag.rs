@@ -35,6 +35,7 @@ pub fn of_kind(record_kind: u16) -> u8 {
         kind::CHANNEL_CLOSE => 12,
         kind::BURN => 13,
         kind::CREDIT_LIMIT => 14,
+        kind::METER => 15,
         kind::REFUND => 36,
         kind::DISPUTE => 37,
         kind::DISPUTE_ANSWER => 38,

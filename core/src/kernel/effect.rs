@@ -14,6 +14,7 @@ pub enum Cause {
     Expiry = 3,
     Voucher = 4,
     ChannelClose = 5,
+    Meter = 6,
     Refund = 7,
     Dispute = 8,
 }

@@ -15,7 +15,7 @@ use crate::format::{object_id, Code, Genesis, Id16, Key32, RecordView};
 /// What a rule answers: done, or the code of the check that failed.
 pub type Outcome = Result<(), Code>;
 
-/// UNIQUE of ISSUE, BURN, TRANSFER, RESERVE, CHANNEL and REFUND.
+/// UNIQUE of ISSUE, BURN, TRANSFER, RESERVE, METER, CHANNEL and REFUND.
 pub const FLAG_UNIQUE: u16 = 1;
 /// FINAL of CAPTURE.
 pub const FLAG_FINAL: u16 = 2;
@@ -261,6 +261,7 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::RESERVE => super::metering::reserve(state, input),
         kind::CAPTURE => super::metering::capture(state, effects, input),
         kind::RELEASE => super::metering::release(state, effects, input),
+        kind::METER => super::meter::meter(state, effects, input),
         kind::EXTEND => super::metering::extend(state, input),
         kind::VOUCHER => super::channel::voucher(state, effects, input),
         kind::CHANNEL => super::channel::channel(state, input),

@@ -1,4 +1,4 @@
-//! Holds that a card prices: the terms of their RESERVE, and what their CAPTUREs cost.
+//! What a card prices: the terms of a RESERVE, and what a usage costs.
 
 use super::input::{require, Input, Outcome};
 use super::price_rows::Permitted;
@@ -41,25 +41,31 @@ fn permitted(content: &[u8], at: usize) -> Result<Permitted, Code> {
     Ok(list)
 }
 
-/// What a CAPTURE says was served so far; its shape is right.
+/// What a CAPTURE or METER says was served; its shape is right.
 pub struct Usage {
     tier: Id16,
     region: Id16,
     lines: Vec<(Id16, u64)>,
 }
 
-/// Stage shape: the usage in the CONTs of a CAPTURE.
-pub fn parse_usage(input: &Input<'_>) -> Result<Usage, Code> {
-    let content = input.cont_content();
-    let count = usize::from(u16_at(&content, 32));
+/// Stage shape: where the usage ends that begins `at` some byte of the content of a record's CONTs,
+/// which it has to fill.
+pub fn usage_end(content: &[u8], at: usize) -> Result<usize, Code> {
+    let count = usize::from(u16_at(content, at + 32));
     require(count <= MAX_USAGE_LINES, Code::BadField)?;
-    let end = USAGE_HEAD_BYTES + USAGE_LINE_BYTES * count;
+    let end = at + USAGE_HEAD_BYTES + USAGE_LINE_BYTES * count;
     let conts = end.div_ceil(CONT_PAYLOAD_BYTES);
-    let announced = usize::from(input.record.cont_count());
+    let announced = content.len() / CONT_PAYLOAD_BYTES;
     require(announced == conts, Code::ContNotAllowed)?;
-    let mut reserved = content[34..40].iter().chain(&content[end..]);
+    Ok(end)
+}
+
+/// Stage shape: the usage between two bytes of the content of a record's CONTs.
+pub fn parse_usage(content: &[u8], at: usize, end: usize) -> Result<Usage, Code> {
+    let lines_at = at + USAGE_HEAD_BYTES;
+    let mut reserved = content[at + 34..lines_at].iter().chain(&content[end..]);
     require(reserved.all(|&byte| byte == 0), Code::ReservedNonzero)?;
-    let lines: Vec<(Id16, u64)> = content[USAGE_HEAD_BYTES..end]
+    let lines: Vec<(Id16, u64)> = content[lines_at..end]
         .chunks_exact(USAGE_LINE_BYTES)
         .map(|line| (id16_at(line, 0), u64_at(line, 16)))
         .collect();
@@ -69,8 +75,8 @@ pub fn parse_usage(input: &Input<'_>) -> Result<Usage, Code> {
         .all(|&(meter, count)| meter != ZERO_ID && count > 0);
     require(is_ordered && are_some, Code::BadField)?;
     Ok(Usage {
-        tier: id16_at(&content, 0),
-        region: id16_at(&content, 16),
+        tier: id16_at(content, at),
+        region: id16_at(content, at + 16),
         lines,
     })
 }
@@ -85,10 +91,15 @@ pub fn published_card(state: &State, id: Id16) -> Result<&Card, Code> {
 /// Stages state and price: the card prices what is now agreed with the payee's owner.
 pub fn check_card(state: &State, input: &Input<'_>, terms: &Terms, payee: &Account) -> Outcome {
     let card = published_card(state, terms.card)?;
+    check_in_force(card, payee, input.t)?;
+    require(card.models.contains_key(&terms.model), Code::Unpriced)
+}
+
+/// Stage state: the card prices, now, what the payee's owner sells for the unit of its account.
+pub fn check_in_force(card: &Card, payee: &Account, t: u64) -> Outcome {
     require(payee.owner == card.owner, Code::NotProvider)?;
     require(payee.unit == card.unit, Code::UnitMismatch)?;
-    require(card.is_effective(input.t), Code::CardNotEffective)?;
-    require(card.models.contains_key(&terms.model), Code::Unpriced)
+    require(card.is_effective(t), Code::CardNotEffective)
 }
 
 /// Stage price: what was served was agreed, and costs what is expected.
@@ -104,15 +115,34 @@ pub fn check_price(
     let Some(card) = state.cards.find_row(terms.card) else {
         broken("the card of an open hold was forgotten")
     };
+    let agreed = Agreed {
+        card,
+        model: terms.model,
+        at_ns: hold.created_at_ns,
+    };
+    check_amount(state, &agreed, usage, expected)
+}
+
+/// What a usage is priced by.
+pub struct Agreed<'a> {
+    pub card: &'a Card,
+    pub model: Id16,
+    /// The instant that decides about windows.
+    pub at_ns: u64,
+}
+
+/// Stage price: the usage has a price, and costs what is expected.
+pub fn check_amount(state: &State, agreed: &Agreed<'_>, usage: &Usage, expected: u128) -> Outcome {
+    let card = agreed.card;
     let counted = usage.lines.iter();
     let counted = counted.filter(|(meter, _)| card.length_meters.binary_search(meter).is_ok());
     let query = Query {
         state,
         card,
-        model: terms.model,
+        model: agreed.model,
         tier: usage.tier,
         region: usage.region,
-        minute: minute_of_week(hold.created_at_ns),
+        minute: minute_of_week(agreed.at_ns),
         length: counted.map(|&(_, quantity)| u128::from(quantity)).sum(),
     };
     let mut total = Wide::default();

@@ -111,6 +111,7 @@ fn named(state: &State, citations: &Citations, record: RecordView<'_>) -> [Optio
         // An issuance account has its unit's id.
         kind::TRANSFER
         | kind::RESERVE
+        | kind::METER
         | kind::CHANNEL
         | kind::ISSUE
         | kind::BURN

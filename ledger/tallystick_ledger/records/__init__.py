@@ -25,6 +25,7 @@ from tallystick_ledger.records.kinds import (
     ReserveMode,
     Scope,
 )
+from tallystick_ledger.records.meter import Meter
 from tallystick_ledger.records.metering import Capture, Extend, Release, Reserve, without_conts
 from tallystick_ledger.records.money import Burn, Issue, Transfer
 from tallystick_ledger.records.name import Name
@@ -50,6 +51,7 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Extend,
         Capture,
         Release,
+        Meter,
         Channel,
         TopUp,
         Voucher,
@@ -110,8 +112,9 @@ def decode(data: BytesLike) -> Record | Raw:
 def decode_head(data: BytesLike) -> Record | Raw:
     """Reads what a head says, where its CONTs are not at hand.
 
-    Of a RESERVE the `terms` are None, of a CAPTURE the `usage`; heads of other kinds say little
-    without their CONTs and are returned as they are.
+    Of a RESERVE the `terms` are None, of a CAPTURE the `usage`, of a METER card and model are zero
+    and the usage is empty; heads of other kinds say little without their CONTs and are returned as
+    they are.
 
     Args:
         data: 128 bytes.
@@ -125,6 +128,8 @@ def decode_head(data: BytesLike) -> Record | Raw:
         return decode(data)
     if kind in {Kind.RESERVE, Kind.CAPTURE}:
         return decode(without_conts(data))
+    if kind == Kind.METER:
+        return Meter.of_head(data)
     return Raw(bytes(data))
 
 
@@ -157,6 +162,7 @@ __all__ = [
     "Key",
     "KeyOperation",
     "Kind",
+    "Meter",
     "Name",
     "NameKind",
     "Overrun",

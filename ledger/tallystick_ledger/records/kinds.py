@@ -23,6 +23,7 @@ class Kind(IntEnum):
     EXTEND = 0x0402
     CAPTURE = 0x0403
     RELEASE = 0x0404
+    METER = 0x0405
     CHANNEL = 0x0501
     TOP_UP = 0x0502
     VOUCHER = 0x0503
@@ -128,7 +129,7 @@ class Overrun(IntEnum):
 
 
 class CaptureSource(IntEnum):
-    """Who counted what a CAPTURE bills."""
+    """Who counted what a CAPTURE or METER bills."""
 
     PROVIDER_REPORTED = 1
     GATEWAY_COUNTED = 2
@@ -152,6 +153,7 @@ ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
     Kind.TRANSFER: Flags.UNIQUE,
     Kind.RESERVE: Flags.UNIQUE,
     Kind.CAPTURE: Flags.FINAL,
+    Kind.METER: Flags.UNIQUE,
     Kind.CHANNEL: Flags.UNIQUE,
     Kind.PRICE: Flags.FREE | Flags.SAME_AS,
     Kind.REFUND: Flags.UNIQUE,

@@ -11,7 +11,6 @@ from typing import ClassVar, Final, Self
 
 from tallystick_ledger import cont, limits
 from tallystick_ledger.codes import Code
-from tallystick_ledger.errors import FieldError
 from tallystick_ledger.ids import AccountId, HoldId, TimestampNs
 from tallystick_ledger.records.base import (
     BytesLike,
@@ -121,7 +120,7 @@ class Reserve(Record):
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        head, content = _head_and_content(data)
+        head, content = cont.head_and_content(data)
         flags, cont_count = check_kind_and_flags(cls, head)
         _, _, _, mode, payer, payee, maximum, reference, expires, _, _ = _RESERVE.unpack(head)
         allowed = TERMS_CONTS if mode == ReserveMode.CARD else 0
@@ -236,7 +235,7 @@ class Capture(Record):
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        head, content = _head_and_content(data)
+        head, content = cont.head_and_content(data)
         flags, cont_count = check_kind_and_flags(cls, head)
         allowed = cont_count <= MAX_USAGE_CONTS
         require(allowed, Code.CONT_NOT_ALLOWED, f"CAPTURE with {cont_count} CONTs")
@@ -302,17 +301,3 @@ def _padded_conts(content: CardTerms | ServedUsage | None, count: int, nonce: by
         return b""
     padded = content.encode().ljust(count * limits.CONT_PAYLOAD_BYTES, b"\0")
     return cont.encode(padded, nonce[limits.NONCE_BYTES :])
-
-
-def _head_and_content(data: BytesLike) -> tuple[BytesLike, bytes]:
-    """Returns the head, and the payloads of its CONTs.
-
-    Raises:
-        FieldError: The length is not what the head says.
-    """
-    if len(data) < limits.RECORD_BYTES or len(data) % limits.RECORD_BYTES:
-        raise FieldError(f"{len(data)} bytes are no head with CONTs")
-    head, conts = data[: limits.RECORD_BYTES], data[limits.RECORD_BYTES :]
-    if int.from_bytes(head[4:6], "little") * limits.RECORD_BYTES != len(conts):
-        raise FieldError(f"the head names other CONTs than the {len(conts)} bytes that follow")
-    return head, cont.content(conts)

@@ -1,8 +1,8 @@
 """What the CONTs of priced records say: a hold's terms, and the usage that a capture bills.
 
 RESERVE of mode CARD pins which card and model apply and which tiers and regions may be served;
-CAPTURE of such a hold says what was served and how much of each meter was used so far. Both have a
-fixed layout inside the payloads of the CONTs. Source: docs/format.md section 6.
+CAPTURE of such a hold, and METER, say what was served and how much of each meter was used. All have
+a fixed layout inside the payloads of the CONTs. Source: docs/format.md section 6.
 """
 
 import struct
@@ -113,23 +113,47 @@ class ServedUsage:
     @property
     def cont_count(self) -> int:
         """CONTs that it takes."""
-        return _usage_conts(len(self.lines))
+        return cont.cont_count(self.size_of(len(self.lines)))
 
     def encode(self) -> bytes:
         """Returns the content of the CONTs, without its padding."""
         head = _USAGE.pack(self.tier, self.region, len(self.lines))
         return head + b"".join(_USAGE_LINE.pack(*line) for line in self.lines)
 
+    @staticmethod
+    def size_of(line_count: int) -> int:
+        """Bytes of the content with so many lines."""
+        return _USAGE.size + line_count * _USAGE_LINE.size
+
     @classmethod
-    def decode(cls, content: bytes) -> Self:
-        """Reads the payloads of the CONTs; raises what `Record.decode` lists."""
-        tier, region, count = _USAGE.unpack_from(content)
+    def check_size(cls, content: bytes, start: int) -> int:
+        """Checks that the usage behind the first bytes of a content fills its CONTs.
+
+        Args:
+            content: The payloads of the CONTs.
+            start: Where the usage begins in them.
+
+        Returns:
+            How many bytes it has.
+
+        Raises:
+            RecordError: BAD_FIELD, too many meters; CONT_NOT_ALLOWED, another count of CONTs.
+        """
+        _, _, count = _USAGE.unpack_from(content, start)
         require(count <= limits.MAX_USAGE_LINES, Code.BAD_FIELD, f"{count} meters")
+        size = cls.size_of(count)
         conts = len(content) // limits.CONT_PAYLOAD_BYTES
-        require(conts == _usage_conts(count), Code.CONT_NOT_ALLOWED, f"{conts} CONTs")
-        end = _USAGE.size + count * _USAGE_LINE.size
-        check_zero(content, ((34, 40), (end, len(content))))
-        pairs = _USAGE_LINE.iter_unpack(content[_USAGE.size : end])
+        fits = conts == cont.cont_count(start + size)
+        require(fits, Code.CONT_NOT_ALLOWED, f"{conts} CONTs")
+        return size
+
+    @classmethod
+    def decode(cls, content: bytes, start: int = 0) -> Self:
+        """Reads the payloads of the CONTs from a byte on; raises what `Record.decode` lists."""
+        end = start + cls.check_size(content, start)
+        tier, region, _ = _USAGE.unpack_from(content, start)
+        check_zero(content, ((start + 34, start + 40), (end, len(content))))
+        pairs = _USAGE_LINE.iter_unpack(content[start + _USAGE.size : end])
         lines = tuple((NameId(meter), quantity) for meter, quantity in pairs)
         return cls(NameId(tier), NameId(region), lines)
 
@@ -153,7 +177,3 @@ def names_of(field: BytesLike) -> tuple[NameId, ...]:
     count = ids.index(NO_ID) if NO_ID in ids else len(ids)
     require(not any(map(any, ids[count:])), Code.BAD_FIELD, "a name behind a gap")
     return tuple(NameId(name) for name in ids[:count])
-
-
-def _usage_conts(count: int) -> int:
-    return cont.cont_count(_USAGE.size + count * _USAGE_LINE.size)

@@ -113,10 +113,15 @@ def free(state: State, payer_account: AccountId, payee_account: AccountId, amoun
     state.put_account(replace(payee, credits_pending=left))
 
 
-def pay(state: State, payer_account: AccountId, payee_account: AccountId, amount: Amount) -> None:
-    """Moves from pending to posted on both accounts."""
-    free(state, payer_account, payee_account, amount)
+def move(state: State, payer_account: AccountId, payee_account: AccountId, amount: Amount) -> None:
+    """Adds to both posted columns."""
     payer = state.accounts[payer_account]
     state.put_account(replace(payer, debits_posted=amounts.add(payer.debits_posted, amount)))
     payee = state.accounts[payee_account]
     state.put_account(replace(payee, credits_posted=amounts.add(payee.credits_posted, amount)))
+
+
+def pay(state: State, payer_account: AccountId, payee_account: AccountId, amount: Amount) -> None:
+    """Moves from pending to posted on both accounts."""
+    free(state, payer_account, payee_account, amount)
+    move(state, payer_account, payee_account, amount)

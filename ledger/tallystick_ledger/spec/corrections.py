@@ -1,8 +1,8 @@
 """REFUND gives back, DISPUTE asks for it, DISPUTE_ANSWER gives back or refuses.
 
-They cite a record that paid: a TRANSFER, a CAPTURE or a VOUCHER of an earlier block. What it moved
-comes in from the log (`citations`). The state keeps what was given back of it so far, and all of
-them together never give back more than it moved. Source: docs/semantics.md section 3.
+They cite a record that paid: a TRANSFER, CAPTURE, METER or VOUCHER of an earlier block. What it
+moved comes in from the log (`citations`). The state keeps what was given back of it so far, and all
+of them together never give back more than it moved. Source: docs/semantics.md section 3.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MIN_DISPUTE_NS
 from tallystick_ledger.records import Dispute, DisputeAnswer, Group, Refund, Scope
 from tallystick_ledger.results import Cause, Effect
 from tallystick_ledger.spec import amounts
-from tallystick_ledger.spec.accounts import check_credit_room, check_funds, check_open
+from tallystick_ledger.spec.accounts import check_credit_room, check_funds, check_open, move
 from tallystick_ledger.spec.refusal import found, require
 from tallystick_ledger.spec.signer import (
     Place,
@@ -209,10 +209,7 @@ def _give_back(
     state: State, row: CorrectionRow, amount: Amount, cause: Cause, index: int
 ) -> Effect:
     """Moves posted money from the payee to the payer, and remembers how much."""
-    payee = state.accounts[row.payee_account]
-    state.put_account(replace(payee, debits_posted=amounts.add(payee.debits_posted, amount)))
-    payer = state.accounts[row.payer_account]
-    state.put_account(replace(payer, credits_posted=amounts.add(payer.credits_posted, amount)))
+    move(state, row.payee_account, row.payer_account, amount)
     state.put_correction(replace(row, corrected=amounts.add(row.corrected, amount)))
     return Effect(
         cause=cause,

@@ -21,6 +21,7 @@ from tallystick_ledger.records import (
     Extend,
     Issue,
     Key,
+    Meter,
     Name,
     Price,
     Principal,
@@ -42,6 +43,7 @@ from tallystick_ledger.spec import (
     channels,
     corrections,
     metering,
+    meters,
     money,
     registry,
     system,
@@ -88,6 +90,8 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return metering.capture(state, place, record)
         case Release():
             return metering.release(state, place, record)
+        case Meter():
+            return meters.meter(state, place, record)
         case Channel():
             return channels.channel(state, place, record)
         case TopUp():

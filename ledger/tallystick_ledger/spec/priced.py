@@ -1,4 +1,4 @@
-"""Holds that a card prices: RESERVE of mode CARD, and what their CAPTUREs cost.
+"""What a card prices: RESERVE of mode CARD, what their CAPTUREs cost, and what a METER costs.
 
 The payer agrees to a card, a model, tiers and regions; the payee says what was served and used; the
 kernel multiplies. Nobody else's arithmetic reaches the ledger. Source: docs/semantics.md section 3.
@@ -6,7 +6,7 @@ kernel multiplies. Nobody else's arithmetic reaches the ledger. Source: docs/sem
 
 from tallystick_ledger import pricing
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import NO_ID, Amount, CardId
+from tallystick_ledger.ids import NO_ID, Amount, CardId, NameId, TimestampNs
 from tallystick_ledger.records import CardTerms, Overrun, ServedUsage
 from tallystick_ledger.spec.refusal import Refused, found, require
 from tallystick_ledger.spec.signer import Place
@@ -55,11 +55,35 @@ def check_price(
         Refused: PRICE_NOT_AGREED, UNPRICED, PRICE_MISMATCH.
     """
     require(terms.permits(usage.tier, usage.region), Code.PRICE_NOT_AGREED)
-    served = pricing.Served(terms.model, usage.tier, usage.region, hold.created_at_ns)
-    lines = state.price_lines.members(terms.card)
-    meters = state.cards[terms.card].length_meters
+    card = state.cards[terms.card]
+    check_amount(state, card, terms.model, usage, hold.created_at_ns, expected)
+
+
+def check_amount(
+    state: State,
+    card: CardRow,
+    model: NameId,
+    usage: ServedUsage,
+    at_ns: TimestampNs,
+    expected: int,
+) -> None:
+    """Checks that a usage has a price, and costs what is expected.
+
+    Args:
+        state: Read only.
+        card: That prices it.
+        model: A NAME.
+        usage: What was served.
+        at_ns: The instant that decides about windows.
+        expected: In the unit's smallest step.
+
+    Raises:
+        Refused: UNPRICED, PRICE_MISMATCH.
+    """
+    served = pricing.Served(model, usage.tier, usage.region, at_ns)
+    lines = state.price_lines.members(card.card)
     try:
-        amount = pricing.price(lines, meters, dict(usage.lines), served)
+        amount = pricing.price(lines, card.length_meters, dict(usage.lines), served)
     except pricing.UnpricedError as error:
         raise Refused(Code.UNPRICED) from error
     require(amount == expected, Code.PRICE_MISMATCH)

@@ -1,0 +1,91 @@
+//! METER: prices a usage by a published card and pays for it, in one step.
+
+use super::effect::{Cause, Effects};
+use super::input::{
+    check_credit_room, check_funds, check_usable, require, Input, Outcome, FLAG_UNIQUE, OWNER_SPEND,
+};
+use super::pending::Pin;
+use super::priced::{self, Agreed, Usage};
+use super::state::{sum, State};
+use super::table::Slot;
+use crate::format::{id16_at, Code, Id16, ZERO_ID};
+
+const GROUP: u16 = 4;
+/// Bytes of the content before the usage.
+const TERMS_BYTES: usize = 64;
+/// CONTs of a METER, at most.
+const MAX_CONTS: u16 = 9;
+
+/// What the CONTs of a METER say.
+struct Metered {
+    card: Id16,
+    model: Id16,
+    usage: Usage,
+}
+
+/// Pays what a usage costs from an account of the signer to the owner of the card.
+pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
+    let record = input.record;
+    let (payer_id, payee_id, amount) = (record.id16(8), record.id16(24), record.u128(40));
+    let metered = parse(input)?;
+    require((1..=3).contains(&record.u16(6)), Code::BadField)?;
+    input.check_reference_shape()?;
+    require(amount != 0, Code::ZeroAmount)?;
+    require(payer_id != payee_id, Code::SelfTransfer)?;
+    input.check_signer(state, &OWNER_SPEND)?;
+    input.check_reference(state, GROUP)?;
+    let payer_slot = input.own_account(state, payer_id, Code::DebitNotFound)?;
+    let payee_slot = state.accounts.find(payee_id).ok_or(Code::CreditNotFound)?;
+    let card = priced::published_card(state, metered.card)?;
+    let payer = state.accounts.get(payer_slot);
+    let payee = state.accounts.get(payee_slot);
+    check_usable(payer)?;
+    check_usable(payee)?;
+    require(payer.unit == payee.unit, Code::UnitMismatch)?;
+    priced::check_in_force(card, payee, input.t)?;
+    let agreed = Agreed {
+        card,
+        model: metered.model,
+        at_ns: input.t,
+    };
+    priced::check_amount(state, &agreed, &metered.usage, amount)?;
+    input.check_reference_cap(state)?;
+    check_funds(payer, amount)?;
+    check_credit_room(payee, amount)?;
+
+    pay(state, [payer_slot, payee_slot], amount);
+    let pin = Pin {
+        id: ZERO_ID,
+        payer: payer_slot,
+        payee: payee_slot,
+    };
+    let card = Some(metered.card);
+    effects.push_priced(state, Cause::Meter, input.index, pin, amount, card);
+    input.remember_reference(state, GROUP);
+    Ok(())
+}
+
+/// Stage shape up to the source.
+fn parse(input: &Input<'_>) -> Result<Metered, Code> {
+    let record = input.record;
+    require(record.flags() & !FLAG_UNIQUE == 0, Code::UnknownFlags)?;
+    let has_conts = (1..=MAX_CONTS).contains(&record.cont_count());
+    require(has_conts, Code::ContNotAllowed)?;
+    let content = input.cont_content();
+    let end = priced::usage_end(&content, TERMS_BYTES)?;
+    let is_reserved_zero = content[32..48].iter().all(|&byte| byte == 0);
+    require(is_reserved_zero, Code::ReservedNonzero)?;
+    Ok(Metered {
+        card: id16_at(&content, 0),
+        model: id16_at(&content, 16),
+        usage: priced::parse_usage(&content, TERMS_BYTES, end)?,
+    })
+}
+
+/// Moves a posted amount.
+fn pay(state: &mut State, [payer, payee]: [Slot; 2], amount: u128) {
+    let payer = state.account_mut(payer);
+    payer.debits_posted = sum(payer.debits_posted, amount, "debits_posted leaves u128");
+    let payee = state.account_mut(payee);
+    payee.credits_posted = sum(payee.credits_posted, amount, "credits_posted leaves u128");
+}

@@ -1,0 +1,78 @@
+"""Random METER records; see `records`, which draws among all kinds."""
+
+from typing import Final
+
+from tests.differential import raw
+from tests.differential.draft import Draft, id_of, own_account, some_reference
+from tests.differential.population import MAX_U128
+from tests.differential.records_prices import names, payee_of, price_of, some_card
+
+from tallystick_ledger.records import NameKind
+from tallystick_ledger.state_rows import AccountRow, CardRow
+
+MAX_U64: Final = (1 << 64) - 1
+
+
+def meter(draft: Draft) -> bytes:
+    """A usage under a card, mostly one in force and for what it costs."""
+    world = draft.world
+    payer = own_account(draft)
+    row = some_card(draft, payer)
+    card_id = world.new_id() if row is None else row.card
+    lines = [line for line in world.state.price_lines if line.card == card_id]
+    model: bytes = world.pick(lines).model if lines else world.new_id()
+    if world.chance(0.04):
+        model = world.new_id()
+    used = _used(draft, payer, sorted({line.meter for line in lines if line.model == model}))
+    tier = _some_name(draft, NameKind.TIER)
+    region = _some_name(draft, NameKind.REGION)
+    amount = price_of(world, row, model, used, (tier, region), draft.about_ns)
+    if amount is None or world.chance(0.12):
+        amount = world.pick(((amount or 1) + 1, 0 if world.odd(0.3) else 1, 2))
+    reference, flags = some_reference(draft)
+    content = raw.metered(card_id, model, raw.usage(used, tier, region), world.new_id())
+    if world.odd(0.06):
+        content = raw.patched(content, world.pick((32, 99)), b"\x01")
+    record = raw.meter(
+        id_of(draft, payer),
+        payee_of(draft, row, id_of(draft, payer)),
+        min(amount, MAX_U128),
+        content,
+        reference,
+        flags=flags,
+        source=world.pick((0, 4)) if world.odd(0.05) else world.rng.randint(1, 3),
+        occurred_at_ns=world.pick((0, draft.about_ns)),
+    )
+    return raw.with_conts(record[:128], []) if world.odd(0.04) else record
+
+
+def _used(draft: Draft, payer: AccountRow | None, priced: list[bytes]) -> list[tuple[bytes, int]]:
+    world = draft.world
+    meters = sorted(names(world, NameKind.METER))
+    if priced and not world.chance(0.1):
+        meters = list(priced)
+    used = [(each, world.rng.randint(1, 9)) for each in meters[: world.pick((1, 1, 2))]]
+    if payer is not None and world.chance(0.3):
+        edges = (payer.available, payer.available // 2, payer.available + payer.debits_pending)
+        quantity = min(MAX_U64, max(1, world.pick(edges)))
+        used = [(each, quantity) for each, _ in used]
+    if world.odd(0.08):
+        used = world.pick(([], used[::-1], [(each, 0) for each, _ in used], used * 17))
+    return used
+
+
+def _some_name(draft: Draft, kind: NameKind) -> bytes:
+    world = draft.world
+    known = names(world, kind)
+    return world.pick(known) if known and world.chance(0.2) else raw.ZERO_ID
+
+
+def can_meter(draft: Draft) -> bool:
+    """Whether a card is published, and the signer has money."""
+    own = draft.world.by_owner.get(draft.signer.principal, [])
+    has_money = any(row.available > 0 and not row.flags for row in own)
+    return has_money and any(map(_is_published, draft.world.state.cards))
+
+
+def _is_published(row: CardRow) -> bool:
+    return row.is_published
