@@ -21,6 +21,7 @@ SOURCES: Final = {
     "money": "MoneyMethods",
     "cards": "CardMethods",
     "holds": "HoldMethods",
+    "meters": "MeterMethods",
     "channels": "ChannelMethods",
     "corrections": "CorrectionMethods",
     "history_methods": "HistoryMethods",

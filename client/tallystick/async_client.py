@@ -24,6 +24,7 @@ from tallystick.errors import OutcomeUnknown, TallystickError
 from tallystick.history_methods import HistoryMethods
 from tallystick.holds import HoldMethods
 from tallystick.keyfile import Signer
+from tallystick.meters import MeterMethods
 from tallystick.money import MoneyMethods
 from tallystick.reads import EnvelopeInfo, NodeStatus, envelope_request
 from tallystick.registry import RegistryMethods
@@ -50,6 +51,7 @@ class AsyncClient(
     MoneyMethods,
     CardMethods,
     HoldMethods,
+    MeterMethods,
     ChannelMethods,
     CorrectionMethods,
     HistoryMethods,

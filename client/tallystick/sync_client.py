@@ -17,6 +17,7 @@ from tallystick.reads import EnvelopeInfo, NodeStatus
 from tallystick.results import Created, Receipt
 from tallystick.vouchers import Voucher
 from tallystick_ledger.ids import (
+    NO_ID,
     AccountId,
     CardId,
     ChannelId,
@@ -426,6 +427,45 @@ class BlockingMethods:
         Arguments, results and errors: see `AsyncClient.release`.
         """
         return blocking.run(self._client.release(hold, signer=signer, deadline_s=deadline_s))
+
+    def meter(
+        self,
+        payer_account: AccountId,
+        payee_account: AccountId,
+        amount: int,
+        *,
+        card: CardId,
+        model: NameId,
+        usage: ServedUsage,
+        source: CaptureSource = CaptureSource.PROVIDER_REPORTED,
+        reference: int = 0,
+        unique: bool = False,
+        occurred_at_ns: TimestampNs = _UNKNOWN_TIME,
+        end_user: bytes = NO_ID,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Pays what a usage costs by a card. Signed by the payer.
+
+        Arguments, results and errors: see `AsyncClient.meter`.
+        """
+        return blocking.run(
+            self._client.meter(
+                payer_account,
+                payee_account,
+                amount,
+                card=card,
+                model=model,
+                usage=usage,
+                source=source,
+                reference=reference,
+                unique=unique,
+                occurred_at_ns=occurred_at_ns,
+                end_user=end_user,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
 
     def open_channel(
         self,

@@ -47,7 +47,7 @@ def with_channels(plan: Plan, payees: int, deposit: int) -> Plan:
         for party, row in zip(parties[-payees:], opened, strict=True)
     )
     groups = (*plan.groups, tuple(keys), tuple(openings))
-    return Plan(replace(population, payees=made), groups)
+    return Plan(replace(population, payees=made), groups, plan.unit)
 
 
 def _add_keys(ledger_id: LedgerId, payer: Party, signers: list[SigningKey]) -> bytes:

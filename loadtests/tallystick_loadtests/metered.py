@@ -1,9 +1,10 @@
-"""Makes and signs what settles metered requests: vouchers of channels, and holds.
+"""Makes and signs what settles metered requests: vouchers of channels, holds, priced usage.
 
 | message | what |
 |---|---|
 | vouchers | one envelope of 8,190 VOUCHERs, signed by a payee; each by its channel's key besides |
 | holds | 4,094 RESERVEs, signed by a payer, and the final CAPTURE of each, signed by the payee |
+| usage | 2,730 METERs of one payer, each of a request of the trace, under the card of a payee |
 
 Vouchers are cumulative, so a message has to know where the ones before it ended, and messages are
 made in several processes at once. Each therefore follows from its number alone: the payees take
@@ -14,10 +15,20 @@ import os
 import random
 import time
 from array import array
+from functools import cache
 from typing import Final
 
+from tallystick_cluster.data import TRACE_ROWS, load_usage
 from tallystick_ledger.bulk import captures, reserves, vouchers
-from tallystick_ledger.ids import ChannelId, EnvelopeId, LedgerId, PrincipalId, object_id
+from tallystick_ledger.ids import (
+    CardId,
+    ChannelId,
+    EnvelopeId,
+    LedgerId,
+    NameId,
+    PrincipalId,
+    object_id,
+)
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import (
     COMMITMENT_BYTES,
@@ -26,10 +37,11 @@ from tallystick_ledger.limits import (
     NONCE_BYTES,
     SEED_BYTES,
 )
-from tallystick_ledger.records import CaptureSource
+from tallystick_ledger.records import CaptureSource, Meter, ServedUsage
 from tallystick_ledger.vouchers import sign_voucher
-from tallystick_loadtests.population import Population, fresh_id, sealed
-from tallystick_loadtests.profiles import HELD_RECORDS, PAYEES
+from tallystick_loadtests.cards import INPUT_PRICE, OUTPUT_PRICE
+from tallystick_loadtests.population import Offers, Population, fresh_id, sealed
+from tallystick_loadtests.profiles import HELD_RECORDS, METER_RECORDS, PAYEES
 
 MAX_STEP: Final = 1_000
 HOLDS_PER_MESSAGE: Final = HELD_RECORDS // 2
@@ -97,6 +109,46 @@ def hold_messages(seed: int, population: Population) -> list[bytes]:
         sealed(population.ledger_id, SigningKey(payer.seed), envelope_id, reserved)
         + sealed(population.ledger_id, SigningKey(payee.seed), fresh_id(), billed)
     ]
+
+
+def usage_messages(seed: int, population: Population) -> list[bytes]:
+    """One envelope of 2,730 METERs, from the accounts of one payer to those of one payee.
+
+    Raises:
+        ValueError: The population has no cards.
+    """
+    offers = population.offers
+    if offers is None:
+        raise ValueError("nobody has published a card")
+    generator = random.Random(seed)  # noqa: S311 - a workload, no secret
+    payer = generator.choice(population.parties[:-PAYEES])
+    place = generator.randrange(PAYEES)
+    payee = population.parties[-PAYEES:][place]
+    card = CardId(_parts(offers.cards, ID_BYTES)[place])
+    records = b"".join(
+        Meter(
+            payer_account=generator.choice(payer.account_ids),
+            payee_account=payee.account_ids[0],
+            amount=INPUT_PRICE * tokens_in + OUTPUT_PRICE * tokens_out,
+            card=card,
+            model=NameId(offers.model),
+            usage=_used(offers, tokens_in, tokens_out),
+        ).encode(os.urandom(METER_RECORDS * NONCE_BYTES))
+        for tokens_in, tokens_out in generator.choices(_trace(), k=MAX_RECORDS // METER_RECORDS)
+    )
+    return [sealed(population.ledger_id, SigningKey(payer.seed), fresh_id(), records)]
+
+
+@cache
+def _trace() -> tuple[tuple[int, int], ...]:
+    """Tokens in and out of the requests of the trace; each takes some of both."""
+    usages = load_usage(TRACE_ROWS)
+    return tuple((max(1, each.context_tokens), max(1, each.generated_tokens)) for each in usages)
+
+
+def _used(offers: Offers, tokens_in: int, tokens_out: int) -> ServedUsage:
+    lines = zip(offers.meters, (tokens_in, tokens_out), strict=True)
+    return ServedUsage(lines=tuple(sorted((NameId(meter), count) for meter, count in lines)))
 
 
 def _derived(

@@ -80,6 +80,23 @@ class Payee:
 
 
 @dataclass(frozen=True, slots=True)
+class Offers:
+    """What the payees sell by cards.
+
+    Attributes:
+        model: 16 bytes of its name.
+        meters: Likewise, of tokens in and of tokens out.
+        cards: 16 bytes for the card of each payee.
+        priced_from_ns: When all of them are in force.
+    """
+
+    model: bytes
+    meters: tuple[bytes, bytes]
+    cards: bytes
+    priced_from_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Population:
     """All payers of one load test.
 
@@ -87,11 +104,13 @@ class Population:
         ledger_id: The ledger's id, 32 bytes.
         parties: The payers, each with equally many accounts.
         payees: Who is paid by channels, if there are any; they are not written to a file.
+        offers: What is sold by cards, if anything; likewise.
     """
 
     ledger_id: LedgerId
     parties: tuple[Party, ...]
     payees: tuple[Payee, ...] = ()
+    offers: Offers | None = None
 
     def write(self, path: Path) -> None:
         """Writes a JSON file that only its owner can read."""
@@ -131,10 +150,12 @@ class Plan:
     Attributes:
         population: The payers.
         groups: Envelopes that register everybody; each group needs the ones before.
+        unit: What all accounts are of.
     """
 
     population: Population
     groups: tuple[tuple[bytes, ...], ...]
+    unit: UnitId
 
 
 def fresh_id() -> EnvelopeId:
@@ -176,7 +197,7 @@ def plan_population(
     every = [account for party in made for account in party.account_ids]
     issues = tuple(_issue_all(ledger_id, keys[-1], unit, every, Amount(funds)))
     groups = ((registration,), (unit_envelope,), tuple(openings), issues)
-    return Plan(Population(ledger_id, tuple(made)), groups)
+    return Plan(Population(ledger_id, tuple(made)), groups, unit)
 
 
 def _register(

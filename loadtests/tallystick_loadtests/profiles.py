@@ -9,6 +9,7 @@
 | lone | as `callers`, then as `unary` | one at a time | 1 call |
 | vouchers | one envelope of 8,190 vouchers of 100 channels, each signed | one stream | 3 messages |
 | holds | 4,094 RESERVEs and their 4,094 final CAPTUREs | one stream | 3 messages |
+| usage | one envelope of 2,730 METERs, each with two CONTs | one stream | 3 messages |
 """
 
 from dataclasses import dataclass
@@ -25,11 +26,14 @@ from tallystick_ledger.limits import (
 # An envelope of one transfer: 256 bytes of header and signature, 128 of record.
 SINGLE_ENVELOPE_BYTES: Final = 384
 PACKED_PER_MESSAGE: Final = MAX_ENVELOPE_BYTES // SINGLE_ENVELOPE_BYTES
-# Who is paid by vouchers and holds: the last of the parties, one channel from each of the others.
+# Who is paid by vouchers, holds and usage: the last of the parties. All others have a channel to
+# each of them.
 PAYEES: Final = 10
 PAYERS: Final = 100
 # A message of two envelopes with equally many records.
 HELD_RECORDS: Final = (MAX_ENVELOPE_BYTES - 2 * ENVELOPE_PREFIX_BYTES) // (2 * RECORD_BYTES) * 2
+# A METER of two meters takes a head and two CONTs.
+METER_RECORDS: Final = 3
 
 
 class Profile(StrEnum):
@@ -42,6 +46,7 @@ class Profile(StrEnum):
     LONE = "lone"
     VOUCHERS = "vouchers"
     HOLDS = "holds"
+    USAGE = "usage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,8 @@ class Shape:
     """The numbers of a profile.
 
     Attributes:
-        parties: Principals with a key and accounts; all pay, but for vouchers and holds the last
-            `PAYEES` of them, who are paid.
+        parties: Principals with a key and accounts; all pay, but for vouchers, holds and
+            usage the last `PAYEES` of them, who are paid.
         accounts_each: Accounts of each.
         transfers_per_message: In what one latency is measured of.
         window: Messages under way at once when the next one leaves as soon as one is answered.
@@ -85,4 +90,5 @@ SHAPES: Final[dict[Profile, Shape]] = {
     Profile.LONE: Shape(1, 1_000, 1, 1, 0, 1_000),
     Profile.VOUCHERS: Shape(PAYERS + PAYEES, PAYEES, MAX_RECORDS, 3, 8, 24, 1),
     Profile.HOLDS: Shape(PAYERS + PAYEES, PAYEES, HELD_RECORDS, 3, 8, 50, 2),
+    Profile.USAGE: Shape(PAYERS + PAYEES, PAYEES, MAX_RECORDS, 3, 8, 60, METER_RECORDS),
 }

@@ -26,6 +26,7 @@ from tallystick_cluster.layout import ClusterLayout, create_cluster
 from tallystick_cluster.manage import start_node, stop_nodes, wait_ready
 from tallystick_ledger.genesis import Genesis
 from tallystick_loadtests import phases
+from tallystick_loadtests.cards import with_cards
 from tallystick_loadtests.catch_up import wait_for_all
 from tallystick_loadtests.channels import with_channels
 from tallystick_loadtests.connection import Target
@@ -46,7 +47,8 @@ from tallystick_loadtests.usage import Usage
 
 # The node whose store is read in the end; all have the same by then.
 READ_NODE: Final = 1
-_STREAMED: Final = frozenset({Profile.BULK, Profile.PACKED, Profile.VOUCHERS, Profile.HOLDS})
+_NS_PER_S: Final = 1_000_000_000
+_STREAMED: Final = frozenset(Profile) - {Profile.UNARY, Profile.CALLERS, Profile.LONE}
 
 
 def start_cluster(directory: Path, *, nodes: int) -> ClusterLayout:
@@ -152,6 +154,8 @@ class Session:
                 )
                 if profile is Profile.VOUCHERS:
                     plan = with_channels(plan, PAYEES, funds // 2)
+                if profile is Profile.USAGE:
+                    plan = with_cards(plan, PAYEES)
                 submit_plan(layout, plan)
             with Signers() as signers:
                 yield cls(layout, profile, plan.population, signers, screen)
@@ -189,6 +193,7 @@ class Session:
         if transfers_per_s is not None:
             interval_s = self._shape.transfers_per_message / transfers_per_s
         messages = self._messages(seconds, interval_s)
+        self._wait_for_prices()
         target = Target(tuple(leader_first(self.layout)), self.layout.ca_pem, self.layout.genesis)
         before, scraped = Usage.of(self.layout), phases.scrape(self.layout)
         pacer = Pacer(
@@ -223,6 +228,13 @@ class Session:
         self._prepared += count
         with self._screen.progress("signing", count) as update:
             return self._signers.prepare(self.profile, self.population, count, update, first=first)
+
+    def _wait_for_prices(self) -> None:
+        """A card prices nothing before its notice is over."""
+        offers = self.population.offers
+        if offers is not None:
+            with self._screen.phase("until the cards are in force"):
+                time.sleep(max(0.0, (offers.priced_from_ns - time.time_ns()) / _NS_PER_S))
 
     def _driver(self, target: Target, messages: list[bytes], pacer: Pacer) -> Driver:
         shape = self._shape

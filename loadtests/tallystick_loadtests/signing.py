@@ -17,7 +17,7 @@ from typing import Final, Self
 from tallystick_ledger.bulk import transfers
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import ID_BYTES, MAX_RECORDS, NONCE_BYTES
-from tallystick_loadtests.metered import hold_messages, voucher_messages
+from tallystick_loadtests.metered import hold_messages, usage_messages, voucher_messages
 from tallystick_loadtests.population import Population, fresh_id, sealed
 from tallystick_loadtests.profiles import PACKED_PER_MESSAGE, Profile
 
@@ -63,8 +63,8 @@ class Signers:
         """Makes and signs messages for a timed part.
 
         Args:
-            profile: `BULK`, `PACKED`, `VOUCHERS`, `HOLDS`; for all others, messages of one
-                transfer.
+            profile: `BULK`, `PACKED`, `VOUCHERS`, `HOLDS`, `USAGE`; for all others, messages of
+                one transfer.
             population: Who pays.
             count: How many messages.
             progress: Called with the number of messages made so far.
@@ -93,6 +93,7 @@ def _jobs(profile: Profile, count: int) -> tuple[Job, int]:
         Profile.PACKED: packed_messages,
         Profile.VOUCHERS: voucher_messages,
         Profile.HOLDS: hold_messages,
+        Profile.USAGE: usage_messages,
     }
     if profile in whole:
         return whole[profile], count

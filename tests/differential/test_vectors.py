@@ -101,6 +101,7 @@ def test_the_story_has_every_code_and_does_every_kind() -> None:
         raw.EXTEND,
         raw.CAPTURE,
         raw.RELEASE,
+        raw.METER,
         raw.CHANNEL,
         raw.TOP_UP,
         raw.VOUCHER,

@@ -199,6 +199,17 @@ SAMPLES: Final[dict[str, records.Record]] = {
         occurred_at_ns=ids.TimestampNs(int.from_bytes(b"\x03" * 8, "little")),
     ),
     "RELEASE": records.Release(ids.HoldId(b"\x01" * 16)),
+    "METER": records.Meter(
+        ids.AccountId(b"\x01" * 16),
+        ids.AccountId(b"\x02" * 16),
+        int.from_bytes(b"\x03" * 16, "little"),
+        ids.CardId(b"\x06" * 16),
+        ids.NameId(b"\x07" * 16),
+        records.ServedUsage(),
+        records.CaptureSource.GATEWAY_COUNTED,
+        int.from_bytes(b"\x04" * 16, "little"),
+        occurred_at_ns=ids.TimestampNs(int.from_bytes(b"\x05" * 8, "little")),
+    ),
     "EXTEND": records.Extend(
         ids.HoldId(b"\x01" * 16),
         int.from_bytes(b"\x02" * 16, "little"),
@@ -289,6 +300,7 @@ def _record_bytes(kind: str) -> bytes:
         ("RESERVE", ["payer", "payee", "maximum", "reference", "`expires_at_ns`"]),
         ("CAPTURE", ["source", "hold", "cumulative amount", "`occurred_at_ns`"]),
         ("RELEASE", ["hold"]),
+        ("METER", ["source", "payer", "payee", "amount", "reference", "`occurred_at_ns`"]),
         ("EXTEND", ["hold", "additional maximum", "`expires_at_ns`"]),
         (
             "CHANNEL",

@@ -207,10 +207,12 @@ VOUCHER: Final = records.Voucher(ChannelId(HOLD), 5, b"c" * 24, PROOF)
 CHANNEL_CLOSE: Final = records.ChannelClose(ChannelId(HOLD))
 CARD_ID: Final = CardId(b"c" * 16)
 MODEL, METER = NameId(b"m" * 16), NameId(b"n" * 16)
+NO_CARD, NO_NAME = CardId(bytes(16)), NameId(bytes(16))
 TERMS: Final = records.CardTerms(CARD_ID, MODEL, (METER,), (), b"e" * 16, kinds.Overrun.CAP)
 PRICED: Final = records.Reserve(A, B, 5, TIME, 7, unique=True, terms=TERMS)
 USAGE: Final = records.ServedUsage(METER, lines=((MODEL, 3), (METER, 2**64 - 1)))
 USED: Final = records.Capture(HOLD, 5, kinds.CaptureSource.ESTIMATED, usage=USAGE)
+METERED: Final = records.Meter(A, B, 5, CARD_ID, MODEL, USAGE, reference=7, unique=True)
 CARD: Final = records.Card(UNIT, TIME, 3, b"r" * 32, (MODEL, METER), CARD_ID)
 PRICE: Final = records.Price(CARD_ID, MODEL, METER, 5, above=7)
 FOLLOWING: Final = records.Price(CARD_ID, MODEL, METER, 0, same_as=MODEL)
@@ -529,6 +531,10 @@ def test_a_head_alone_says_what_stands_in_it() -> None:
     heads: list[tuple[records.Record, records.Record]] = [
         (PRICED, replace(PRICED, terms=None)),
         (USED, replace(USED, usage=None)),
+        (
+            METERED,
+            replace(METERED, card=NO_CARD, model=NO_NAME, usage=records.ServedUsage()),
+        ),
     ]
     for record, head in heads:
         data = record.encode(b"n" * record.nonce_bytes)

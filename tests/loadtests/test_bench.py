@@ -163,6 +163,20 @@ def test_a_hold_is_two_records(run: Run) -> None:
     _check_tokens(figures["tokens_per_day"], records / 2 / until_all_s)
 
 
+@pytest.mark.slow
+def test_a_usage_is_three_records(run: Run) -> None:
+    """Slow, because a card needs a minute's notice."""
+    ran = run("--nodes", "1", "--profile", "usage", "--seconds", "0.5", "--json")
+    assert ran.exit_code == 0, ran.stderr
+    figures = json.loads(ran.stdout)
+    assert set(figures) == {*FIELDS, *METERED_FIELDS}
+    assert figures["acknowledged"] > 0
+    assert figures["refused"] == figures["lost"] == 0
+    until_all_s = figures["seconds"] + figures["caught_up_s"]
+    requests = figures["acknowledged"] * (MAX_RECORDS // 3)
+    _check_tokens(figures["tokens_per_day"], requests / until_all_s)
+
+
 def _check_tokens(tokens: dict[str, float], requests_per_s: float) -> None:
     packed = files("tallystick_cluster.data").joinpath("azure-llm-2023-conv.csv.gz").read_bytes()
     rows = [line.split(",") for line in gzip.decompress(packed).decode().splitlines()][1:]
@@ -184,7 +198,7 @@ def test_a_table_ends_with_a_summary(run: Run) -> None:
 def test_a_rate_that_makes_no_sense_is_refused(run: Run) -> None:
     ran = run("--profile", "callers", "--rate", "10")
     assert ran.exit_code == 1
-    assert "--rate is for: bulk, packed, unary, vouchers, holds" in ran.stderr
+    assert "--rate is for: bulk, packed, unary, vouchers, holds, usage" in ran.stderr
 
 
 def test_help_names_all_profiles(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""What settles metered requests: vouchers that grow from message to message, holds and captures."""
+"""What settles metered requests: vouchers that grow by message, holds and captures, usage."""
 
 from collections.abc import Iterator
 
@@ -8,10 +8,11 @@ from tallystick_ledger.envelope import split_envelopes
 from tallystick_ledger.ids import LedgerId, object_id
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import ID_BYTES, MAX_ENVELOPE_BYTES, MAX_RECORDS, RECORD_BYTES
-from tallystick_ledger.records import Capture, Reserve, Voucher
+from tallystick_ledger.records import Capture, Meter, Reserve, Voucher
 from tallystick_ledger.vouchers import is_valid_voucher
+from tallystick_loadtests.cards import INPUT_PRICE, OUTPUT_PRICE, with_cards
 from tallystick_loadtests.channels import with_channels
-from tallystick_loadtests.metered import hold_messages, voucher_messages
+from tallystick_loadtests.metered import hold_messages, usage_messages, voucher_messages
 from tallystick_loadtests.population import Population, plan_population
 from tallystick_loadtests.profiles import PAYEES
 
@@ -26,7 +27,7 @@ def population() -> Population:
         parties=PAYERS + PAYEES,
         accounts_each=PAYEES,
     )
-    return with_channels(plan, PAYEES, 1 << 50).population
+    return with_channels(with_cards(plan, PAYEES), PAYEES, 1 << 50).population
 
 
 def _records(envelope: bytes) -> Iterator[bytes]:
@@ -82,3 +83,20 @@ def test_each_hold_is_captured_in_its_own_message(population: Population) -> Non
         assert capture.hold == made
         assert capture.final
         assert 0 < capture.amount <= hold.maximum
+
+
+def test_each_usage_is_of_the_trace_and_at_the_price_of_a_card(population: Population) -> None:
+    (message,) = usage_messages(7, population)
+    assert len(message) == MAX_ENVELOPE_BYTES
+    heads = range(256, len(message), 3 * RECORD_BYTES)
+    metered = [Meter.decode(message[at : at + 3 * RECORD_BYTES]) for at in heads]
+    assert len(metered) == MAX_RECORDS // 3
+    offers = population.offers
+    assert offers is not None
+    cards = [offers.cards[at : at + ID_BYTES] for at in range(0, len(offers.cards), ID_BYTES)]
+    prices = dict(zip(offers.meters, (INPUT_PRICE, OUTPUT_PRICE), strict=True))
+    for each in metered:
+        owner = population.parties[-PAYEES:][cards.index(each.card)]
+        assert each.payee_account in owner.account_ids
+        assert each.amount == sum(prices[meter] * count for meter, count in each.usage.lines)
+    assert len({each.amount for each in metered}) > 1_000

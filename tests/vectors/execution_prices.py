@@ -1,4 +1,4 @@
-"""A chapter of the story of `execution.json`: rate cards, and holds that they price.
+"""A chapter of the story of `execution.json`: rate cards, and holds and usage that they price.
 
 The bank sells here. Its card counts one meter by day and by night, and a second like the first.
 """
@@ -36,6 +36,7 @@ def cards(story: "Story", cast: "Cast") -> None:
     _refused(story, cast, (model, meter, other, tier), first)
     story.now_ns += NOTICE_NS + SECOND_NS
     holds(story, cast, (model, meter, other, tier), first)
+    meters(story, cast, (model, meter, other, tier), first)
     second = _published(story, cast, (model, meter, other, tier), first)
     story.now_ns += NOTICE_NS + SECOND_NS
     priced = _priced(story, cast, first, model)
@@ -174,3 +175,39 @@ def holds(story: "Story", cast: "Cast", names: tuple[bytes, ...], card: bytes) -
         used(with_tier, 108, (meter, 12), tier=1),
         raw.release(with_tier),
     )
+
+
+def meters(story: "Story", cast: "Cast", names: tuple[bytes, ...], card: bytes) -> None:
+    """METER pays at once what a usage costs."""
+    model, meter, other, tier = names
+    dear = 15 if (story.now_ns // SECOND_NS) % 86_400 < 43_200 else 20
+    counted = sorted([(meter, 4), (other, 6)])
+
+    def metered(amount: int, *lines: tuple[bytes, int], **more: int) -> bytes:
+        used = raw.usage(lines, tier if more.get("tier") else raw.ZERO_ID)
+        content = raw.metered(card if not more.get("stranger") else STRANGER, model, used)
+        payee = cast.bob_usd if more.get("to_bob") else cast.bank_usd
+        payer = cast.alice_usd if not more.get("to_itself") else payee
+        reference, flags = more.get("reference", 0), more.get("flags", 0)
+        return raw.meter(payer, payee, amount, content, reference, flags=flags)
+
+    story.send(
+        "usage is metered under the card",
+        cast.alice_key,
+        metered(dear, *counted),
+        metered(dear + 1, *counted),
+        metered(dear, (STRANGER, 1)),
+        metered(9, (meter, 1), tier=1),
+        metered(33, (meter, 11), reference=9, flags=raw.UNIQUE),
+        metered(33, (meter, 11), reference=9, flags=raw.UNIQUE),
+        metered(33, (meter, 11), stranger=1),
+        metered(33, (meter, 11), to_bob=1),
+        metered(33, (meter, 11), to_itself=1),
+        metered(0, (meter, 11)),
+        metered(33, *counted[::-1]),
+        raw.patched(metered(33, (meter, 11)), 6, b"\x04"),
+        raw.with_conts(metered(33, (meter, 11))[:128], []),
+        metered(3 << 70, *sorted([(meter, (1 << 64) - 1), (other, 1)])),
+        metered(3 * ((1 << 64) - 1), (meter, (1 << 64) - 1)),
+    )
+    story.send("nobody else pays for Alice", cast.bob_key, metered(dear, *counted))

@@ -54,6 +54,7 @@ ENTRIES: Final[dict[str, Entry]] = {
     "extend": Entry("tallystick.cli.hold:extend_app", "Pin more for a hold, or for longer."),
     "capture": Entry("tallystick.cli.hold:capture_app", "Bill a hold."),
     "release": Entry("tallystick.cli.hold:release_app", "Free the rest of a hold."),
+    "meter": Entry("tallystick.cli.meter:app", "Price a usage by a card and pay for it."),
     "hold": Entry("tallystick.cli.hold:list_app", "List what is on hold."),
     "channel": Entry("tallystick.cli.channel:app", "Deposit for vouchers; sign and redeem them."),
     "refund": Entry("tallystick.cli.correction:refund_app", "Give back what a record paid."),

@@ -26,7 +26,11 @@ from tallystick.errors import InvalidArgument
 from tallystick.statements.posting import Posting, Side
 from tallystick.statements.table import Exported, Row, write_rows
 
-_CHARGES: Final = {"CAPTURE": "Captured from hold", "VOUCHER": "Voucher of channel"}
+_CHARGES: Final = {
+    "CAPTURE": "Captured from hold",
+    "METER": "Metered by record",
+    "VOUCHER": "Voucher of channel",
+}
 _CORRECTIONS: Final = {"REFUND": "Refunded by record", "DISPUTE": "Given back by record"}
 COLUMNS: Final = (
     "BilledCost",
@@ -137,11 +141,7 @@ def focus_row(
     month_start, month_end = _month(posting.timestamp_ns)
     start = _charged_at(posting)
     payee = account_name(posting.counterparty)
-    what = (
-        f"{_CORRECTIONS[posting.cause]} {posting.sequence}"
-        if is_correction
-        else f"{_CHARGES[posting.cause]} {posting.origin.hex()}"
-    )
+    what = (_CORRECTIONS | _CHARGES)[posting.cause]
     return {
         "BilledCost": cost,
         "BillingAccountId": f"principal-{of.owner.hex()}",
@@ -151,7 +151,7 @@ def focus_row(
         "BillingPeriodStart": _instant(month_start),
         "ChargeCategory": "Usage",
         "ChargeClass": "Correction" if is_correction else None,
-        "ChargeDescription": what,
+        "ChargeDescription": f"{what} {posting.origin.hex() or posting.sequence}",
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodEnd": _instant(start + timedelta(seconds=1)),
         "ChargePeriodStart": _instant(start),

@@ -41,6 +41,7 @@ from tallystick_ledger.records import (
     Extend,
     Issue,
     Kind,
+    Meter,
     Raw,
     Record,
     Refund,
@@ -100,11 +101,12 @@ OF_EFFECTS: Final[Mapping[Cause, Rule]] = {
     Cause.EXPIRY: Rule(-1, 0, Authority.RULE),
     Cause.VOUCHER: Rule(-1, +1, Authority.PAYER),  # the payer's channel key signed it
     Cause.CHANNEL_CLOSE: Rule(-1, 0, Authority.PAYEE),
+    Cause.METER: _POST,
     # Whoever had been paid gives back, and signs it: the payer of this posting.
     Cause.REFUND: _POST,
     Cause.DISPUTE: _POST,
 }
-# By themselves; what CAPTURE, REFUND and the like do is in their effects.
+# By themselves; what CAPTURE, METER, REFUND and the like do is in their effects.
 MOVE_NOTHING: Final = frozenset(
     {
         Kind.PRINCIPAL,
@@ -115,6 +117,7 @@ MOVE_NOTHING: Final = frozenset(
         Kind.CREDIT_LIMIT,
         Kind.CAPTURE,
         Kind.RELEASE,
+        Kind.METER,
         Kind.VOUCHER,
         Kind.CHANNEL_CLOSE,
         Kind.CARD,
@@ -128,7 +131,7 @@ MOVE_NOTHING: Final = frozenset(
     }
 )
 # Of these the fields matter all the same: when it was, by which reference.
-_TELLING: Final = frozenset({Kind.CAPTURE, Kind.REFUND})
+_TELLING: Final = frozenset({Kind.CAPTURE, Kind.METER, Kind.REFUND})
 _ORIGIN: Final = slice(8, 24)  # where these name their hold or channel
 _NAMES_ORIGIN: Final = frozenset(
     {Kind.CAPTURE, Kind.RELEASE, Kind.VOUCHER, Kind.CHANNEL_CLOSE, Kind.EXTEND, Kind.TOP_UP}
@@ -175,7 +178,7 @@ class Posting:
         counterparty: The account opposite; empty where it is not known yet.
         origin: Hold or channel; empty for none.
         end_state: What became of it, if it ended here: captured, released, expired, closed.
-        source: Who counted, in a CAPTURE.
+        source: Who counted, in a CAPTURE or METER.
         card: That priced it; empty for none.
         grant: Which paid or what is claimed; empty for none.
         envelope_id: Empty where the account has nothing to do with the record, as `signer`.
@@ -263,7 +266,7 @@ def postings_of(entry: HistoryRecord, of: Owned, origins: Mapping[bytes, Origin]
                 entry.sequence,
                 part,
                 entry.timestamp_ns,
-                known.occurred_at_ns if isinstance(known, Capture | Refund) else 0,
+                known.occurred_at_ns if isinstance(known, Capture | Meter | Refund) else 0,
                 move.cause,
                 move.side,
                 move.rule.pending,
@@ -273,7 +276,7 @@ def postings_of(entry: HistoryRecord, of: Owned, origins: Mapping[bytes, Origin]
                 move.counterparty,
                 move.origin,
                 move.end_state,
-                known.source.name if isinstance(known, Capture) else "",
+                known.source.name if isinstance(known, Capture | Meter) else "",
                 move.card,
                 move.grant,
                 (entry.envelope_id or EnvelopeId(b"")) if move.is_of_record else b"",

@@ -128,6 +128,25 @@ impl Shop {
     }
 }
 
+/// A METER of Alice's for Bob.
+fn metered(ledger: &Ledger, card: &Id16, shop: &Shop, amount: u128, quantity: u64) -> Vec<Record> {
+    let (alice, bob, amount) = (ledger.alice, ledger.bob, amount.to_le_bytes());
+    let head = record(
+        kind::METER,
+        &[
+            (6, &[1]),
+            (8, &alice.account),
+            (24, &bob.account),
+            (40, &amount),
+        ],
+    );
+    let mut content = [card.as_slice(), &shop.model, &[0; 72]].concat();
+    content[96] = 1;
+    content.extend_from_slice(&shop.meter);
+    content.extend_from_slice(&quantity.to_le_bytes());
+    with_conts(head, &content, 2)
+}
+
 /// The codes up to that of the last head.
 fn heads(ledger: &mut Ledger, person: &Person, records: &[Record]) -> Vec<Code> {
     let is_head = |record: &Record| record[..2] != kind::CONT.to_le_bytes();
@@ -244,6 +263,33 @@ fn a_priced_hold_pays_what_its_card_says_and_cites_it() {
     assert_eq!(codes(&applied)[0], Code::Ok);
     assert_eq!(applied.effects[72..88], card);
     assert_eq!(ledger.columns(&bob.account), [0, 0, 79, START_AMOUNT + 21]);
+}
+
+#[test]
+fn metered_usage_pays_what_the_card_says_and_is_undone_whole() {
+    let mut ledger = Ledger::new();
+    let shop = Shop::new(&mut ledger);
+    let card = shop.open(&mut ledger);
+    let alice = ledger.alice;
+    let (good, dear) = (
+        metered(&ledger, &card, &shop, 21, 7),
+        metered(&ledger, &card, &shop, 22, 7),
+    );
+    let envelope = ledger.envelope(&alice.key, &good);
+    let applied = ledger.apply(&[envelope]);
+    assert_eq!(codes(&applied)[0], Code::Ok);
+    assert_eq!((applied.effects[0], applied.effects[40]), (6, 21));
+    assert_eq!(applied.effects[72..88], card);
+    let columns = [0, 21, 0, START_AMOUNT];
+    assert_eq!(ledger.columns(&alice.account), columns);
+    let before = ledger.lasting_rows();
+    let mut envelope = ledger.envelope(&alice.key, &[good, dear].concat());
+    envelope.atomic = true;
+    let applied = ledger.apply(&[envelope]);
+    assert_eq!(codes(&applied)[3], Code::PriceMismatch);
+    assert!(applied.effects.is_empty());
+    assert_eq!(ledger.lasting_rows(), before);
+    assert_eq!(ledger.kernel.verify_invariants(), Vec::<String>::new());
 }
 
 #[test]

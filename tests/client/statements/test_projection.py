@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.client.statements.histories import Told, random_ledger
 
 from tallystick.errors import ConfigurationError
+from tallystick.history import HistoryRecord
 from tallystick.statements.posting import MOVE_NOTHING, OF_EFFECTS, OF_RECORDS, Side
 from tallystick.statements.projection import Projection, ProjectionDamaged
 from tallystick.statements.statement import Columns
@@ -115,15 +116,20 @@ def test_a_failed_page_books_nothing() -> None:
         account, entries = next(
             (account, entries)
             for account, entries in made.histories.items()
-            if any(e.cause is not Cause.CAPTURE for entry in entries for e in entry.effects)
+            if any(map(_frees, entries))
         )
         projection.add(AccountId(account), PrincipalId(bytes(16)), UnitId(bytes(16)))
         before = projection.rows()
-        freed = [entry for entry in entries if entry.effects and not entry.data]
-        freed = freed or [entry for entry in entries if entry.effects]
+        freed = [entry for entry in entries if _frees(entry) and not entry.data]
+        freed = freed or [entry for entry in entries if _frees(entry)]
         with pytest.raises(ProjectionDamaged):
             projection.book(AccountId(account), freed, 0)
         assert projection.rows() == before
+
+
+def _frees(entry: HistoryRecord) -> bool:
+    """Whether it takes something out of a pending column."""
+    return any(OF_EFFECTS[effect.cause].pending < 0 for effect in entry.effects)
 
 
 def test_a_file_of_another_ledger_is_refused(tmp_path: Path) -> None:

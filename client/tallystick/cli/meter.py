@@ -1,0 +1,100 @@
+"""`tallystick meter`: price a usage by a card and pay for it, in one step."""
+
+from typing import Annotated
+
+import typer
+
+from tallystick.cli.output import Report
+from tallystick.cli.session import (
+    AmountArgument,
+    JsonOption,
+    KeyOption,
+    ProfileOption,
+    ReferenceOption,
+    UniqueOption,
+    receipt_data,
+    session,
+)
+from tallystick.draft import build
+from tallystick.errors import InvalidArgument
+from tallystick_ledger.ids import NO_ID, CardId, NameId
+from tallystick_ledger.limits import ID_BYTES
+from tallystick_ledger.records import ServedUsage
+
+app = typer.Typer(help="Price a usage by a card and pay for it.")
+
+
+@app.command()
+def meter(
+    payer: Annotated[str, typer.Argument(help="Who pays: own account, name or id.")],
+    payee: Annotated[str, typer.Argument(help="The provider's account, name or id.")],
+    amount: AmountArgument,
+    card: Annotated[str, typer.Option(help="Id of the provider's published card.")],
+    model: Annotated[str, typer.Option(help="Id of the model's name.")],
+    used: Annotated[
+        list[str],
+        typer.Option(help="How much of a meter, once for each.", metavar="METER=QUANTITY"),
+    ],
+    tier: Annotated[str, typer.Option(help="Id of the tier that was served.")] = "",
+    region: Annotated[str, typer.Option(help="Id of the region that served.")] = "",
+    reference: ReferenceOption = 0,
+    unique: UniqueOption = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pay AMOUNT for a usage: exactly what it costs by the card, which the ledger checks."""
+    usage = build(ServedUsage, _name("tier", tier), _name("region", region), _lines(used))
+    priced = CardId(_id("card", card))
+    with session(profile, key, sends=True) as opened:
+        debit, credit = opened.book.account(payer), opened.book.account(payee)
+        parsed = opened.amount(amount, debit)
+        receipt = opened.client.meter(
+            debit,
+            credit,
+            parsed.steps,
+            card=priced,
+            model=NameId(_id("model", model)),
+            usage=usage,
+            reference=reference,
+            unique=unique,
+        )
+        written = opened.written_for(parsed.steps, debit)
+    Report(
+        {
+            "payer": debit.hex(),
+            "payee": credit.hex(),
+            "amount": str(parsed.steps),
+            "card": priced.hex(),
+            "receipt": receipt_data(receipt),
+        },
+        f"{payer} paid {payee} {written}; sequence number {receipt.sequence}.",
+        [("envelope", receipt.envelope_id.hex())],
+    ).print(as_json=as_json)
+
+
+def _lines(used: list[str]) -> tuple[tuple[NameId, int], ...]:
+    counted: dict[NameId, int] = {}
+    for text in used:
+        name, _, quantity = text.partition("=")
+        meter = NameId(_id("meter", name))
+        if not (quantity.isascii() and quantity.isdigit()) or meter in counted:
+            raise InvalidArgument(
+                f"{text!r} is no usage.", advice="Write METER=QUANTITY, each meter once."
+            )
+        counted[meter] = int(quantity)
+    return tuple(sorted(counted.items()))
+
+
+def _name(what: str, text: str) -> NameId:
+    return NameId(_id(what, text) if text else NO_ID)
+
+
+def _id(what: str, text: str) -> bytes:
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != ID_BYTES:
+        raise InvalidArgument(f"{text!r} is no {what}.", advice="Ids are 32 hexadecimal digits.")
+    return raw

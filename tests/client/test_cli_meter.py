@@ -1,0 +1,34 @@
+"""`tallystick meter`: what a usage costs is paid, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+from tests.client.test_cli import Run, cluster, market, run
+
+from tallystick import Client
+from tallystick_ledger import limits
+from tallystick_ledger.ids import CardId, UnitId
+from tallystick_ledger.records import NameKind, Price
+
+__all__ = ["cluster", "market", "run"]
+
+
+@pytest.mark.usefixtures("market")
+def test_a_usage_is_paid(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MIN_NOTICE_NS", 0)
+    (unit,) = run("unit", "list", "--json").json["units"]
+    with Client.from_profile(tmp_path, key="bob") as bob:
+        model = bob.register_name(NameKind.MODEL, "m-small").id
+        meter = bob.register_name(NameKind.METER, "tokens").id
+        line = Price(CardId(bytes(16)), model, meter, 10**15)
+        card = bob.publish_card(UnitId(bytes.fromhex(unit["unit"])), [line], effective_in_s=0.01).id
+    terms = ["--card", card.hex(), "--model", model.hex()]
+    line_of = ["meter", "till", "shop", "2", "USD", *terms, "-k", "alice"]
+    ran = run(*line_of, "--used", f"{meter.hex()}=2")
+    assert ran.exit_code == 0, ran.err
+    assert ran.out.splitlines()[-1].startswith("till paid shop 2.00 USD; sequence number ")
+    assert run(*line_of, "--used", f"{meter.hex()}=3").exit_code == 3
+    for wrong in ("2", f"{meter.hex()}=x", f"{meter.hex()}=0", "ab=2"):
+        assert run(*line_of, "--used", wrong).exit_code == 2, wrong
+    shop = run("account", "show", "shop", "-k", "bob", "--json").json
+    assert shop["available"] == "2000000000"

@@ -1,0 +1,69 @@
+"""Metered usage through the client: priced by the ledger, paid at once, given back if need be."""
+
+import pytest
+from tests.client.conftest import Market
+
+from tallystick import errors
+from tallystick_ledger.ids import CardId, NameId
+from tallystick_ledger.records import CaptureSource, Meter, NameKind, Price, ServedUsage
+from tallystick_ledger.results import Cause
+
+NO_CARD = CardId(bytes(16))
+
+
+async def _card(market: Market) -> tuple[CardId, NameId, NameId]:
+    """A card in force, its model and its meter."""
+    client, payee = market.client, market.payee
+    model = await client.register_name(NameKind.MODEL, "model", signer=payee)
+    meter = await client.register_name(NameKind.METER, "tokens", signer=payee)
+    lines = [Price(NO_CARD, model.id, meter.id, 1_500_000)]
+    created = await client.publish_card(market.unit, lines, signer=payee)
+    market.cluster.clock.now_ns += 100 * 10**9
+    return created.id, model.id, meter.id
+
+
+async def test_a_usage_is_paid_at_once(market: Market) -> None:
+    card, model, meter = await _card(market)
+    usage = ServedUsage(lines=((meter, 10),))
+    accounts = (market.payer_account, market.payee_account)
+    receipt = await market.client.meter(
+        *accounts,
+        15,
+        card=card,
+        model=model,
+        usage=usage,
+        source=CaptureSource.GATEWAY_COUNTED,
+        reference=7,
+        unique=True,
+        end_user=b"e" * 16,
+    )
+    assert await market.client.balance(market.payee_account, signer=market.payee) == 15
+    info = await market.client.get_envelope(receipt.envelope_id)
+    (effect,) = info.effects
+    assert (effect.cause, effect.amount, effect.card) == (Cause.METER, 15, card)
+    record = Meter.decode(info.envelope[256:])
+    assert (record.usage, record.end_user) == (usage, b"e" * 16)
+    with pytest.raises(errors.ReferenceUsed):
+        await market.client.meter(
+            *accounts, 15, card=card, model=model, usage=usage, reference=7, unique=True
+        )
+    await market.client.refund(receipt.sequence, 5, signer=market.payee)
+    assert await market.client.balance(market.payee_account, signer=market.payee) == 10
+
+
+async def test_no_other_amount_and_no_other_card(market: Market) -> None:
+    card, model, meter = await _card(market)
+    accounts = (market.payer_account, market.payee_account)
+    usage, unknown = (ServedUsage(lines=((each, 10),)) for each in (meter, model))
+    with pytest.raises(errors.PriceRefused):
+        await market.client.meter(*accounts, 16, card=card, model=model, usage=usage)
+    with pytest.raises(errors.NotPriced):
+        await market.client.meter(*accounts, 15, card=card, model=model, usage=unknown)
+    with pytest.raises(errors.CardNotFound):
+        await market.client.meter(*accounts, 15, card=NO_CARD, model=model, usage=usage)
+    with pytest.raises(errors.AccountNotFound):
+        await market.client.meter(
+            *accounts, 15, card=card, model=model, usage=usage, signer=market.payee
+        )
+    with pytest.raises(errors.InvalidArgument):
+        await market.client.meter(*accounts, 0, card=card, model=model, usage=usage)
