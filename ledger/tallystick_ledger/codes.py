@@ -242,7 +242,7 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     ),
     Code.CITED_NOT_FOUND: (
         "There is no such earlier record that paid to or from the signer.",
-        "Cite the sequence number of a TRANSFER, CAPTURE or VOUCHER that moved something.",
+        "Cite the sequence number of a TRANSFER, CAPTURE, METER or VOUCHER that paid.",
     ),
     Code.KEY_EXISTS: (
         "The key is registered already; it belongs to one principal for ever.",
