@@ -30,8 +30,8 @@ TOO_RARE = {(kind, Code.ACCOUNT_CLOSED) for kind in _PAYING}
 TOO_RARE |= {(kind, Code.CAP_EXCEEDED) for kind in (raw.CARD, raw.PRICE)}
 # Needs 2**128 burned in all, most of it on credit.
 TOO_RARE.add((raw.BURN, Code.AMOUNT_OVERFLOW))
-# Nodes' keys do not end, and other keys sign a TICK by mistake only: test_order.py has it.
-TOO_RARE.add((raw.TICK, Code.KEY_EXPIRED))
+# Keys of nodes and operators do not end, and others sign these by mistake only: test_order.py.
+TOO_RARE |= {(kind, Code.KEY_EXPIRED) for kind in (raw.TICK, raw.UNIT, raw.PRINCIPAL)}
 
 # Takes a block that cites more than 256 records: test_corrections.py has it.
 NEVER = {Code.CITATIONS_FULL}
