@@ -1,62 +1,16 @@
-"""Tells a person how the demo goes and what came out: lines and tables, a bar on a terminal."""
+"""Tells a person how the demo goes and what came out."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from typing import Final
 
 from tallystick_cluster.demo.figures import Figures
 from tallystick_cluster.demo.proofs import usd
+from tallystick_cluster.demo.screen import Screen, plain_table
 
-# Without a terminal: how many lines tell how far it is, and how wide they may be.
-PLAIN_STEPS: Final = 4
-PLAIN_WIDTH: Final = 100
 LARGEST_SHOWN: Final = 5
 
 
-class Reporter:
+class Reporter(Screen):
     """Tells a person how the demo goes."""
-
-    def __init__(self, *, to_stderr: bool) -> None:
-        """Prints to standard output, or to standard error where that is for programs."""
-        stream = sys.stderr if to_stderr else sys.stdout
-        self._is_terminal = stream.isatty()
-        self._console = Console(
-            file=stream, width=None if self._is_terminal else PLAIN_WIDTH, highlight=False
-        )
-
-    def title(self, text: str) -> None:
-        """Says what this is."""
-        self._console.print(f"[bold]{text}[/bold]\n")
-
-    def line(self, text: str = "") -> None:
-        """Says something."""
-        self._console.print(text, soft_wrap=not self._is_terminal)
-
-    def step(self, text: str, seconds: float) -> None:
-        """Says what was done, and how long it took."""
-        self._console.print(f"{text} [dim]({seconds:.1f} s)[/dim]")
-
-    @contextmanager
-    def progress(self, total: int) -> Iterator["Advance"]:
-        """A bar on a terminal, a line now and then elsewhere."""
-        if not self._is_terminal:
-            yield _PlainAdvance(self, total)
-            return
-        columns = (
-            TextColumn("settling"),
-            BarColumn(bar_width=40),
-            MofNCompleteColumn(),
-            TextColumn("requests"),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=self._console) as progress:
-            task = progress.add_task("", total=total)
-            yield _BarAdvance(progress, task)
 
     def figures(self, figures: Figures) -> None:
         """Prints everything; the last line is a summary."""
@@ -64,19 +18,17 @@ class Reporter:
         self._facts(figures)
         self.line()
         for proof in figures.proofs:
-            mark = "[green]✓[/green]" if proof.holds else "[bold red]✗[/bold red]"
-            self._console.print(f"{mark} {proof.text}", soft_wrap=True)
-        self.line()
+            self.verdict(proof.text, ok=proof.holds)
         tokens = figures.input_tokens + figures.output_tokens
         verdict = "all proofs hold" if figures.holds else "NOT ALL PROOFS HOLD"
         summary = (
             f"{figures.settled:,} of {figures.requests:,} requests settled, {tokens:,} tokens for "
             f"{usd(figures.money_nano)} USD, {figures.requests_per_s:,.0f} requests/s; {verdict}"
         )
-        self._console.print(f"[bold]{summary}[/bold]", soft_wrap=True)
+        self.summary(summary)
 
     def _balances(self, figures: Figures) -> None:
-        table = _table("provider", "requests", "tokens", "earned, USD")
+        table = plain_table("provider", "requests", "tokens", "earned, USD")
         for provider in figures.providers:
             table.add_row(
                 provider.name,
@@ -84,9 +36,8 @@ class Reporter:
                 f"{provider.tokens:,}",
                 usd(provider.money_nano),
             )
-        self.line()
-        self._console.print(table)
-        table = _table("consumer", "settled", "refused", "deposit, USD", "left, USD")
+        self.table(table)
+        table = plain_table("consumer", "settled", "refused", "deposit, USD", "left, USD")
         largest, others = figures.consumers[:LARGEST_SHOWN], figures.consumers[LARGEST_SHOWN:]
         for consumer in (*largest, *(each for each in others if each.refused)):
             table.add_row(
@@ -104,8 +55,7 @@ class Reporter:
             usd(sum(each.deposit_nano for each in rest)),
             usd(sum(each.left_nano for each in rest)),
         )
-        self.line()
-        self._console.print(table)
+        self.table(table)
 
     def _facts(self, figures: Figures) -> None:
         refused = ", ".join(f"{code} {count:,}" for code, count in figures.refusals.items())
@@ -126,41 +76,3 @@ class Reporter:
         }
         for label, value in facts.items():
             self._console.print(f"{label:<17} {value}", soft_wrap=True)
-
-
-class Advance:
-    """Told how many requests are done."""
-
-    def __call__(self, done: int) -> None:
-        """Shows it."""
-        raise NotImplementedError
-
-
-class _BarAdvance(Advance):
-    def __init__(self, progress: Progress, task: Any) -> None:  # noqa: ANN401 - rich's TaskID
-        self._progress = progress
-        self._task = task
-
-    def __call__(self, done: int) -> None:
-        self._progress.update(self._task, completed=done)
-
-
-class _PlainAdvance(Advance):
-    def __init__(self, reporter: Reporter, total: int) -> None:
-        self._reporter = reporter
-        self._total = total
-        self._shown = 0
-
-    def __call__(self, done: int) -> None:
-        step = done * PLAIN_STEPS // self._total
-        if step > self._shown:
-            self._shown = step
-            self._reporter.line(f"  {done:,} of {self._total:,} requests done")
-
-
-def _table(first: str, *numbers: str) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column(first, no_wrap=True)
-    for column in numbers:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table

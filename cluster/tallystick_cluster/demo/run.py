@@ -7,21 +7,17 @@ Whatever happens, the nodes are stopped.
 
 import asyncio
 import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from rich.markup import escape
 
 from tallystick import AsyncClient
 from tallystick.cli.book import FILE_NAME, AccountEntry, Book, UnitEntry
 from tallystick.keyfile import KeyFile, write_key_file
 from tallystick_cluster.data import load_usage, load_weights
 from tallystick_cluster.demo.figures import Figures, figures_of
+from tallystick_cluster.demo.nodes import agreed, nodes_stopped, start_all, timed
 from tallystick_cluster.demo.outage import Outage, kill_and_restart, longest_silence_s
 from tallystick_cluster.demo.plan import Plan, make_plan
 from tallystick_cluster.demo.population import (
@@ -36,25 +32,11 @@ from tallystick_cluster.demo.proofs import Evidence, Told
 from tallystick_cluster.demo.replay import replay_nodes
 from tallystick_cluster.demo.report import Reporter
 from tallystick_cluster.demo.settle import Settlement, Settler
-from tallystick_cluster.errors import DemoError, NodeFailedError, NotReadyError
 from tallystick_cluster.layout import KEYS_DIRECTORY, ClusterLayout, create_cluster
-from tallystick_cluster.manage import (
-    log_tail,
-    node_states,
-    process_of,
-    start_node,
-    stop_nodes,
-    wait_ready,
-)
 from tallystick_ledger.ids import AccountId
 from tallystick_ledger.state_rows import AccountRow
 
 NODES: Final = 3
-READY_TIMEOUT_S: Final = 60.0
-# Waiting is cut into pieces, so that Ctrl-C is not kept waiting.
-READY_PIECE_S: Final = 1.0
-AGREE_TIMEOUT_S: Final = 60.0
-POLL_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +84,9 @@ def run_demo(options: Options, reporter: Reporter) -> Figures:
     )
     _introduce(plan, reporter)
     layout = create_cluster(options.directory, node_count=NODES, now_ns=time.time_ns())
-    with _nodes_stopped(layout, reporter):
+    with nodes_stopped(layout, reporter):
         observed = asyncio.run(_observe(layout, plan, options, reporter))
-    with _timed(reporter, "each node's own directory read, and its log replayed from the genesis"):
+    with timed(reporter, "each node's own directory read, and its log replayed from the genesis"):
         evidence = Evidence(
             nodes=replay_nodes(layout, {told.next_sequence for told in observed.told}),
             acknowledged=observed.settlement.acknowledged,
@@ -127,19 +109,19 @@ async def _observe(
     What blocks runs in threads, for which the event loop waits when it is interrupted: so no node
     is started after the nodes were stopped.
     """
-    with _timed(reporter, f"{NODES} nodes with mutual TLS run and have a leader"):
-        await _start(layout)
+    with timed(reporter, f"{NODES} nodes with mutual TLS run and have a leader"):
+        await start_all(layout)
     client = AsyncClient(
         layout.endpoints, layout.genesis, tls=layout.ca_pem, signer=layout.operator_key
     )
     async with client:
-        with _timed(reporter, "principals, keys, units and accounts registered, deposits paid"):
+        with timed(reporter, "principals, keys, units and accounts registered, deposits paid"):
             population = await populate(client, plan, os.urandom)
         if options.keep:
             write_names(layout, population)
         settlement, outage = await _settle(client, layout, plan, population, options, reporter)
-        with _timed(reporter, "all nodes stand at one sequence number"):
-            told = await _agreed(layout)
+        with timed(reporter, "all nodes stand at one sequence number"):
+            told = await agreed(layout)
         parties = (*population.consumers, *population.providers)
         # Nodes tell balances to those whose they are: each party asks for its own.
         rows = await asyncio.gather(
@@ -147,20 +129,6 @@ async def _observe(
         )
     balances = {row.account: row for two in rows for row in two if row is not None}
     return Observed(population, settlement, outage, balances, told)
-
-
-async def _start(layout: ClusterLayout) -> None:
-    for node in layout.nodes:
-        await asyncio.to_thread(start_node, layout, node.raft_id)
-    deadline_s = time.monotonic() + READY_TIMEOUT_S
-    while True:
-        try:
-            await asyncio.to_thread(wait_ready, layout, READY_PIECE_S)
-        except NotReadyError:
-            if time.monotonic() > deadline_s:
-                raise
-        else:
-            return
 
 
 async def _settle(
@@ -194,30 +162,6 @@ async def _settle(
     return settling.result(), breaking.result()
 
 
-async def _agreed(layout: ClusterLayout) -> list[Told]:
-    """Waits until all nodes tell one sequence number; returns what each says of its state then.
-
-    Raises:
-        DemoError: They do not within `AGREE_TIMEOUT_S`.
-        NodeFailedError: One of them does not run.
-    """
-    deadline_s = time.monotonic() + AGREE_TIMEOUT_S
-    while time.monotonic() < deadline_s:
-        states = await asyncio.to_thread(node_states, layout, with_digest=True)
-        gone = [str(each.raft_id) for each in states if each.pid is None]
-        if gone:
-            raise NodeFailedError(f"of the nodes, {' and '.join(gone)} ended before the demo did")
-        told = [
-            Told(each.raft_id, each.status.next_sequence, each.status.state_digest)
-            for each in states
-            if each.status is not None
-        ]
-        if len(told) == len(layout.nodes) and len({each.next_sequence for each in told}) == 1:
-            return told
-        await asyncio.sleep(POLL_S)
-    raise DemoError(f"the nodes did not agree on where they stand within {AGREE_TIMEOUT_S:.0f} s")
-
-
 def _introduce(plan: Plan, reporter: Reporter) -> None:
     usage = [job.usage for job in plan.jobs]
     context = sum(each.context_tokens for each in usage)
@@ -238,40 +182,6 @@ def _introduce(plan: Plan, reporter: Reporter) -> None:
         "",
     ):
         reporter.line(line)
-
-
-@contextmanager
-def _timed(reporter: Reporter, text: str) -> Iterator[None]:
-    started_s = time.monotonic()
-    yield
-    reporter.step(text, time.monotonic() - started_s)
-
-
-@contextmanager
-def _nodes_stopped(layout: ClusterLayout, reporter: Reporter) -> Iterator[None]:
-    """Stops the nodes at the end, also when the demo is interrupted, and not to be interrupted.
-
-    If the demo fails, the ends of the logs of nodes that died say why.
-    """
-    try:
-        yield
-    except Exception:
-        for node in layout.nodes:
-            if process_of(layout, node.raft_id) is None:
-                reporter.line(f"node {node.raft_id} does not run; the end of its log:")
-                reporter.line(escape(log_tail(layout, node.raft_id)))
-        raise
-    finally:
-        previous = {
-            number: signal.signal(number, signal.SIG_IGN)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        }
-        try:
-            with _timed(reporter, "nodes stopped in good order"):
-                stop_nodes(layout)
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
 
 def write_names(layout: ClusterLayout, population: Population) -> None:

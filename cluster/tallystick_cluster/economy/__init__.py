@@ -1,0 +1,22 @@
+"""A day of a token economy on three nodes: `tallystick demo economy`.
+
+| module | what |
+|---|---|
+| plan.py | who asks whom for which request, when, and how it is paid; a pure function |
+| offers.py | which models of the public price books are sold, and what changes at noon |
+| cast.py | registers everybody: providers, consumers, a bank, an auditor |
+| day.py | a day compressed into seconds |
+| tariffs.py | publishes the price books as cards; what applies when |
+| stage.py | what all acts share, and what an act is |
+| requests.py | act: requests on priced holds, sized by what past ones came to |
+| vouchers.py | act: requests on channels, paid by vouchers that are signed off the ledger |
+| corrections.py | act: a refund, a dispute that is half accepted, one that is rejected |
+| books.py | the auditor reads every account's history and makes statements |
+| audit.py | what each charge should have been, computed anew; sums; what the nodes say |
+| checks.py | something that was checked, and how it is told |
+| figures.py, report.py | the outcome, for programs and for people |
+| run.py, app.py | from an empty directory to the exit code |
+
+Real are the requests, their sizes and times, the prices and their changes, and how unevenly the
+consumers ask. Made up are the consumers, who asks whom, and that an hour of a trace is a day.
+"""
