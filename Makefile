@@ -27,6 +27,7 @@ MATURIN_FLAGS := $(if $(MAKE_TERMOUT),,--quiet)
 PYTEST_FLAGS ?=
 # Two at a time; tests/conftest.py says which have to wait for each other.
 PARALLEL ?= -n 2 --no-loadscope-reorder
+ECONOMY ?=
 BENCH ?= --nodes 3 --profile bulk --seconds 20
 LOCUST ?=
 FUZZ_SECONDS ?= 15
@@ -35,6 +36,7 @@ FUZZ ?=
 .PHONY: help
 help:
 	@echo "make build   the virtual environment, the native core, the packages"
+	@echo "make economy a day of a token economy; ECONOMY='--requests 500 --seconds 30'"
 	@echo "make demo    three nodes settle real usage and survive a kill"
 	@echo "make test    all tests, Python and Rust"
 	@echo "make check   format, lint, types, then all tests"
@@ -77,6 +79,10 @@ $(BUILD_STAMP): $(CORE_STAMP) pyproject.toml
 .PHONY: demo
 demo: build
 	@$(BIN)/tallystick demo
+
+.PHONY: economy
+economy: build
+	@$(BIN)/tallystick demo economy $(ECONOMY)
 
 .PHONY: test
 test: build

@@ -1,11 +1,13 @@
-r"""Public usage data that the demo settles: what each file is, and how to make it again.
+r"""Public usage data that the demos settle: what each file is, and how to make it again.
 
 | file | what | from, licence |
 |---|---|---|
 | azure-llm-2023-conv.csv.gz | first 12,000 of 19,366 requests | Azure/AzurePublicDataset, CC-BY |
+| mooncake-fast25-conversation.csv.gz | 12,031 requests, derived | kvcache-ai/Mooncake, Apache-2.0 |
 | servegen-m-small-clients.json | weights of 43 clients, derived | alibaba/ServeGen, Apache-2.0 |
 
-NOTICE.md beside the files names commits, authors and changes. Both come out of this script:
+NOTICE.md beside the files names commits, authors and changes. `arrivals` has the script that made
+the second; the other two come out of this one:
 
     import csv, gzip, io, json, tarfile
     from decimal import Decimal

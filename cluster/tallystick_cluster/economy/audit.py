@@ -157,12 +157,11 @@ def check_holds(stage: Stage, held: Ledgered) -> Iterator[Check]:
     )
     wrong = [each for each in charged if not each.is_right]
     total = sum(each.amount for each in charged)
-    exact = sum((each.should_be for each in charged), Fraction())
-    off = abs(Fraction(total) - exact)
+    off = sum((abs(each.amount - each.should_be) for each in charged), Fraction())
     yield check(
         "charges",
-        f"{len(charged):,} charges are what the price books say, to the nano-USD; rounding moved "
-        f"{rounded(off):,} nano-USD of {total:,}",
+        f"{len(charged):,} charges are what the price books say, to the nano-USD: "
+        f"{total:,} in all; rounding each once moved {rounded(off):,}",
         (
             f"request {each.job.number} paid {each.amount}, not {rounded(each.should_be)}"
             for each in wrong
@@ -206,14 +205,14 @@ def _check_cards(stage: Stage, charged: tuple[Charged, ...]) -> Check:
 
 def _check_hours(stage: Stage, charged: tuple[Charged, ...]) -> Check:
     off_ns = stage.tariffs.times.off_peak_ns
-    of_hours = [each for each in charged if each.version.prices.has_moved_windows]
+    of_hours = [each for each in charged if each.job.offer.has_hours]
     low = [each for each in of_hours if each.at_ns >= off_ns]
     high = [each for each in of_hours if each.at_ns < off_ns]
     problems = [] if low and high else ["only one of the two prices occurred"]
-    provider = of_hours[0].version.prices.provider if of_hours else "nobody"
+    models = " and ".join(sorted({each.job.offer.model for each in of_hours}))
     text = (
-        f"{provider}: {len(high):,} requests at the price of the day, {len(low):,} at that of its "
-        f"low hours, which begin in the middle of the run"
+        f"{models}: {len(high):,} requests at the price of the day, {len(low):,} at that of its "
+        "low hours, which began during the run"
     )
     return check("hours", text, problems, count=len(of_hours))
 

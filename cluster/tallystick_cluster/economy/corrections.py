@@ -20,6 +20,7 @@ from tallystick_cluster.economy.checks import Check, check
 from tallystick_cluster.economy.offers import PRICES_AT_NS
 from tallystick_cluster.economy.requests import Billed, Requests
 from tallystick_cluster.economy.stage import Act, Stage
+from tallystick_cluster.errors import DemoError
 from tallystick_ledger.records import CorrectionReason
 from tallystick_ledger.results import Cause
 
@@ -62,7 +63,7 @@ class Corrections(Act):
         await self._dispute(stage, "deepseek-chat", share=0)
 
     async def _refund(self, stage: Stage) -> None:
-        billed = self._largest("gpt-5-mini")
+        billed = max(self._of_model("gpt-5-mini"), key=lambda each: each.amount)
         payer, payee = self._parties(stage, billed)
         await stage.client.refund(
             billed.sequence, billed.amount, CorrectionReason.SERVICE, signer=payee.owner
@@ -75,11 +76,17 @@ class Corrections(Act):
 
     async def _dispute(self, stage: Stage, model: str, *, share: int) -> None:
         """Disputes what the other book would have saved; the provider gives a part of it."""
-        billed = self._largest(model)
+        other = stage.books.other_card(self._of_model(model)[0].job.offer.provider)
+
+        def saved(billed: Billed) -> int:
+            charge = other.price(billed.job.usage, Served(model, PRICES_AT_NS))
+            return billed.amount - charge.amount_nano
+
+        billed = max(self._of_model(model), key=saved)
         payer, payee = self._parties(stage, billed)
-        other = stage.books.other_card(billed.job.offer.provider)
-        charge = other.price(billed.job.usage, Served(model, PRICES_AT_NS))
-        asked = billed.amount - charge.amount_nano
+        asked = saved(billed)
+        if asked <= 0:
+            raise DemoError(f"the other book is dearer for {model}: take more requests")
         given = asked // share if share else 0
         await stage.client.dispute(
             billed.sequence, asked, CorrectionReason.PRICE, signer=payer.owner
@@ -90,9 +97,11 @@ class Corrections(Act):
         else:
             self.rejected.append(asked)
 
-    def _largest(self, model: str) -> Billed:
-        of_model = [each for each in self.requests.billed if each.job.offer.model == model]
-        return max(of_model, key=lambda each: each.amount)
+    def _of_model(self, model: str) -> list[Billed]:
+        found = [each for each in self.requests.billed if each.job.offer.model == model]
+        if not found:
+            raise DemoError(f"nobody asked for {model}: take more requests")
+        return found
 
     def _parties(self, stage: Stage, billed: Billed) -> tuple[Party, Party]:
         job = billed.job
@@ -118,8 +127,8 @@ class Corrections(Act):
         total = sum(each.amount for each in self.given)
         yield check(
             "corrections",
-            f"{len(self.given)} charges were corrected by {total:,} nano-USD: a refund, a dispute "
-            f"half accepted; a dispute over {sum(self.rejected):,} was rejected",
+            f"{total:,} nano-USD went back: a refund, and a dispute half accepted; one over "
+            f"{sum(self.rejected):,} was rejected",
             problems,
             count=len(self.given),
         )

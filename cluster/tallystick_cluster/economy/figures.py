@@ -54,8 +54,8 @@ class PartyFigures:
         in_nano: What came in.
         out_nano: What went out.
         closing_nano: Balance in the evening.
-        claimed_nano: Of what moved, what rests on the payee's word.
-        signed_nano: What the payer signed.
+        claimed_nano: Of what came in, what rests on the payee's word: captures within a hold.
+        signed_nano: Of what came in, what its payer signed: vouchers, what was given back.
     """
 
     name: str
@@ -74,7 +74,8 @@ class Figures:
     Attributes:
         requests: Requests of the day.
         models: What each sold.
-        parties: Statements, providers first.
+        providers: Their statements.
+        consumers: Theirs, all companies of one person as one.
         told: What the acts say: labels and values.
         checks: What was checked.
         day_s: Real seconds of the day.
@@ -83,7 +84,8 @@ class Figures:
 
     requests: int
     models: Sequence[ModelFigures]
-    parties: Sequence[PartyFigures]
+    providers: Sequence[PartyFigures]
+    consumers: Sequence[PartyFigures]
     told: Mapping[str, str]
     checks: Sequence[Check]
     day_s: float
@@ -141,7 +143,7 @@ class Figures:
                     "payee_claimed_nano_usd": each.claimed_nano,
                     "payer_signed_nano_usd": each.signed_nano,
                 }
-                for each in self.parties
+                for each in (*self.providers, *self.consumers)
             ],
             "told": dict(self.told),
             "checks": [
@@ -169,10 +171,15 @@ def models_of(charged: Sequence[Charged]) -> list[ModelFigures]:
     return found
 
 
-def parties_of(stage: Stage, closing: Closing) -> list[PartyFigures]:
-    """Statements of the providers, the gateway, each company, and all that are one person."""
-    found = [_party(party.name, [party.money], closing) for party in stage.cast.providers.values()]
-    solos = []
+def providers_of(stage: Stage, closing: Closing) -> list[PartyFigures]:
+    """The providers' statements."""
+    parties = stage.cast.providers.values()
+    return [_party(party.name, [party.money], closing) for party in parties]
+
+
+def consumers_of(stage: Stage, closing: Closing) -> list[PartyFigures]:
+    """Statements of the gateway, of each company, and of all that are one person."""
+    found, solos = [], []
     for party, consumer in zip(stage.cast.consumers, stage.plan.consumers, strict=True):
         if consumer.role is Role.SOLO:
             solos.append(party.money)
@@ -189,7 +196,7 @@ def _party(name: str, accounts: Sequence[AccountId], closing: Closing) -> PartyF
     def on_word_of(authority: Authority) -> int:
         flows = [each.flows["authority"].get(authority.value) for each in statements]
         changes = [flow.change for flow in flows if flow is not None]
-        return sum(each.credits_posted + each.debits_posted for each in changes)
+        return sum(each.credits_posted for each in changes)
 
     return PartyFigures(
         name,

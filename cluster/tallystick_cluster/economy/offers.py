@@ -36,12 +36,14 @@ class Offer:
         model: Its name in the book.
         trace: Whose requests ask for it.
         share: Its part of those requests, relative to the others'.
+        has_hours: Whether its price depends on the time of the day.
     """
 
     provider: str
     model: str
     trace: Trace
     share: int
+    has_hours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,9 @@ OFFERS: Final = (
     Offer("openai", "gpt-5-mini", Trace.AZURE, share=30),
     Offer("openai", "gpt-5.6-terra", Trace.AZURE, share=20),
     Offer("anthropic", "claude-sonnet-5", Trace.AZURE, share=15),
-    Offer("deepseek", "deepseek-chat", Trace.AZURE, share=25),
+    Offer("deepseek", "deepseek-chat", Trace.AZURE, share=20, has_hours=True),
+    # Its price is no whole number of nano-USD a token: charges have to be rounded.
+    Offer("deepseek", "deepseek-v3.2", Trace.AZURE, share=5),
     Offer("mistral", "mistral/mistral-medium-latest", Trace.AZURE, share=10),
     Offer("moonshot", "kimi-k2-0711-preview", Trace.MOONCAKE, share=100),
 )

@@ -17,30 +17,21 @@ _TITLE: Final = "Tallystick: a day of a token economy on three nodes"
 def introduce(screen: Screen, plan: Plan, seconds: int) -> None:
     """Says what is real and what is made up."""
     screen.title(_TITLE)
-    counts = {trace: [job for job in plan.jobs if job.arrival.trace is trace] for trace in Trace}
-    azure, mooncake = (counts[trace] for trace in (Trace.AZURE, Trace.MOONCAKE))
+    of = {trace: [job for job in plan.jobs if job.arrival.trace is trace] for trace in Trace}
+    azure, mooncake = of[Trace.AZURE], of[Trace.MOONCAKE]
     cached = sum(job.arrival.cached_tokens for job in mooncake)
-    prompts = cached + sum(job.arrival.input_tokens for job in mooncake)
-    solos = sum(each.role is Role.SOLO for each in plan.consumers)
+    share = 100 * cached // (cached + sum(job.arrival.input_tokens for job in mooncake))
     vouchers = len(plan.paid_by(Way.CHANNEL))
+    solos = sum(each.role is Role.SOLO for each in plan.consumers)
+    companies = sum(each.role is Role.COMPANY for each in plan.consumers)
     for line in (
-        (
-            f"real     {len(azure):,} requests of Azure's trace of 2023, {len(mooncake):,} of "
-            "Mooncake's, their sizes and times;"
-        ),
-        (
-            f"         of Mooncake's prompts {100 * cached // max(1, prompts)} % of the tokens were "
-            "read from a cache"
-        ),
-        "         prices, their change and their hours: genai-prices and LiteLLM",
+        f"real     {len(azure):,} requests of Azure's trace of 2023, their sizes and times;",
+        f"         {len(mooncake):,} of Mooncake's, {share} % of whose prompts came from a cache;",
+        "         prices, their change and their hours: genai-prices and LiteLLM;",
         f"         how unevenly {len(plan.consumers)} consumers ask (measured clients, ServeGen)",
-        (
-            f"made up  consumers: a gateway, {len(plan.consumers) - solos - 1} companies with three "
-            f"agents each, {solos} companies of one person"
-        ),
-        f"         who asks whom; {vouchers:,} requests are paid by vouchers, the rest on holds",
-        f"         an hour of a trace is a day, and the day takes {seconds} s",
-        "",
+        f"made up  a gateway, {companies} companies with three agents each, {solos} of one person;",
+        f"         who asks whom; a trace's hour is a day, and the day takes {seconds} s",
+        f"         {vouchers:,} requests are paid by vouchers, the rest is on holds",
     ):
         screen.line(line)
 
@@ -84,6 +75,7 @@ def show_figures(screen: Screen, figures: Figures) -> None:
     """Prints everything; the last line is a summary."""
     _show_models(screen, figures)
     _show_parties(screen, figures)
+    _show_words(screen, figures)
     screen.line()
     for label, value in figures.told.items():
         screen.line(f"{label:<18} {value}")
@@ -123,18 +115,20 @@ def _show_models(screen: Screen, figures: Figures) -> None:
 
 
 def _show_parties(screen: Screen, figures: Figures) -> None:
-    table = plain_table(
-        "statement of the day, USD", "opening", "in", "out", "closing", "claimed", "signed"
-    )
-    for each in figures.parties:
+    table = plain_table("the day's statements, USD", "opening", "in", "out", "closing")
+    for each in (*figures.providers, *figures.consumers):
         table.add_row(
             each.name,
             usd(each.opening_nano),
             usd(each.in_nano),
             usd(each.out_nano),
             usd(each.closing_nano),
-            usd(each.claimed_nano),
-            usd(each.signed_nano),
         )
     screen.table(table)
-    screen.line("claimed: on the payee's word, within what the payer pinned; signed: by the payer")
+
+
+def _show_words(screen: Screen, figures: Figures) -> None:
+    table = plain_table("whose word, USD", "payee-claimed", "payer-signed", "given back")
+    for each in figures.providers:
+        table.add_row(each.name, usd(each.claimed_nano), usd(each.signed_nano), usd(each.out_nano))
+    screen.table(table)

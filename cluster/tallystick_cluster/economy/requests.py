@@ -145,8 +145,8 @@ class Requests(Act):
         self.held = audit.read_holds(stage, closing)
         yield from audit.check_holds(stage, self.held)
         self.told |= {
-            "holds": f"{len(self.billed):,} requests, {self.extended:,} holds grew; the others "
-            "were pinned at what 95 of 100 came to, or at their own worst case",
+            "holds": f"pinned at what 95 of 100 came to, or the worst case; {self.extended:,} of "
+            f"{len(self.billed):,} grew",
             "refused at first": ", ".join(
                 f"{code} {count:,}" for code, count in self.tried_again.items()
             )

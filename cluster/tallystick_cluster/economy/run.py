@@ -33,8 +33,8 @@ from tallystick_cluster.economy.cast import (
 )
 from tallystick_cluster.economy.checks import Check, check
 from tallystick_cluster.economy.corrections import Corrections
-from tallystick_cluster.economy.day import wait_until
-from tallystick_cluster.economy.figures import Figures, models_of, parties_of
+from tallystick_cluster.economy.day import NS_PER_S, wait_until
+from tallystick_cluster.economy.figures import Figures, consumers_of, models_of, providers_of
 from tallystick_cluster.economy.offers import Books, price_list
 from tallystick_cluster.economy.plan import Plan, make_plan
 from tallystick_cluster.economy.report import introduce, show_prices
@@ -135,7 +135,8 @@ def figures_of(outcome: Outcome) -> Figures:
     return Figures(
         len(stage.plan.jobs),
         models_of(charged),
-        parties_of(stage, closing),
+        providers_of(stage, closing),
+        consumers_of(stage, closing),
         told,
         checks,
         acts.requests.elapsed_s,
@@ -194,7 +195,9 @@ async def _prepare(stage: Stage, acts: Acts) -> None:
         await pay_in(stage.client, stage.cast, deposits_nano(stage))
         for act in acts.all:
             await act.prepare(stage)
-    with timed(stage.screen, "the cards' notice has run"):
+    left_s = (stage.day.begins_ns - time.time_ns()) // NS_PER_S
+    stage.screen.line(f"the day begins in {left_s} s, when the cards' minute of notice has run")
+    with timed(stage.screen, "the cards are in force"):
         await wait_until(stage.day.begins_ns)
 
 

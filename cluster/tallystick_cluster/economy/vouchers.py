@@ -159,6 +159,7 @@ class Vouchers(Act):
         """See `Act.checks`."""
         prices = BookPrices(stage)
         problems = []
+        self.charged = []
         paid = self._paid(stage, closing)
         for tab in self.tabs:
             name = stage.plan.consumers[tab.consumer].name
@@ -177,16 +178,15 @@ class Vouchers(Act):
         total = sum(paid.values())
         yield check(
             "vouchers",
-            f"{self.signed:,} vouchers of {len(self.tabs)} channels: {self.redeemed:,} redeemed "
-            f"records paid {total:,} nano-USD, what the book says of every request, and the last "
-            "ones commit to them all",
+            f"{self.signed:,} vouchers on {len(self.tabs)} channels: {self.redeemed:,} redeemed "
+            f"ones paid {total:,} nano-USD, what the book says of all their requests; the last "
+            "ones commit to each of them",
             problems,
             count=self.signed,
         )
         yield check(
             "top_up",
-            f"a voucher above the deposit was paid up to it, and the rest after a top-up "
-            f"({self.short:,} times)",
+            f"{self.short:,} vouchers above a deposit were paid up to it, the rest after a top-up",
             [] if self.short else ["no deposit ran short"],
         )
 

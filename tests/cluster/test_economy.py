@@ -1,0 +1,178 @@
+"""The economy as a user runs it, small: a real cluster, and every check with something planted."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tallystick.statements.posting import Posting
+from tallystick_cluster.demo.app import app
+from tallystick_cluster.demo.screen import Screen
+from tallystick_cluster.economy import app as economy_app
+from tallystick_cluster.economy.books import Closing
+from tallystick_cluster.economy.figures import Figures
+from tallystick_cluster.economy.run import Options, Outcome, figures_of, play
+from tallystick_cluster.layout import ClusterLayout
+from tallystick_cluster.manage import process_of
+from tallystick_ledger.ids import AccountId, TimestampNs
+
+# Two minutes, most of them the cards' notice.
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+
+REQUESTS = 150
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    directory = tmp_path_factory.mktemp("economy") / "kept"
+    options = Options(directory, REQUESTS, seconds=20, in_flight=16, seed=1, keep=True)
+    made = play(options, Screen(to_stderr=True))
+    layout = ClusterLayout.open(directory)
+    assert all(process_of(layout, node.raft_id) is None for node in layout.nodes)
+    assert {"auditor.key", "gateway.key", "openai-meter-1.key"} <= {
+        path.name for path in (directory / "keys").glob("*.key")
+    }
+    return made
+
+
+def _failed(figures: Figures) -> set[str]:
+    return {each.name for each in figures.checks if not each.ok}
+
+
+def test_a_day_of_it_is_right(outcome: Outcome) -> None:
+    figures = figures_of(outcome)
+    assert _failed(figures) == set()
+    assert figures.ok
+    assert figures.settled == figures.requests == 2 * REQUESTS
+    as_json = figures.as_json()
+    assert sum(each["money_nano_usd"] for each in as_json["models"]) == figures.money_nano
+    jobs = outcome.stage.plan.jobs
+    assert figures.tokens == sum(job.arrival.tokens for job in jobs)
+    # Providers get what consumers lose, nothing else moves during the day.
+    earned = sum(each.closing_nano - each.opening_nano for each in figures.providers)
+    spent = sum(each.opening_nano - each.closing_nano for each in figures.consumers)
+    back = sum(each.amount for each in outcome.acts.corrections.given)
+    assert earned == spent == figures.money_nano - back
+
+
+def _with_closing(outcome: Outcome, **changes: object) -> Outcome:
+    return replace(outcome, closing=replace(outcome.closing, **changes))  # type: ignore[arg-type]
+
+
+def _first_posting(closing: Closing, cause: str) -> tuple[AccountId, Posting]:
+    return next(
+        (account, posting)
+        for account, postings in closing.postings.items()
+        for posting in postings
+        if posting.cause == cause
+    )
+
+
+def _posting_changed(outcome: Outcome, cause: str, change: Callable[[Posting], Posting]) -> Outcome:
+    """The same in each account that has a posting of the first such record."""
+    closing = outcome.closing
+    _, wrong = _first_posting(closing, cause)
+    postings = {
+        account: tuple(
+            change(each) if (each.sequence, each.cause) == (wrong.sequence, cause) else each
+            for each in of_account
+        )
+        for account, of_account in closing.postings.items()
+    }
+    return _with_closing(outcome, postings=postings)
+
+
+def _a_nano_more(posting: Posting) -> Posting:
+    return replace(posting, amount=posting.amount + 1)
+
+
+def _statement_off(outcome: Outcome) -> Outcome:
+    statements = dict(outcome.closing.statements)
+    account, wrong = next(
+        (account, each) for account, each in statements.items() if each.movements.count
+    )
+    columns = replace(wrong.closing, credits_posted=wrong.closing.credits_posted + 1)
+    statements[account] = replace(wrong, closing=columns)
+    return _with_closing(outcome, statements=statements)
+
+
+PLANTED: dict[str, tuple[Callable[[Outcome], Outcome], set[str]]] = {
+    "a charge of a nano-USD more": (
+        lambda outcome: _posting_changed(outcome, "CAPTURE", _a_nano_more),
+        {"charges"},
+    ),
+    "a request that was reserved twice": (
+        lambda outcome: _posting_changed(
+            outcome, "RESERVE", lambda posting: replace(posting, reference=posting.reference + 1)
+        ),
+        {"once"},
+    ),
+    "a price of another hour": (
+        lambda outcome: _posting_changed(
+            outcome,
+            "RESERVE",
+            lambda posting: replace(
+                posting, timestamp_ns=TimestampNs(posting.timestamp_ns - 60 * 10**9)
+            ),
+        ),
+        {"cards"},
+    ),
+    "a voucher of a nano-USD more": (
+        lambda outcome: _posting_changed(outcome, "VOUCHER", _a_nano_more),
+        {"vouchers"},
+    ),
+    "a refund of a nano-USD more": (
+        lambda outcome: _posting_changed(outcome, "REFUND", _a_nano_more),
+        {"corrections"},
+    ),
+    "money from nowhere": (_statement_off, {"statements", "sum_USD"}),
+    "an account that nobody told of": (
+        lambda outcome: _with_closing(outcome, account_count=outcome.closing.account_count + 1),
+        {"balances"},
+    ),
+    "a balance that differs": (
+        lambda outcome: _with_closing(outcome, differing=tuple(outcome.closing.names)[:1]),
+        {"balances"},
+    ),
+    "a node that disagrees": (
+        lambda outcome: replace(
+            outcome, told=[*outcome.told[1:], replace(outcome.told[0], state_digest=bytes(32))]
+        ),
+        {"nodes"},
+    ),
+}
+
+
+@pytest.mark.parametrize("plant", PLANTED)
+def test_what_is_planted_is_found(outcome: Outcome, plant: str) -> None:
+    change, names = PLANTED[plant]
+    figures = figures_of(change(outcome))
+    assert names <= _failed(figures)
+    assert not figures.ok
+
+
+def test_the_exit_code_and_the_last_line(
+    outcome: Outcome, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    change, _ = PLANTED["a charge of a nano-USD more"]
+    for made, code, last in (
+        (outcome, 0, "all checks ok"),
+        (change(outcome), 1, "1 OF"),
+    ):
+        figures = figures_of(made)
+        monkeypatch.setattr(economy_app, "run_economy", lambda *_, figures=figures: figures)
+        result = CliRunner().invoke(app, ["economy", "--keep", str(tmp_path)])
+        assert result.exit_code == code
+        assert last in result.stdout.splitlines()[-1]
+        assert ("FAIL" in result.stdout) == bool(code)
+
+
+def test_the_demo_itself_is_still_there() -> None:
+    command = typer.main.get_command(app)
+    assert {option.name for option in command.params} >= {"requests", "seed", "keep"}
+    result = CliRunner().invoke(app, ["economy", "--help"])
+    assert result.exit_code == 0
+    assert "--seconds" in result.stdout
