@@ -20,7 +20,7 @@
         ├── NotFound
         │   ├── AccountNotFound, UnitNotFound, HoldNotFound, PrincipalNotFound, KeyNotFound
         │   └── ChannelNotFound, CardNotFound, NameNotFound
-        │       CitedNotFound, DisputeNotFound
+        │       CitedNotFound, DisputeNotFound, MandateNotFound
         ├── AlreadyExists             key, name or symbol is taken; reference used
         │   └── ReferenceUsed
         ├── FundsRefused
@@ -41,6 +41,7 @@
         ├── CardRefused               no draft, lines missing or overlapping, too soon, superseded
         ├── PriceRefused              not what was agreed, or another amount
         │   └── NotPriced             the card has no price for it
+        ├── MandateRefused            ended, expired, or the charge is above its caps
         ├── CorrectionRefused         of a refund, a dispute or its answer
         │   ├── CorrectionExceeds     more than what is left of what the record paid
         │   ├── CorrectionTooLate     the record is too old
@@ -295,6 +296,10 @@ class DisputeNotFound(NotFound):
     """No dispute of that record concerns the signer."""
 
 
+class MandateNotFound(NotFound):
+    """No such mandate concerns the signer."""
+
+
 class FundsRefused(RecordRefused):
     """The account does not have what the record asks."""
 
@@ -331,6 +336,10 @@ class HoldExpired(HoldRefused):
 
 class ChannelRefused(RecordRefused):
     """The channel's state, deposit or key forbids it."""
+
+
+class MandateRefused(RecordRefused):
+    """The mandate is over, or the charge is above one of its caps."""
 
 
 class CorrectionRefused(RecordRefused):
@@ -435,6 +444,9 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.KEY_EXISTS: AlreadyExists,
     Code.NAME_EXISTS: AlreadyExists,
     Code.UNIT_EXISTS: AlreadyExists,
+    Code.MANDATE_NOT_FOUND: MandateNotFound,
+    Code.MANDATE_ENDED: MandateRefused,
+    Code.MANDATE_EXCEEDED: MandateRefused,
     Code.ACCOUNT_FROZEN: AccountRefused,
     Code.ACCOUNT_CLOSED: AccountRefused,
     Code.UNIT_MISMATCH: AccountRefused,

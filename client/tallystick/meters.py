@@ -2,19 +2,35 @@
 
     await client.meter(mine, theirs, amount, card=card, model=model, usage=usage)
 
+    mandate = await client.give_mandate(mine, provider, 10_000, cap_each=500, expires_in_s=86_400)
+    await client.meter(theirs, mine, …, mandate=mandate.id, signer=payee)
+
 The amount is what the usage costs by the card (`tallystick_ledger.pricing.price`, or
 `LedgerCard.price` for a card made from a price book); the ledger computes it again and refuses any
 other. Nothing is pinned before: for a request whose price is not known yet, reserve and capture.
+
+Under a mandate the payee meters without the payer's signature, up to its caps. It too pins
+nothing: what the account does not have when it is metered is refused.
 """
 
 from tallystick.core import ClientCore
 from tallystick.draft import build, require_amount
 from tallystick.keyfile import Signer
-from tallystick.results import Receipt
-from tallystick_ledger.ids import NO_ID, AccountId, CardId, NameId, TimestampNs
-from tallystick_ledger.records import CaptureSource, Meter, ServedUsage
+from tallystick.results import Created, Receipt
+from tallystick_ledger.ids import (
+    NO_ID,
+    AccountId,
+    CardId,
+    MandateId,
+    NameId,
+    PrincipalId,
+    TimestampNs,
+)
+from tallystick_ledger.records import CaptureSource, Mandate, MandateEnd, Meter, ServedUsage
 
 _UNKNOWN_TIME = TimestampNs(0)
+_NO_MANDATE = MandateId(NO_ID)
+_ANY_CARD = CardId(NO_ID)
 
 
 class MeterMethods(ClientCore):
@@ -34,13 +50,14 @@ class MeterMethods(ClientCore):
         unique: bool = False,
         occurred_at_ns: TimestampNs = _UNKNOWN_TIME,
         end_user: bytes = NO_ID,
+        mandate: MandateId = _NO_MANDATE,
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Receipt:
-        """Pays what a usage costs by a card. Signed by the payer.
+        """Pays what a usage costs by a card. Signed by the payer, or by the payee under a mandate.
 
         Args:
-            payer_account: Who pays; an account of the signer's principal.
+            payer_account: Who pays; an account of the signer's principal, or of the mandate.
             payee_account: Who is paid: an account of the card's owner.
             amount: What the usage costs, in the unit's smallest step.
             card: A published card in force. Windows are looked up at the time of booking.
@@ -51,7 +68,8 @@ class MeterMethods(ClientCore):
             unique: Refuse it if this principal has used the reference within the ledger's window.
             occurred_at_ns: When it was used, nanoseconds since 1970; 0 for unknown.
             end_user: A salted tag of whom it was for, 16 bytes; zero for none.
-            signer: The payer.
+            mandate: By which the payee signs; zero where the payer does.
+            signer: The payer, or the payee under a mandate.
             deadline_s: When to give up.
 
         Raises:
@@ -64,6 +82,9 @@ class MeterMethods(ClientCore):
             ReferenceUsed: `unique`, and the reference was used.
             InsufficientFunds: The account never had so much.
             FundsHeld: It has, but on hold.
+            MandateNotFound: The signer has no such mandate.
+            MandateRefused: It is over, or the amount is above one of its caps.
+            WrongSide: The payer signed under a mandate that it gave.
         """
         draft = self.draft(signer)
         draft.add(
@@ -80,6 +101,75 @@ class MeterMethods(ClientCore):
                 unique,
                 occurred_at_ns,
                 end_user,
+                mandate,
             )
         )
+        return await self._send(draft, deadline_s)
+
+    async def give_mandate(
+        self,
+        payer_account: AccountId,
+        payee: PrincipalId,
+        cap: int,
+        *,
+        expires_in_s: float,
+        cap_each: int | None = None,
+        card: CardId = _ANY_CARD,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Created[MandateId]:
+        """Lets a payee meter against an account without a signature for each charge.
+
+        Signed by the payer's OWNER key.
+
+        Args:
+            payer_account: Who will pay; an account of the signer's principal.
+            payee: The principal that may meter.
+            cap: Of all charges together, in the unit's smallest step.
+            expires_in_s: Seconds from now until it is over; at most 400 days.
+            cap_each: Of each charge; None for `cap`.
+            card: The only card that may price the charges; zero for any of the payee's.
+            signer: The payer.
+            deadline_s: When to give up.
+
+        Returns:
+            The mandate's id, which the payee has to be told.
+
+        Raises:
+            AccountNotFound: The signer has no such account.
+            AccountRefused: It is frozen, closed, or of another unit than the card.
+            PrincipalNotFound: There is no such payee.
+            CardNotFound: There is no such published card.
+            CardRefused: It is not the payee's.
+            HoldRefused: The expiry is too soon or too far (EXPIRY_INVALID).
+            CapExceeded: The signer has given too many that are remembered.
+        """
+        draft = self.draft(signer)
+        record = build(
+            Mandate,
+            payer_account,
+            payee,
+            require_amount(cap),
+            require_amount(cap if cap_each is None else cap_each),
+            self._time_in(expires_in_s),
+            card,
+        )
+        mandate = MandateId(draft.add_creating(record))
+        return Created(mandate, await self._send(draft, deadline_s))
+
+    async def end_mandate(
+        self,
+        mandate: MandateId,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Ends a mandate. Signed by an OWNER key of either side.
+
+        Raises:
+            MandateNotFound: It does not concern the signer, or was forgotten since.
+            MandateRefused: It is over.
+        """
+        draft = self.draft(signer)
+        draft.add(build(MandateEnd, mandate))
         return await self._send(draft, deadline_s)

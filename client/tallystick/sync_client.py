@@ -23,6 +23,7 @@ from tallystick_ledger.ids import (
     ChannelId,
     EnvelopeId,
     HoldId,
+    MandateId,
     NameId,
     PrincipalId,
     PublicKey,
@@ -42,8 +43,10 @@ from tallystick_ledger.records import (
 )
 from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
 
+_ANY_CARD = CardId(NO_ID)
 _NEVER = TimestampNs(0)
 _NO_CARD = CardId(bytes(16))
+_NO_MANDATE = MandateId(NO_ID)
 _UNKNOWN_TIME = TimestampNs(0)
 
 
@@ -442,10 +445,11 @@ class BlockingMethods:
         unique: bool = False,
         occurred_at_ns: TimestampNs = _UNKNOWN_TIME,
         end_user: bytes = NO_ID,
+        mandate: MandateId = _NO_MANDATE,
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Receipt:
-        """Pays what a usage costs by a card. Signed by the payer.
+        """Pays what a usage costs by a card. Signed by the payer, or by the payee under a mandate.
 
         Arguments, results and errors: see `AsyncClient.meter`.
         """
@@ -462,10 +466,49 @@ class BlockingMethods:
                 unique=unique,
                 occurred_at_ns=occurred_at_ns,
                 end_user=end_user,
+                mandate=mandate,
                 signer=signer,
                 deadline_s=deadline_s,
             )
         )
+
+    def give_mandate(
+        self,
+        payer_account: AccountId,
+        payee: PrincipalId,
+        cap: int,
+        *,
+        expires_in_s: float,
+        cap_each: int | None = None,
+        card: CardId = _ANY_CARD,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Created[MandateId]:
+        """Lets a payee meter against an account without a signature for each charge.
+
+        Arguments, results and errors: see `AsyncClient.give_mandate`.
+        """
+        return blocking.run(
+            self._client.give_mandate(
+                payer_account,
+                payee,
+                cap,
+                expires_in_s=expires_in_s,
+                cap_each=cap_each,
+                card=card,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def end_mandate(
+        self, mandate: MandateId, *, signer: Signer | None = None, deadline_s: float | None = None
+    ) -> Receipt:
+        """Ends a mandate. Signed by an OWNER key of either side.
+
+        Arguments, results and errors: see `AsyncClient.end_mandate`.
+        """
+        return blocking.run(self._client.end_mandate(mandate, signer=signer, deadline_s=deadline_s))
 
     def open_channel(
         self,

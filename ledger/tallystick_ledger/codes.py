@@ -67,6 +67,9 @@ class Code(IntEnum):
     NAME_EXISTS = 101
     UNIT_EXISTS = 102
 
+    MANDATE_NOT_FOUND = 104
+    MANDATE_ENDED = 106
+    MANDATE_EXCEEDED = 108
     ACCOUNT_FROZEN = 110
     ACCOUNT_CLOSED = 111
     UNIT_MISMATCH = 112
@@ -250,6 +253,18 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     ),
     Code.NAME_EXISTS: ("The name is registered already.", "Use the registered one."),
     Code.UNIT_EXISTS: ("The symbol is taken.", "Choose another symbol."),
+    Code.MANDATE_NOT_FOUND: (
+        "There is no such mandate of the signer, or it was forgotten since.",
+        "Check the mandate's id and which key signs.",
+    ),
+    Code.MANDATE_ENDED: (
+        "The mandate was ended, or its time is over.",
+        "Ask the payer for a new one.",
+    ),
+    Code.MANDATE_EXCEEDED: (
+        "The amount is above what the mandate allows for one charge, or for all.",
+        "Ask the payer for a larger mandate, or to sign this itself.",
+    ),
     Code.ACCOUNT_FROZEN: ("The account is frozen.", "Its owner can unfreeze it."),
     Code.ACCOUNT_CLOSED: ("The account is closed, for good.", "Use another account."),
     Code.UNIT_MISMATCH: ("The accounts hold different units.", "Use accounts of one unit."),

@@ -23,6 +23,7 @@ NameId = NewType("NameId", bytes)
 HoldId = NewType("HoldId", bytes)
 ChannelId = NewType("ChannelId", bytes)
 CardId = NewType("CardId", bytes)
+MandateId = NewType("MandateId", bytes)
 LineId = NewType("LineId", bytes)
 EnvelopeId = NewType("EnvelopeId", bytes)
 PublicKey = NewType("PublicKey", bytes)  # 32 bytes, Ed25519

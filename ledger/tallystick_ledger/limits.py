@@ -83,6 +83,10 @@ MAX_USAGE_LINES: Final = 32  # of one charge
 MAX_PERMITTED: Final = 4  # tiers, and regions, of one hold
 MINUTES_PER_DAY: Final = 1_440
 ALL_DAYS: Final = 0x7F
+# semantics.md, MANDATE: a year and some weeks, so that a yearly one can be renewed in time.
+MAX_MANDATE_NS: Final = 400 * 86_400_000_000_000
+MIN_MANDATE_NS: Final = 1_000_000_000  # a shorter one could not be used in time
+MAX_MANDATES: Final = 1_024  # against the accounts of one principal, over or not
 # semantics.md, REFUND and DISPUTE: a quarter, since bills are looked at month by month.
 CORRECTION_WINDOW_NS: Final = 90 * 86_400_000_000_000
 MIN_DISPUTE_NS: Final = 1_000_000_000  # an earlier deadline could not be met

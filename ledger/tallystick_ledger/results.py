@@ -13,11 +13,11 @@ from typing import Final, Self
 from tallystick_ledger import limits
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import RowError
-from tallystick_ledger.ids import NO_ID, AccountId, Amount, CardId, ChannelId, HoldId
+from tallystick_ledger.ids import NO_ID, AccountId, Amount, CardId, ChannelId, HoldId, MandateId
 
 # code, flags, detail, reserved
 _RESULT: Final = struct.Struct("<HHI8x")
-# cause, flags, record index; debit; credit; amount; hold or channel; card; grant; reserved
+# cause, flags, record index; debit; credit; amount; origin; card; grant; reserved
 _EFFECT: Final = struct.Struct("<HHI16s16s16s16s16s40x")
 
 OK_RESULT: Final = bytes(limits.RESULT_BYTES)
@@ -89,8 +89,8 @@ class Effect:
         debit_account: The payer's; with REFUND and DISPUTE that of whoever had been paid.
         credit_account: The other side's.
         amount: In the unit's smallest step.
-        origin: The hold or channel that it comes from; zero with METER, and with REFUND and
-            DISPUTE, whose records cite another record.
+        origin: The hold or channel that it comes from; with METER the mandate, zero if the payer
+            signed; zero with REFUND and DISPUTE, whose records cite another record.
         card: The card that priced it; zero for none.
     """
 
@@ -99,7 +99,7 @@ class Effect:
     debit_account: AccountId
     credit_account: AccountId
     amount: Amount
-    origin: HoldId | ChannelId
+    origin: HoldId | ChannelId | MandateId
     card: CardId = CardId(NO_ID)  # noqa: RUF009 - a constant
 
     def encode(self) -> bytes:
@@ -131,7 +131,7 @@ class Effect:
                 AccountId(debit),
                 AccountId(credit),
                 Amount(int.from_bytes(amount, "little")),
-                ChannelId(origin) if cause in _OF_CHANNELS else HoldId(origin),
+                _origin(cause, origin),
                 CardId(card),
             )
         except ValueError as error:
@@ -139,6 +139,12 @@ class Effect:
         if effect.encode() != data:
             raise RowError("reserved bytes of an effect are not zero")
         return effect
+
+
+def _origin(cause: int, origin: bytes) -> HoldId | ChannelId | MandateId:
+    if cause == Cause.METER:
+        return MandateId(origin)
+    return ChannelId(origin) if cause in _OF_CHANNELS else HoldId(origin)
 
 
 def decode_results(data: bytes) -> list[Result]:

@@ -30,5 +30,13 @@ def test_a_usage_is_paid(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert run(*line_of, "--used", f"{meter.hex()}=3").exit_code == 3
     for wrong in ("2", f"{meter.hex()}=x", f"{meter.hex()}=0", "ab=2"):
         assert run(*line_of, "--used", wrong).exit_code == 2, wrong
+    give = ["mandate", "give", "till", "bob", "3", "USD", "--each", "2", "-k", "alice", "--json"]
+    mandate = run(*give, "--card", card.hex()).json["mandate"]
+    billed = [*line_of[:-1], "bob", "--used", f"{meter.hex()}=2", "--mandate", mandate]
+    assert run(*billed).exit_code == 0
+    assert run(*billed).exit_code == 3
+    ended = run("mandate", "end", mandate, "-k", "alice")
+    assert ended.out.splitlines()[-1] == f"Ended the mandate {mandate}."
+    assert run("mandate", "end", mandate, "-k", "alice").exit_code == 3
     shop = run("account", "show", "shop", "-k", "bob", "--json").json
-    assert shop["available"] == "2000000000"
+    assert shop["available"] == "4000000000"

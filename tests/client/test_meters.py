@@ -4,7 +4,7 @@ import pytest
 from tests.client.conftest import Market
 
 from tallystick import errors
-from tallystick_ledger.ids import CardId, NameId
+from tallystick_ledger.ids import CardId, MandateId, NameId
 from tallystick_ledger.records import CaptureSource, Meter, NameKind, Price, ServedUsage
 from tallystick_ledger.results import Cause
 
@@ -49,6 +49,41 @@ async def test_a_usage_is_paid_at_once(market: Market) -> None:
         )
     await market.client.refund(receipt.sequence, 5, signer=market.payee)
     assert await market.client.balance(market.payee_account, signer=market.payee) == 10
+
+
+async def test_a_payee_meters_under_a_mandate(market: Market) -> None:
+    card, model, meter = await _card(market)
+    client, payee = market.client, market.payee
+    given = await client.give_mandate(
+        market.payer_account, payee.principal, 40, cap_each=20, expires_in_s=1_000, card=card
+    )
+
+    async def charge(amount: int, quantity: int) -> None:
+        await client.meter(
+            market.payer_account,
+            market.payee_account,
+            amount,
+            card=card,
+            model=model,
+            usage=ServedUsage(lines=((meter, quantity),)),
+            mandate=given.id,
+            signer=payee,
+        )
+
+    await charge(15, 10)
+    for amount, quantity in ((21, 14), (27, 18)):
+        with pytest.raises(errors.MandateRefused) as caught:
+            await charge(amount, quantity)
+        assert caught.value.code == "MANDATE_EXCEEDED"
+    await client.end_mandate(given.id, signer=payee)
+    with pytest.raises(errors.MandateRefused) as ended:
+        await charge(15, 10)
+    assert ended.value.code == "MANDATE_ENDED"
+    with pytest.raises(errors.MandateRefused):
+        await client.end_mandate(given.id)
+    with pytest.raises(errors.MandateNotFound):
+        await client.end_mandate(MandateId(bytes(16)))
+    assert await client.balance(market.payee_account, signer=payee) == 15
 
 
 async def test_no_other_amount_and_no_other_card(market: Market) -> None:

@@ -107,6 +107,18 @@ def _meter(w: World) -> bytes:
     return raw.meter(w.payer.account, w.payee.account, 1, content)
 
 
+def _meter_mandated(w: World) -> bytes:
+    names = w.names()
+    used = raw.usage([(names.meter, 1)])
+    content = raw.metered(w.card(), names.model, used, raw.ZERO_ID, w.mandate())
+    return raw.meter(w.payer.account, w.payee.account, 1, content)
+
+
+def _mandate(w: World) -> bytes:
+    until_ns = w.book.now_ns + 60 * SECOND_NS
+    return raw.mandate(w.payer.account, w.payee.principal, 10, 10, until_ns)
+
+
 def _channel(w: World) -> bytes:
     return raw.channel(
         w.payer.account, w.payee.account, 1, w.channel_key.public_key, 10 * SECOND_NS
@@ -255,6 +267,21 @@ ROWS: Final = (
         sides(Code.NOT_PAYEE, Code.OK, Code.HOLD_NOT_FOUND),
     ),
     Row("METER", Kind.METER, _meter, scopes(OWNER, SPEND), only(PAYER, Code.DEBIT_NOT_FOUND)),
+    Row(
+        "METER under a mandate",
+        Kind.METER,
+        _meter_mandated,
+        scopes(OWNER, METER),
+        sides(Code.NOT_PAYEE, Code.OK, Code.MANDATE_NOT_FOUND),
+    ),
+    Row("MANDATE", Kind.MANDATE, _mandate, scopes(OWNER), only(PAYER, Code.DEBIT_NOT_FOUND)),
+    Row(
+        "MANDATE_END",
+        Kind.MANDATE_END,
+        lambda w: raw.mandate_end(w.mandate()),
+        scopes(OWNER),
+        sides(Code.OK, Code.OK, Code.MANDATE_NOT_FOUND),
+    ),
     Row("CHANNEL", Kind.CHANNEL, _channel, scopes(OWNER, SPEND), only(PAYER, Code.DEBIT_NOT_FOUND)),
     Row(
         "TOP_UP",

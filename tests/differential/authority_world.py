@@ -161,6 +161,12 @@ class World:
             self._spare_lines = draft.lines
         return self._spare_lines.pop()
 
+    def mandate(self) -> bytes:
+        """A mandate of the payer's for the payee."""
+        until_ns = self.book.now_ns + 900 * SECOND_NS
+        record = raw.mandate(self.payer.account, self.payee.principal, 10, 10, until_ns)
+        return self.book.ok(self.payer.key, record).ids[0]
+
     def card(self) -> bytes:
         """A published card of the payee's that is in force: a meter costs 1."""
         if not self._card:

@@ -36,8 +36,6 @@ def _meter(case: Case, _: bytes) -> bytes:
     content = raw.metered(card, names.model, raw.usage(used), b"u" * 16)
     if case.get("count"):
         content = raw.patched(content, 96, raw.u16(case.get("count")))
-    if case.get("reserved_terms"):
-        content = raw.patched(content, 32, b"\x01")
     if case.get("reserved_usage"):
         content = raw.patched(content, 98, b"\x01")
     source = case.get("source", 1)
@@ -53,7 +51,6 @@ METER: Final = KindCases(
         NO_CONTS,
         planned("too many meters", Code.BAD_FIELD, "conts", count=33),
         planned("another count", Code.CONT_NOT_ALLOWED, "conts", count=5),
-        planned("terms reserved", Code.RESERVED_NONZERO, "conts reserved", reserved_terms=1),
         planned("usage reserved", Code.RESERVED_NONZERO, "conts reserved", reserved_usage=1),
         planned("descending meters", Code.BAD_FIELD, "conts meters", descending=1),
         planned("source", Code.BAD_FIELD, "source", source=4),

@@ -13,7 +13,7 @@ from tallystick_core import Applied, Kernel
 from tallystick_ledger.citations import Postings
 from tallystick_ledger.errors import MalformedError
 from tallystick_ledger.genesis import Genesis
-from tallystick_ledger.ids import AccountId, ChannelId, HoldId, PublicKey, SequenceNumber
+from tallystick_ledger.ids import AccountId, ChannelId, HoldId, MandateId, PublicKey, SequenceNumber
 from tallystick_ledger.spec import State, apply_block, digest
 from tallystick_ledger.state_rows import (
     AccountRow,
@@ -22,6 +22,7 @@ from tallystick_ledger.state_rows import (
     DisputeRow,
     HoldRow,
     KeyRow,
+    MandateRow,
 )
 
 
@@ -75,6 +76,9 @@ class Engine(Protocol):
 
     def disputes(self, principal: bytes) -> list[DisputeRow]:
         """Rows of table 16 of which this is the payer or the payee."""
+
+    def mandate(self, mandate_id: bytes) -> MandateRow | None:
+        """A row of table 17."""
 
     def key(self, public_key: bytes) -> KeyRow | None:
         """A row of table 3."""
@@ -131,6 +135,9 @@ class SpecEngine:
             return principal in [self.state.accounts[account].owner for account in accounts]
 
         return sorted(filter(is_party, self.state.disputes), key=lambda row: row.cited)
+
+    def mandate(self, mandate_id: bytes) -> MandateRow | None:
+        return self.state.mandates.get(MandateId(mandate_id))
 
     def key(self, public_key: bytes) -> KeyRow | None:
         return self.state.keys.get(PublicKey(public_key))
@@ -196,6 +203,10 @@ class KernelEngine:
     def disputes(self, principal: bytes) -> list[DisputeRow]:
         rows = self.kernel.disputes(principal, 0, 1000)
         return [DisputeRow.decode(rows[at : at + 128]) for at in range(0, len(rows), 128)]
+
+    def mandate(self, mandate_id: bytes) -> MandateRow | None:
+        row = self.kernel.mandate(mandate_id)
+        return None if row is None else MandateRow.decode(row)
 
     def key(self, public_key: bytes) -> KeyRow | None:
         row = self.kernel.key(public_key)

@@ -16,7 +16,7 @@ from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MAX_ID_AHEAD_NS
 from tallystick_ledger.records import Scope
 from tallystick_ledger.state_rows import KeyRow, KeyStatus
 
-MIN_RECORDS: Final = 26
+MIN_RECORDS: Final = 32
 MAX_SENT: Final = 40
 
 SCOPE_WEIGHTS: Final = (
@@ -34,7 +34,7 @@ SCOPE_WEIGHTS: Final = (
 
 
 def random_block(world: World) -> raw.Block:
-    """A block of at least 26 heads that continues the ledger."""
+    """A block of at least 32 heads that continues the ledger."""
     world.look()
     timestamp_ns = _block_time(world)
     envelopes: list[raw.Envelope] = []
@@ -160,5 +160,7 @@ def _aimed_time(world: World) -> int:
     edges += [row.deadline_ns for row in state.disputes if not row.answered_at_ns]
     corrections = (*state.corrections, *state.disputes)
     edges += [row.cited_at_ns + CORRECTION_WINDOW_NS for row in corrections][:3]
+    edges += [row.over_at_ns for row in state.mandates]
+    edges += [row.over_at_ns + genesis.hold_retention_ns for row in state.mandates][:3]
     near = [edge for edge in edges if edge < state.min_timestamp_ns + 100 * SECOND_NS]
     return world.pick(near) + offset if near else 0

@@ -24,6 +24,7 @@ class Invariants:
         self._check_holds(state)
         self._check_channels(state)
         self._check_corrections(state)
+        self._check_mandates(state)
         self._check_pending(state)
 
     def _check_accounts(self, state: State) -> None:
@@ -73,6 +74,12 @@ class Invariants:
         for asked in state.disputes:
             amounts = (asked.accepted, asked.disputed, asked.amount)
             _require(list(amounts) == sorted(amounts), f"{asked.cited}: {amounts}")
+
+    def _check_mandates(self, state: State) -> None:
+        for row in state.mandates:
+            name = row.mandate.hex()
+            _require(0 <= row.used <= row.cap, f"{name} used {row.used} of {row.cap}")
+            _require(0 < row.cap_each <= row.cap, f"{name}: {row.cap_each} of {row.cap} at once")
 
     def _check_pending(self, state: State) -> None:
         debits: Counter[bytes] = Counter()

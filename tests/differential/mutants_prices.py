@@ -7,10 +7,11 @@ import pytest
 
 from tallystick_ledger import pricing
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import Amount, NameId
-from tallystick_ledger.spec import cards, priced
+from tallystick_ledger.ids import Amount, NameId, TimestampNs
+from tallystick_ledger.spec import cards, mandates, priced
 from tallystick_ledger.spec.refusal import require
-from tallystick_ledger.state_rows import CardRow, HoldRow, PriceLineRow, TermsRow
+from tallystick_ledger.spec.state import State
+from tallystick_ledger.state_rows import CardRow, HoldRow, MandateRow, PriceLineRow, TermsRow
 
 
 def prices_are_for_another_million(patch: pytest.MonkeyPatch) -> None:
@@ -65,6 +66,31 @@ def usage_is_not_priced(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(priced, "check_amount", lambda *_: None)
 
 
+def mandates_never_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MandateRow, "is_over", lambda *_: False)
+
+
+def mandates_have_no_total(patch: pytest.MonkeyPatch) -> None:
+    def check_covers(row: MandateRow, amount: Amount) -> None:
+        require(amount <= row.cap_each, Code.MANDATE_EXCEEDED)
+
+    patch.setattr(mandates, "check_covers", check_covers)
+
+
+def mandates_are_not_used_up(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(mandates, "use", lambda *_: None)
+
+
+def mandates_are_forgotten_at_once(patch: pytest.MonkeyPatch) -> None:
+    original = State.next_mandate_to_forget
+
+    def next_to_forget(state: State) -> MandateRow | None:
+        row = original(state)
+        return row and replace(row, ended_at_ns=TimestampNs(1))
+
+    patch.setattr(State, "next_mandate_to_forget", next_to_forget)
+
+
 PRICE_MUTANTS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     prices_are_for_another_million,
     what_follows_is_free,
@@ -75,4 +101,8 @@ PRICE_MUTANTS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     a_card_prices_before_its_time,
     whoever_is_paid_may_be_priced_by_any_card,
     usage_is_not_priced,
+    mandates_never_end,
+    mandates_have_no_total,
+    mandates_are_not_used_up,
+    mandates_are_forgotten_at_once,
 )

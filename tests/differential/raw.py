@@ -35,6 +35,8 @@ EXTEND: Final = 0x0402
 CAPTURE: Final = 0x0403
 RELEASE: Final = 0x0404
 METER: Final = 0x0405
+MANDATE: Final = 0x0406
+MANDATE_END: Final = 0x0407
 CHANNEL: Final = 0x0501
 TOP_UP: Final = 0x0502
 VOUCHER: Final = 0x0503
@@ -352,9 +354,15 @@ def used(capture_record: bytes, content: bytes) -> bytes:
     return with_conts(capture_record, spread(content))
 
 
-def metered(card_id: bytes, model: bytes, used_content: bytes, end_user: bytes = ZERO_ID) -> bytes:
+def metered(
+    card_id: bytes,
+    model: bytes,
+    used_content: bytes,
+    end_user: bytes = ZERO_ID,
+    mandate_id: bytes = ZERO_ID,
+) -> bytes:
     """The content of the CONTs of a METER."""
-    return card_id + model + ZERO_ID + end_user + used_content
+    return card_id + model + mandate_id + end_user + used_content
 
 
 def meter(
@@ -377,6 +385,28 @@ def meter(
         72: u64(occurred_at_ns),
     }
     return with_conts(head(METER, flags, parts), spread(content))
+
+
+def mandate(
+    account_id: bytes,
+    payee: bytes,
+    cap: int,
+    cap_each: int,
+    expires_at_ns: int,
+    card_id: bytes = b"",
+) -> bytes:
+    parts = {
+        8: account_id,
+        24: payee,
+        40: u128(cap),
+        56: u128(cap_each),
+        72: u64(expires_at_ns),
+    }
+    return with_conts(head(MANDATE, 0, parts), spread(card_id))
+
+
+def mandate_end(mandate_id: bytes) -> bytes:
+    return head(MANDATE_END, 0, {8: mandate_id})
 
 
 def patched(record: bytes, offset: int, content: bytes) -> bytes:

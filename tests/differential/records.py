@@ -37,7 +37,8 @@ from tests.differential.records_corrections import (
     has_posting,
     refund,
 )
-from tests.differential.records_meters import can_meter, meter
+from tests.differential.records_mandates import has_mandate, mandate, mandate_end
+from tests.differential.records_meters import can_meter, meter, meter_mandated
 from tests.differential.records_prices import (
     capture_usage,
     card,
@@ -341,7 +342,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[issue] * 3,
         *[burn] * 2,
         *[credit_limit] * 9,
-        *[account] * 8,
+        *[account] * 10,
         *[name] * 3,
         *[key] * 2,
         *[extend] * 8,
@@ -355,6 +356,9 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[reserve_card] * 8,
         *[capture_usage] * 14,
         *[meter] * 10,
+        *[mandate] * 6,
+        *[mandate_end] * 4,
+        *[meter_mandated] * 8,
         *[refund] * 5,
         *[dispute] * 6,
         *[dispute_answer] * 9,
@@ -373,6 +377,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
     ),
     Scope.METER: (
         *[capture_usage] * 8,
+        *[meter_mandated] * 6,
         *[capture] * 10,
         *[release] * 4,
         *[voucher] * 8,
@@ -407,6 +412,9 @@ ALL_WRITERS: Final = (
     reserve_card,
     capture_usage,
     meter,
+    mandate,
+    mandate_end,
+    meter_mandated,
     refund,
     dispute,
     dispute_answer,
@@ -461,6 +469,10 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return bool(world.card_plans.get(draft.signer.principal))
     if writer is reserve_card and not any(row.is_published for row in world.state.cards):
         return False
+    if writer is meter_mandated:
+        return has_mandate(draft, of_payee=True)
+    if writer is mandate_end:
+        return has_mandate(draft, of_payee=False)
     if writer is meter:
         return can_meter(draft)
     if writer is extend:

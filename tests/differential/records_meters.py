@@ -5,6 +5,7 @@ from typing import Final
 from tests.differential import raw
 from tests.differential.draft import Draft, id_of, own_account, some_reference
 from tests.differential.population import MAX_U128
+from tests.differential.records_mandates import some_mandate
 from tests.differential.records_prices import names, payee_of, price_of, some_card
 
 from tallystick_ledger.records import NameKind
@@ -15,9 +16,34 @@ MAX_U64: Final = (1 << 64) - 1
 
 def meter(draft: Draft) -> bytes:
     """A usage under a card, mostly one in force and for what it costs."""
-    world = draft.world
     payer = own_account(draft)
-    row = some_card(draft, payer)
+    return _metered(draft, payer, some_card(draft, payer), raw.ZERO_ID)
+
+
+def meter_mandated(draft: Draft) -> bytes:
+    """The same by the payee, under a mandate that it got."""
+    world = draft.world
+    given = some_mandate(draft, of_payee=True)
+    payer = None if given is None else world.state.accounts.get(given.payer_account)
+    if world.odd(0.06):
+        payer = own_account(draft)
+    card = some_card(draft, payer)
+    own = [row for row in world.state.cards if row.owner == draft.signer.principal]
+    good = [row for row in own if row.is_effective(draft.about_ns)]
+    fitting = [row for row in good if payer is not None and row.unit == payer.unit]
+    if fitting and not world.odd(0.15):
+        card = world.pick(fitting)
+    if given is not None and given.card in world.state.cards:
+        card = world.state.cards.get(given.card)
+        if world.chance(0.3):
+            card = world.pick(list(world.state.cards))
+    return _metered(draft, payer, card, world.new_id() if given is None else given.mandate)
+
+
+def _metered(
+    draft: Draft, payer: AccountRow | None, row: CardRow | None, mandate_id: bytes
+) -> bytes:
+    world = draft.world
     card_id = world.new_id() if row is None else row.card
     lines = [line for line in world.state.price_lines if line.card == card_id]
     model: bytes = world.pick(lines).model if lines else world.new_id()
@@ -30,9 +56,10 @@ def meter(draft: Draft) -> bytes:
     if amount is None or world.chance(0.12):
         amount = world.pick(((amount or 1) + 1, 0 if world.odd(0.3) else 1, 2))
     reference, flags = some_reference(draft)
-    content = raw.metered(card_id, model, raw.usage(used, tier, region), world.new_id())
+    usage = raw.usage(used, tier, region)
+    content = raw.metered(card_id, model, usage, world.new_id(), mandate_id)
     if world.odd(0.06):
-        content = raw.patched(content, world.pick((32, 99)), b"\x01")
+        content = raw.patched(content, 99, b"\x01")
     record = raw.meter(
         id_of(draft, payer),
         payee_of(draft, row, id_of(draft, payer)),

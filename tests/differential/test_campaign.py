@@ -28,6 +28,8 @@ _PAYING = (raw.EXTEND, raw.CAPTURE, raw.TOP_UP, raw.VOUCHER)
 TOO_RARE = {(kind, Code.ACCOUNT_CLOSED) for kind in _PAYING}
 # Need 64 cards of one principal, or 64 lines of one place: test_order.py has them.
 TOO_RARE |= {(kind, Code.CAP_EXCEEDED) for kind in (raw.CARD, raw.PRICE)}
+# Needs 1,024 mandates of one principal.
+TOO_RARE.add((raw.MANDATE, Code.CAP_EXCEEDED))
 # Needs 2**128 burned in all, most of it on credit.
 TOO_RARE.add((raw.BURN, Code.AMOUNT_OVERFLOW))
 # Keys of nodes and operators do not end, and others sign these by mistake only: test_order.py.

@@ -20,6 +20,7 @@ from tallystick_ledger.spec import (
     cards,
     channels,
     corrections,
+    mandates,
     metering,
     meters,
     money,
@@ -31,11 +32,12 @@ from tallystick_ledger.spec import (
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "semantics.md").read_text("utf-8")
 ROW: Final = re.compile(r"^\|(.*)\|$", re.MULTILINE)
 RECORD: Final = re.compile(
-    r"(?P<kind>[A-Z_]+)(?: (?P<made>[HC]\d))?(?: #(?P<cited>\d+))?"
+    r"(?P<kind>[A-Z_]+)(?: (?P<made>[HCM]\d))?(?: #(?P<cited>\d+))?"
     r"(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
-    r"(?: usage (?P<usage>\d+))?(?: until (?P<until>\d+) s)?(?: card (?P<card>K1))?"
+    r"(?: usage (?P<usage>\d+))?(?: each (?P<each>\d+))?"
+    r"(?: until (?P<until>\d+) s)?(?: card (?P<card>K1))?"
     r"(?: reference (?P<reference>\d+))?(?P<flags>(?: [A-Z]+)*)"
-    r"(?P<forged> forged)?"
+    r"(?: by (?P<mandate>M\d))?(?P<forged> forged)?"
 )
 CHALLENGE_NS: Final = 10 * SECOND_NS
 FLAGS: Final = {"": 0, "UNIQUE": raw.UNIQUE, "FINAL": raw.FINAL, "CAP": 0}
@@ -129,9 +131,17 @@ class Stage:
             return raw.transfer(*accounts, amount, reference, flags=flags)
         if match["kind"] == "METER":
             used = raw.usage([(self.names.meter, int(match["usage"]))])
-            content = raw.metered(self.card, self.names.model, used)
-            return raw.meter(*accounts, amount, content, reference, flags=flags)
+            mandate = self.made.get(match["mandate"], raw.ZERO_ID)
+            content = raw.metered(
+                self.card, self.names.model, used, raw.ZERO_ID, mandate_id=mandate
+            )
+            payer, payee = accounts[::-1] if match["mandate"] else accounts
+            return raw.meter(payer, payee, amount, content, reference, flags=flags)
         self.made[match["made"]] = own_id
+        if match["kind"] == "MANDATE":
+            payee = self.people[match["other"]].principal
+            each = int(match["each"])
+            return raw.mandate(signer.account, payee, amount, each, until_ns)
         if match["kind"] == "CHANNEL":
             return raw.channel(*accounts, amount, self.channel_key.public_key, CHALLENGE_NS)
         assert match["kind"] == "RESERVE"
@@ -179,6 +189,8 @@ class Stage:
                     record = raw.used(record, raw.usage(used))
             case "RELEASE":
                 record = raw.release(made)
+            case "MANDATE_END":
+                record = raw.mandate_end(made)
             case "TOP_UP":
                 record = raw.top_up(made, amount)
             case "VOUCHER":
@@ -231,7 +243,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 11
+    assert len(EXAMPLES) == 12
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
@@ -251,6 +263,8 @@ RULES: Final = {
     "CAPTURE": metering.capture,
     "RELEASE": metering.release,
     "METER": meters.meter,
+    "MANDATE": mandates.mandate,
+    "MANDATE_END": mandates.mandate_end,
     "CHANNEL": channels.channel,
     "TOP_UP": channels.top_up,
     "VOUCHER": channels.voucher,
@@ -280,6 +294,13 @@ WITHOUT_CASE: Final = {
     ("CAPTURE", Code.PRICE_MISMATCH),
     ("EXTEND", Code.AMOUNT_OVERFLOW),
     ("CARD", Code.ID_CONFLICT),
+    ("MANDATE", Code.ID_CONFLICT),
+    # Under a mandate: test_order.py has their order.
+    ("METER", Code.MANDATE_NOT_FOUND),
+    ("METER", Code.NOT_PAYEE),
+    ("METER", Code.MANDATE_ENDED),
+    ("METER", Code.PRICE_NOT_AGREED),
+    ("METER", Code.MANDATE_EXCEEDED),
     ("PRICE", Code.ID_CONFLICT),
     ("CHANNEL", Code.ID_CONFLICT),
     ("CHANNEL", Code.AMOUNT_OVERFLOW),

@@ -102,6 +102,8 @@ def test_the_story_has_every_code_and_does_every_kind() -> None:
         raw.CAPTURE,
         raw.RELEASE,
         raw.METER,
+        raw.MANDATE,
+        raw.MANDATE_END,
         raw.CHANNEL,
         raw.TOP_UP,
         raw.VOUCHER,

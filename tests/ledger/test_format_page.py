@@ -199,6 +199,14 @@ SAMPLES: Final[dict[str, records.Record]] = {
         occurred_at_ns=ids.TimestampNs(int.from_bytes(b"\x03" * 8, "little")),
     ),
     "RELEASE": records.Release(ids.HoldId(b"\x01" * 16)),
+    "MANDATE": records.Mandate(
+        ids.AccountId(b"\x01" * 16),
+        ids.PrincipalId(b"\x02" * 16),
+        int.from_bytes(b"\x03" * 16, "little"),
+        int.from_bytes(b"\x02" * 16, "little"),
+        ids.TimestampNs(int.from_bytes(b"\x05" * 8, "little")),
+    ),
+    "MANDATE_END": records.MandateEnd(ids.MandateId(b"\x01" * 16)),
     "METER": records.Meter(
         ids.AccountId(b"\x01" * 16),
         ids.AccountId(b"\x02" * 16),
@@ -300,6 +308,8 @@ def _record_bytes(kind: str) -> bytes:
         ("RESERVE", ["payer", "payee", "maximum", "reference", "`expires_at_ns`"]),
         ("CAPTURE", ["source", "hold", "cumulative amount", "`occurred_at_ns`"]),
         ("RELEASE", ["hold"]),
+        ("MANDATE", ["payer", "payee", "of all", "of each", "`expires_at_ns`"]),
+        ("MANDATE_END", ["mandate"]),
         ("METER", ["source", "payer", "payee", "amount", "reference", "`occurred_at_ns`"]),
         ("EXTEND", ["hold", "additional maximum", "`expires_at_ns`"]),
         (

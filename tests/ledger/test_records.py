@@ -15,6 +15,7 @@ from tallystick_ledger.ids import (
     CardId,
     ChannelId,
     HoldId,
+    MandateId,
     NameId,
     PrincipalId,
     PublicKey,
@@ -207,12 +208,17 @@ VOUCHER: Final = records.Voucher(ChannelId(HOLD), 5, b"c" * 24, PROOF)
 CHANNEL_CLOSE: Final = records.ChannelClose(ChannelId(HOLD))
 CARD_ID: Final = CardId(b"c" * 16)
 MODEL, METER = NameId(b"m" * 16), NameId(b"n" * 16)
-NO_CARD, NO_NAME = CardId(bytes(16)), NameId(bytes(16))
+NO_CARD, NO_NAME, NO_MANDATE = CardId(bytes(16)), NameId(bytes(16)), MandateId(bytes(16))
 TERMS: Final = records.CardTerms(CARD_ID, MODEL, (METER,), (), b"e" * 16, kinds.Overrun.CAP)
 PRICED: Final = records.Reserve(A, B, 5, TIME, 7, unique=True, terms=TERMS)
 USAGE: Final = records.ServedUsage(METER, lines=((MODEL, 3), (METER, 2**64 - 1)))
 USED: Final = records.Capture(HOLD, 5, kinds.CaptureSource.ESTIMATED, usage=USAGE)
-METERED: Final = records.Meter(A, B, 5, CARD_ID, MODEL, USAGE, reference=7, unique=True)
+MANDATE_ID: Final = MandateId(b"d" * 16)
+METERED: Final = records.Meter(
+    A, B, 5, CARD_ID, MODEL, USAGE, reference=7, unique=True, mandate=MANDATE_ID
+)
+MANDATE: Final = records.Mandate(A, PRINCIPAL, 9, 5, TIME, CARD_ID)
+MANDATE_END: Final = records.MandateEnd(MANDATE_ID)
 CARD: Final = records.Card(UNIT, TIME, 3, b"r" * 32, (MODEL, METER), CARD_ID)
 PRICE: Final = records.Price(CARD_ID, MODEL, METER, 5, above=7)
 FOLLOWING: Final = records.Price(CARD_ID, MODEL, METER, 0, same_as=MODEL)
@@ -533,7 +539,13 @@ def test_a_head_alone_says_what_stands_in_it() -> None:
         (USED, replace(USED, usage=None)),
         (
             METERED,
-            replace(METERED, card=NO_CARD, model=NO_NAME, usage=records.ServedUsage()),
+            replace(
+                METERED,
+                card=NO_CARD,
+                model=NO_NAME,
+                usage=records.ServedUsage(),
+                mandate=NO_MANDATE,
+            ),
         ),
     ]
     for record, head in heads:

@@ -20,6 +20,7 @@ from tallystick_ledger.ids import (
     HoldId,
     LedgerId,
     LineId,
+    MandateId,
     NameId,
     PrincipalId,
     PublicKey,
@@ -143,6 +144,18 @@ DISPUTE: Final = state_rows.DisputeRow(
     CorrectionReason.PRICE,
     DisputeStatus.ACCEPTED,
 )
+MANDATE: Final = state_rows.MandateRow(
+    MandateId(b"d" * 16),
+    AccountId(b"a" * 16),
+    P,
+    CardId(b"c" * 16),
+    Amount(2**128 - 1),
+    Amount(9),
+    Amount(4),
+    TimestampNs(88),
+    TimestampNs(77),
+    TimestampNs(78),
+)
 # Each row with the length of its content by format.md section 10, and offsets that must be zero.
 ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     (state_rows.LedgerRow(SequenceNumber(5), TimestampNs(6)), 16, []),
@@ -186,6 +199,7 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     (TERMS, 200, [194, 199]),
     (CORRECTION, 80, []),
     (DISPUTE, 128, [124, 127]),
+    (MANDATE, 136, []),
 ]
 
 

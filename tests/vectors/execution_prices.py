@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from tests.differential import raw
 from tests.vectors.fixed import key
 
+from tallystick_ledger.ids import CardId
+
 if TYPE_CHECKING:
     from tests.vectors.execution_story import Cast, Story
 
@@ -37,6 +39,7 @@ def cards(story: "Story", cast: "Cast") -> None:
     story.now_ns += NOTICE_NS + SECOND_NS
     holds(story, cast, (model, meter, other, tier), first)
     meters(story, cast, (model, meter, other, tier), first)
+    mandates(story, cast, (model, meter, other, tier), first)
     second = _published(story, cast, (model, meter, other, tier), first)
     story.now_ns += NOTICE_NS + SECOND_NS
     priced = _priced(story, cast, first, model)
@@ -211,3 +214,49 @@ def meters(story: "Story", cast: "Cast", names: tuple[bytes, ...], card: bytes) 
         metered(3 * ((1 << 64) - 1), (meter, (1 << 64) - 1)),
     )
     story.send("nobody else pays for Alice", cast.bob_key, metered(dear, *counted))
+
+
+def mandates(story: "Story", cast: "Cast", names: tuple[bytes, ...], card: bytes) -> None:
+    """The bank meters against Alice's account, as she permits."""
+    model, meter, *_ = names
+    bank = story.state.cards[CardId(card)].owner
+    until_ns = story.now_ns + 20 * SECOND_NS
+    account = cast.alice_usd
+    first, second, *_ = story.send(
+        "mandates, and what is none",
+        cast.alice_key,
+        raw.mandate(account, bank, 70, 40, until_ns),
+        raw.mandate(account, bank, 70, 40, until_ns, card),
+        raw.mandate(account, bank, 70, 71, until_ns),
+        raw.mandate(account, bank, 0, 0, until_ns),
+        raw.mandate(account, raw.ZERO_ID, 70, 40, until_ns),
+        raw.mandate(account, STRANGER, 70, 40, until_ns),
+        raw.mandate(account, bank, 70, 40, until_ns, STRANGER),
+        raw.mandate(account, bank, 70, 40, until_ns, raw.ZERO_ID),
+        raw.mandate(account, bank, 70, 40, story.now_ns),
+        raw.mandate(cast.bob_usd, bank, 70, 40, until_ns),
+    )
+
+    def charged(amount: int, count: int, mandate: bytes, payer: bytes = account) -> bytes:
+        used = raw.usage([(meter, count)])
+        content = raw.metered(card, model, used, raw.ZERO_ID, mandate)
+        return raw.meter(payer, cast.bank_usd, amount, content)
+
+    story.send(
+        "the bank charges",
+        cast.bank_key,
+        charged(33, 11, first),
+        charged(42, 14, first),
+        charged(39, 13, first),
+        charged(36, 12, first),
+        charged(33, 11, second),
+        charged(33, 11, STRANGER),
+        charged(33, 11, second, cast.bob_usd),
+        raw.mandate_end(second),
+        charged(33, 11, second),
+        raw.mandate_end(second),
+    )
+    story.send("not Alice", cast.alice_key, charged(3, 1, first))
+    story.send("nobody else", cast.bob_key, raw.mandate_end(first), charged(3, 1, first))
+    story.now_ns += 20 * SECOND_NS
+    story.send("its time is over", cast.bank_key, charged(3, 1, first), raw.mandate_end(first))

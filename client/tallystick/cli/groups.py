@@ -55,6 +55,9 @@ ENTRIES: Final[dict[str, Entry]] = {
     "capture": Entry("tallystick.cli.hold:capture_app", "Bill a hold."),
     "release": Entry("tallystick.cli.hold:release_app", "Free the rest of a hold."),
     "meter": Entry("tallystick.cli.meter:app", "Price a usage by a card and pay for it."),
+    "mandate": Entry(
+        "tallystick.cli.meter:mandate_app", "Let a payee meter against an account, up to caps."
+    ),
     "hold": Entry("tallystick.cli.hold:list_app", "List what is on hold."),
     "channel": Entry("tallystick.cli.channel:app", "Deposit for vouchers; sign and redeem them."),
     "refund": Entry("tallystick.cli.correction:refund_app", "Give back what a record paid."),

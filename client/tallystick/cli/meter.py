@@ -1,4 +1,4 @@
-"""`tallystick meter`: price a usage by a card and pay for it, in one step."""
+"""`tallystick meter`, and `tallystick mandate give|end`."""
 
 from typing import Annotated
 
@@ -17,11 +17,16 @@ from tallystick.cli.session import (
 )
 from tallystick.draft import build
 from tallystick.errors import InvalidArgument
-from tallystick_ledger.ids import NO_ID, CardId, NameId
+from tallystick_ledger.ids import NO_ID, CardId, MandateId, NameId
 from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.records import ServedUsage
 
 app = typer.Typer(help="Price a usage by a card and pay for it.")
+mandate_app = typer.Typer(
+    help="Let a payee meter against an account, up to caps.", no_args_is_help=True
+)
+
+_S_PER_DAY = 86_400
 
 
 @app.command()
@@ -37,6 +42,7 @@ def meter(
     ],
     tier: Annotated[str, typer.Option(help="Id of the tier that was served.")] = "",
     region: Annotated[str, typer.Option(help="Id of the region that served.")] = "",
+    mandate: Annotated[str, typer.Option(help="Id of the mandate by which the payee signs.")] = "",
     reference: ReferenceOption = 0,
     unique: UniqueOption = False,
     profile: ProfileOption = None,
@@ -56,6 +62,7 @@ def meter(
             card=priced,
             model=NameId(_id("model", model)),
             usage=usage,
+            mandate=MandateId(_id("mandate", mandate) if mandate else NO_ID),
             reference=reference,
             unique=unique,
         )
@@ -70,6 +77,62 @@ def meter(
         },
         f"{payer} paid {payee} {written}; sequence number {receipt.sequence}.",
         [("envelope", receipt.envelope_id.hex())],
+    ).print(as_json=as_json)
+
+
+@mandate_app.command("give")
+def give(
+    payer: Annotated[str, typer.Argument(help="Who will pay: own account, name or id.")],
+    payee: Annotated[str, typer.Argument(help="The principal that may meter, name or id.")],
+    amount: AmountArgument,
+    each: Annotated[
+        str, typer.Option(help="Of each charge, as in 12.50; without it, AMOUNT.")
+    ] = "",
+    days: Annotated[float, typer.Option(min=0.001, help="How long it lasts.")] = 30.0,
+    card: Annotated[str, typer.Option(help="Id of the only card that may price charges.")] = "",
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let PAYEE meter up to AMOUNT in all against an account. Signed by the payer's OWNER key."""
+    with session(profile, key, sends=True) as opened:
+        debit = opened.book.account(payer)
+        cap = opened.amount(amount, debit).steps
+        cap_each = opened.amount([each, *amount[1:]], debit).steps if each else cap
+        created = opened.client.give_mandate(
+            debit,
+            opened.book.principal(payee),
+            cap,
+            expires_in_s=days * _S_PER_DAY,
+            cap_each=cap_each,
+            card=CardId(_id("card", card) if card else NO_ID),
+        )
+        written = opened.written_for(cap, debit)
+    Report(
+        {
+            "mandate": created.hex,
+            "payer": debit.hex(),
+            "cap": str(cap),
+            "cap_each": str(cap_each),
+            "receipt": receipt_data(created.receipt),
+        },
+        f"{payee} may meter up to {written} against {payer} for {days:g} days.",
+        [("mandate", created.hex)],
+    ).print(as_json=as_json)
+
+
+@mandate_app.command("end")
+def end(
+    mandate: Annotated[str, typer.Argument(help="Its id, as `mandate give` printed it.")],
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a mandate. Signed by an OWNER key of either side."""
+    with session(profile, key, sends=True) as opened:
+        receipt = opened.client.end_mandate(MandateId(_id("mandate", mandate)))
+    Report(
+        {"mandate": mandate, "receipt": receipt_data(receipt)}, f"Ended the mandate {mandate}."
     ).print(as_json=as_json)
 
 

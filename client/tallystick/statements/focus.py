@@ -142,6 +142,8 @@ def focus_row(
     start = _charged_at(posting)
     payee = account_name(posting.counterparty)
     what = (_CORRECTIONS | _CHARGES)[posting.cause]
+    # A mandate is behind many charges; it stands in x_Origin.
+    by = posting.origin.hex() if posting.cause != "METER" else ""
     return {
         "BilledCost": cost,
         "BillingAccountId": f"principal-{of.owner.hex()}",
@@ -151,7 +153,7 @@ def focus_row(
         "BillingPeriodStart": _instant(month_start),
         "ChargeCategory": "Usage",
         "ChargeClass": "Correction" if is_correction else None,
-        "ChargeDescription": f"{what} {posting.origin.hex() or posting.sequence}",
+        "ChargeDescription": f"{what} {by or posting.sequence}",
         "ChargeFrequency": "Usage-Based",
         "ChargePeriodEnd": _instant(start + timedelta(seconds=1)),
         "ChargePeriodStart": _instant(start),

@@ -86,6 +86,8 @@ class Rule:
 _POST: Final = Rule(0, +1, Authority.PAYER)
 _PIN: Final = Rule(+1, 0, Authority.PAYER)
 
+_UNDER_MANDATE: Final = Rule(0, +1, Authority.PAYEE)
+
 OF_RECORDS: Final[Mapping[Kind, Rule]] = {
     Kind.ISSUE: _POST,
     Kind.BURN: _POST,
@@ -101,7 +103,7 @@ OF_EFFECTS: Final[Mapping[Cause, Rule]] = {
     Cause.EXPIRY: Rule(-1, 0, Authority.RULE),
     Cause.VOUCHER: Rule(-1, +1, Authority.PAYER),  # the payer's channel key signed it
     Cause.CHANNEL_CLOSE: Rule(-1, 0, Authority.PAYEE),
-    Cause.METER: _POST,
+    Cause.METER: _POST,  # signed by the payer, or by the payee under a mandate
     # Whoever had been paid gives back, and signs it: the payer of this posting.
     Cause.REFUND: _POST,
     Cause.DISPUTE: _POST,
@@ -118,6 +120,8 @@ MOVE_NOTHING: Final = frozenset(
         Kind.CAPTURE,
         Kind.RELEASE,
         Kind.METER,
+        Kind.MANDATE,
+        Kind.MANDATE_END,
         Kind.VOUCHER,
         Kind.CHANNEL_CLOSE,
         Kind.CARD,
@@ -176,7 +180,7 @@ class Posting:
         amount: In the unit's smallest step.
         authority: Whose word the amount is.
         counterparty: The account opposite; empty where it is not known yet.
-        origin: Hold or channel; empty for none.
+        origin: Hold, channel or mandate; empty for none.
         end_state: What became of it, if it ended here: captured, released, expired, closed.
         source: Who counted, in a CAPTURE or METER.
         card: That priced it; empty for none.
@@ -309,13 +313,15 @@ def _of_effect(
     kind = entry.kind if entry.ok else None
     is_own = kind in _NAMES_ORIGIN and entry.data[_ORIGIN] == effect.origin
     is_swept = effect.cause in _SWEEPS and not is_own
+    if effect.cause is Cause.METER and effect.origin != _NOTHING:
+        rule = _UNDER_MANDATE
     if is_swept:
         rule = Rule(rule.pending, rule.posted, Authority.RULE)
     encoded = effect.encode()
     debit, credit = effect.debit_account, effect.credit_account
     for side, mine, other in ((Side.DEBIT, debit, credit), (Side.CREDIT, credit, debit)):
         if mine == of.account:
-            if effect.origin != _NOTHING:
+            if effect.origin != _NOTHING and effect.cause is not Cause.METER:
                 learned[effect.origin] = Origin(side, other)
             yield _Move(
                 effect.cause.name,

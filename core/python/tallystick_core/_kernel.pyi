@@ -122,6 +122,9 @@ class Kernel:
     def correction(self, sequence: int) -> bytes | None:
         """80 bytes: the row of table 15 of a corrected record."""
 
+    def mandate(self, mandate_id: bytes) -> bytes | None:
+        """Row of table 17; None if there is no such mandate, or it is forgotten."""
+
     def disputes(self, principal: bytes, after: int, limit: int) -> bytes:
         """Rows of table 16 of which a principal is the payer or the payee.
 

@@ -79,6 +79,9 @@ codes! {
     KeyExists = 100, "KEY_EXISTS";
     NameExists = 101, "NAME_EXISTS";
     UnitExists = 102, "UNIT_EXISTS";
+    MandateNotFound = 104, "MANDATE_NOT_FOUND";
+    MandateEnded = 106, "MANDATE_ENDED";
+    MandateExceeded = 108, "MANDATE_EXCEEDED";
     AccountFrozen = 110, "ACCOUNT_FROZEN";
     AccountClosed = 111, "ACCOUNT_CLOSED";
     UnitMismatch = 112, "UNIT_MISMATCH";

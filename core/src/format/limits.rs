@@ -34,6 +34,10 @@ pub const EFFECT_BYTES: usize = 128;
 pub const CITATION_BYTES: usize = 64;
 /// Records that are looked up for one block.
 pub const MAX_CITED: usize = 256;
+/// The longest life of a mandate.
+pub const MAX_MANDATE_NS: u64 = 400 * 86_400_000_000_000;
+/// Mandates against the accounts of one principal that are remembered.
+pub const MAX_MANDATES: u32 = 1_024;
 /// How long a record can be corrected: 90 days.
 pub const CORRECTION_WINDOW_NS: u64 = 90 * 86_400 * SECOND_NS;
 /// How far an envelope id's time of making may lie ahead of log time.

@@ -34,6 +34,10 @@ pub mod kind {
     pub const RELEASE: u16 = 0x0404;
     /// Prices a usage by a card and pays for it, in one step.
     pub const METER: u16 = 0x0405;
+    /// Lets a payee meter against an account.
+    pub const MANDATE: u16 = 0x0406;
+    /// Ends a mandate.
+    pub const MANDATE_END: u16 = 0x0407;
     /// Opens a channel.
     pub const CHANNEL: u16 = 0x0501;
     /// Adds to the deposit of a channel.

@@ -36,6 +36,8 @@ pub fn of_kind(record_kind: u16) -> u8 {
         kind::BURN => 13,
         kind::CREDIT_LIMIT => 14,
         kind::METER => 15,
+        kind::MANDATE => 16,
+        kind::MANDATE_END => 17,
         kind::REFUND => 36,
         kind::DISPUTE => 37,
         kind::DISPUTE_ANSWER => 38,

@@ -3,7 +3,7 @@
 use super::citation::Citations;
 use super::effect::Effects;
 use super::input::{execute, Input, Outcome};
-use super::rows::{scope, Channel, ChannelStatus, Hold, HoldStatus, Key, Name};
+use super::rows::{scope, Channel, ChannelStatus, Hold, HoldStatus, Key, Mandate, Name};
 use super::state::State;
 use super::table::Slot;
 use super::voucher::CheckedVouchers;
@@ -171,6 +171,36 @@ fn hold() {
     };
     assert_eq!(
         run(scope::OWNER, record(kind::RESERVE, &fields), plant),
+        EXPECTED
+    );
+}
+
+#[test]
+fn mandate() {
+    let expires = 2_000_000_000_u64.to_le_bytes();
+    let fields: [(usize, &[u8]); 5] = [
+        (8, &[8; 16]),
+        (24, &ID),
+        (40, &[1]),
+        (56, &[1]),
+        (72, &expires),
+    ];
+    let plant = |state: &mut State, id, account| {
+        state.insert_mandate(Mandate {
+            id,
+            payer: account,
+            payee: 0,
+            card: [0; 16],
+            cap: 1,
+            cap_each: 1,
+            used: 0,
+            expires_at_ns: 9,
+            created_at_ns: 5,
+            ended_at_ns: 0,
+        });
+    };
+    assert_eq!(
+        run(scope::OWNER, record(kind::MANDATE, &fields), plant),
         EXPECTED
     );
 }

@@ -10,7 +10,7 @@ use super::encode::{table, ROW_BYTES, ROW_PREFIX_BYTES};
 use super::price_rows::PriceLine;
 use super::rows::{
     account_flag, scope, Account, Channel, ChannelStatus, Correction, Dispute, DisputeStatus, Hold,
-    HoldStatus, Key, LiveId, Name, Reference, Unit,
+    HoldStatus, Key, LiveId, Mandate, Name, Reference, Unit,
 };
 use super::state::State;
 use super::table::Slot;
@@ -126,6 +126,7 @@ impl State {
             table::TERMS => self.decode_terms(row, &mut pending.priced),
             table::CORRECTION => self.decode_correction(row),
             table::DISPUTE => self.decode_dispute(row),
+            table::MANDATE => self.decode_mandate(row),
             _ => Err(RowError("no such table".to_owned())),
         }
     }
@@ -417,6 +418,27 @@ impl State {
         require_zero(row, 124, 128)?;
         require((1..=6).contains(&dispute.reason), "unknown reason")?;
         self.enter_dispute(dispute);
+        Ok(())
+    }
+
+    fn decode_mandate(&mut self, row: &[u8]) -> Decoded {
+        let mandate = Mandate {
+            id: id16_at(row, 0),
+            payer: self.account_at(row, 16)?,
+            payee: self.principal_at(row, 32)?,
+            card: id16_at(row, 48),
+            cap: u128_at(row, 64),
+            cap_each: u128_at(row, 80),
+            used: u128_at(row, 96),
+            expires_at_ns: u64_at(row, 112),
+            created_at_ns: u64_at(row, 120),
+            ended_at_ns: u64_at(row, 128),
+        };
+        let payer = self.accounts.get(mandate.payer);
+        let is_issuance = payer.is(account_flag::ISSUANCE);
+        require(!is_issuance, "a mandate against an issuance account")?;
+        // Whether amounts and times fit is asked of all rows in the end.
+        self.insert_mandate(mandate);
         Ok(())
     }
 

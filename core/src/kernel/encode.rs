@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::rows::{
     Account, Channel, ChannelStatus, Correction, Dispute, DisputeStatus, Hold, HoldStatus, Key,
-    LiveId, Name, Principal, Reference, Unit,
+    LiveId, Mandate, Name, Principal, Reference, Unit,
 };
 use super::state::State;
 use super::table::Slot;
@@ -30,11 +30,12 @@ pub mod table {
     pub const TERMS: u16 = 14;
     pub const CORRECTION: u16 = 15;
     pub const DISPUTE: u16 = 16;
+    pub const MANDATE: u16 = 17;
 }
 
 /// Bytes of a row's content, by table number; 0 where there is no such table.
-pub const ROW_BYTES: [usize; 17] = [
-    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 0, 200, 80, 128,
+pub const ROW_BYTES: [usize; 18] = [
+    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 0, 200, 80, 128, 136,
 ];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
 pub const ROW_PREFIX_BYTES: usize = 8;
@@ -44,6 +45,7 @@ pub const HOLD_ROW_BYTES: usize = ROW_BYTES[table::HOLD as usize];
 pub const CHANNEL_ROW_BYTES: usize = ROW_BYTES[table::CHANNEL as usize];
 pub const CORRECTION_ROW_BYTES: usize = ROW_BYTES[table::CORRECTION as usize];
 pub const DISPUTE_ROW_BYTES: usize = ROW_BYTES[table::DISPUTE as usize];
+pub const MANDATE_ROW_BYTES: usize = ROW_BYTES[table::MANDATE as usize];
 
 /// The content of one row, field by field; what is not written stays zero.
 pub struct RowWriter<const N: usize> {
@@ -243,6 +245,21 @@ impl State {
             .done()
     }
 
+    pub fn mandate_row(&self, row: &Mandate) -> [u8; MANDATE_ROW_BYTES] {
+        RowWriter::new()
+            .put(&row.id)
+            .put(&self.accounts.get(row.payer).id)
+            .put(&self.principals.get(row.payee).id)
+            .put(&row.card)
+            .u128(row.cap)
+            .u128(row.cap_each)
+            .u128(row.used)
+            .u64(row.expires_at_ns)
+            .u64(row.created_at_ns)
+            .u64(row.ended_at_ns)
+            .done()
+    }
+
     /// Hands the bytes of all rows to `sink`, in the order of section 10.
     pub fn write_rows(&self, sink: &mut impl FnMut(&[u8])) {
         write_row(sink, table::LEDGER, &self.ledger_row());
@@ -288,6 +305,9 @@ impl State {
         for row in self.disputes.values() {
             write_row(sink, table::DISPUTE, &self.dispute_row(row));
         }
+        for row in self.mandates.sorted() {
+            write_row(sink, table::MANDATE, &self.mandate_row(row));
+        }
     }
 
     /// Bytes that `write_rows` hands out in all.
@@ -310,6 +330,7 @@ impl State {
             self.terms.len(),
             self.corrections.len(),
             self.disputes.len(),
+            self.mandates.len(),
         ];
         let sizes = ROW_BYTES.iter().zip(counts);
         sizes

@@ -262,6 +262,8 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::CAPTURE => super::metering::capture(state, effects, input),
         kind::RELEASE => super::metering::release(state, effects, input),
         kind::METER => super::meter::meter(state, effects, input),
+        kind::MANDATE => super::mandate::mandate(state, input),
+        kind::MANDATE_END => super::mandate::mandate_end(state, input),
         kind::EXTEND => super::metering::extend(state, input),
         kind::VOUCHER => super::channel::voucher(state, effects, input),
         kind::CHANNEL => super::channel::channel(state, input),

@@ -41,6 +41,7 @@ impl State {
         self.verify_counters(&mut problems);
         self.verify_orders(&mut problems);
         self.verify_prices(&mut problems);
+        self.verify_mandates(&mut problems);
         problems
     }
 
@@ -202,6 +203,9 @@ impl State {
         for row in self.disputes.values() {
             counted[self.accounts.get(row.cited.payer).owner as usize].dispute_count += 1;
         }
+        for row in self.mandates.rows() {
+            counted[self.accounts.get(row.payer).owner as usize].mandate_count += 1;
+        }
         for live in self.live_ids.iter() {
             counted[live.principal as usize].live_id_count += 1;
         }
@@ -306,7 +310,7 @@ impl State {
 }
 
 /// Whether a schedule has as many rows as there are moments, and the same first and last.
-fn is_scheduled(schedule: &Schedule, moments: impl Iterator<Item = u64>) -> bool {
+pub fn is_scheduled(schedule: &Schedule, moments: impl Iterator<Item = u64>) -> bool {
     let moments: Vec<u64> = moments.collect();
     let first = moments.iter().copied().min().unwrap_or(NEVER);
     schedule.len() == moments.len()
@@ -328,6 +332,7 @@ fn same_counts(a: &Principal, b: &Principal) -> bool {
             p.line_count,
             p.correction_count,
             p.dispute_count,
+            p.mandate_count,
             keys,
         )
     };

@@ -6,7 +6,7 @@
 //! sweeps are not journalled: they happen before the journal is switched on.
 
 use super::price_rows::CardLife;
-use super::rows::{Account, Channel, Correction, Dispute, Hold, HoldStatus, Key};
+use super::rows::{Account, Channel, Correction, Dispute, Hold, HoldStatus, Key, Mandate};
 use super::state::{broken, State};
 use super::table::Slot;
 
@@ -27,6 +27,8 @@ pub enum Undo {
     CardChanged(Slot, CardLife),
     PriceLineInserted(Slot),
     ReferenceInserted,
+    MandateInserted(Slot),
+    MandateChanged(Slot, Mandate),
     /// By the sequence number of the cited record; None if there was no row.
     CorrectionPut(u64, Option<Correction>),
     DisputePut(u64, Option<Dispute>),
@@ -110,6 +112,8 @@ impl State {
             Undo::CardInserted(slot) => self.take_back_card(slot),
             Undo::CardChanged(slot, old) => self.rewrite_card(slot, old),
             Undo::PriceLineInserted(slot) => self.take_back_price_line(slot),
+            Undo::MandateInserted(slot) => self.remove_mandate(slot),
+            Undo::MandateChanged(slot, old) => self.rewrite_mandate(slot, old),
             Undo::CorrectionPut(sequence, old) => {
                 self.remove_correction(sequence);
                 old.into_iter().for_each(|row| self.enter_correction(row));

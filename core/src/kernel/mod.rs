@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `apply`, `envelope`, `input`, `ahead` | a block, an envelope, a record with its stages |
 //! | `registry`, `key`, `unit`, `money` | the rules, one function a kind |
-//! | `metering`, `meter`, `channel`, `system` | more of them |
+//! | `metering`, `meter`, `mandate`, `channel`, `system` | more of them |
 //! | `card`, `priced`, `card_state` | rate cards, and holds that they price |
 //! | `correction`, `citation` | more of them, and what they cite of the log |
 //! | `pending`, `voucher` | amounts that are pinned; vouchers, verified before they are needed |
@@ -47,6 +47,7 @@ mod invariants;
 mod journal;
 mod key;
 mod leaf;
+mod mandate;
 mod meter;
 mod metering;
 mod money;

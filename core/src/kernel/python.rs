@@ -186,6 +186,15 @@ impl PyKernel {
         self.row_of(py, |kernel| kernel.correction_row(sequence))
     }
 
+    fn mandate<'py>(
+        &self,
+        py: Python<'py>,
+        id: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let id: Id16 = array(&id, "an id")?;
+        self.row_of(py, |kernel| kernel.mandate_row(id))
+    }
+
     fn disputes<'py>(
         &self,
         py: Python<'py>,

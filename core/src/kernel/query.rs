@@ -119,6 +119,12 @@ impl Kernel {
         rows.flat_map(|row| state.dispute_row(row)).collect()
     }
 
+    /// Row of table 17; None if there is no such mandate.
+    pub fn mandate_row(&self, id: Id16) -> Option<Vec<u8>> {
+        let row = self.state.mandates.find_row(id)?;
+        Some(self.state.mandate_row(row).to_vec())
+    }
+
     pub fn principal_row(&self, id: Id16) -> Option<Vec<u8>> {
         let row = self.state.principals.find_row(id)?;
         Some(self.state.principal_row(row).to_vec())

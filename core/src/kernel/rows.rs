@@ -65,6 +65,8 @@ pub struct Principal {
     pub correction_count: u32,
     /// Disputed records whose payer account is one of its own.
     pub dispute_count: u32,
+    /// Mandates against its own accounts that are remembered.
+    pub mandate_count: u32,
 }
 
 /// Table 3.
@@ -229,6 +231,27 @@ pub struct Dispute {
     pub status: DisputeStatus,
 }
 
+/// Table 17.
+#[derive(Debug, Clone, Copy)]
+pub struct Mandate {
+    pub id: Id16,
+    /// The account that pays.
+    pub payer: Slot,
+    /// The principal that may meter.
+    pub payee: Slot,
+    /// The only card that it is for; zero for any.
+    pub card: Id16,
+    /// Of all charges together.
+    pub cap: u128,
+    /// Of each charge.
+    pub cap_each: u128,
+    pub used: u128,
+    pub expires_at_ns: u64,
+    pub created_at_ns: u64,
+    /// 0 unless one of its parties ended it.
+    pub ended_at_ns: u64,
+}
+
 impl Row for Principal {
     type Key = Id16;
 
@@ -272,6 +295,15 @@ impl Row for Account {
 }
 
 impl Row for Hold {
+    type Key = Id16;
+
+    #[inline]
+    fn key(&self) -> Id16 {
+        self.id
+    }
+}
+
+impl Row for Mandate {
     type Key = Id16;
 
     #[inline]
@@ -347,6 +379,21 @@ impl Account {
     #[inline]
     pub fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
+    }
+}
+
+impl Mandate {
+    /// From when on it permits nothing.
+    pub fn over_at_ns(&self) -> u64 {
+        match self.ended_at_ns {
+            0 => self.expires_at_ns,
+            ended => ended,
+        }
+    }
+
+    #[inline]
+    pub fn is_over(&self, t: u64) -> bool {
+        self.over_at_ns() <= t
     }
 }
 

@@ -15,7 +15,7 @@ use super::journal::{Journal, Undo};
 use super::price_rows::{Card, PriceLine, Terms};
 use super::rows::{
     account_flag, principal_type, scope, Account, Channel, ChannelStatus, Correction, Dispute,
-    Hold, HoldStatus, Key, LiveId, Name, Principal, Reference, Unit,
+    Hold, HoldStatus, Key, LiveId, Mandate, Name, Principal, Reference, Unit,
 };
 use super::schedule::Schedule;
 use super::table::{Slot, Table};
@@ -44,6 +44,9 @@ pub struct State {
     pub disputes: BTreeMap<u64, Dispute>,
     /// (principal, cited record) of both sides of every dispute.
     pub dispute_parties: BTreeSet<(Slot, u64)>,
+    pub mandates: Table<Mandate>,
+    /// Mandates in the order of (moment from which they are over, id).
+    pub mandate_ends: Schedule,
     /// (owner, name kind, hash of the text) of every name.
     pub name_texts: HashSet<(Slot, u16, Hash32)>,
     /// Units by symbol.

@@ -14,7 +14,7 @@ pub const MAX_PRUNED: usize = 10_000;
 pub const MAX_SWEPT: u32 = 10_000;
 
 /// Whether `moment + window < now`, in exact arithmetic.
-fn is_past(moment: u64, window: u64, tolerance: u64, now: u64) -> bool {
+pub fn is_past(moment: u64, window: u64, tolerance: u64, now: u64) -> bool {
     u128::from(moment) + u128::from(window) + u128::from(tolerance) < u128::from(now)
 }
 
@@ -27,6 +27,7 @@ impl State {
         self.prune_channels(genesis.hold_retention_ns, t0);
         self.prune_cards(t0);
         self.prune_corrections(t0);
+        self.prune_mandates(genesis.hold_retention_ns, t0);
     }
 
     fn prune_live_ids(&mut self, lifetime_ns: u64, t0: u64) {

@@ -6,7 +6,8 @@
 //! | refused | those that it, or what it is about, names, if the signer owns them |
 //! | DUPLICATE, UNKNOWN_KEY | nobody |
 //!
-//! A record is about its hold, channel or dispute, or about the record that it cites.
+//! A record is about its hold, channel, dispute or mandate, or about the record that it cites. A
+//! mandate is in the history of the account that pays, and of no other.
 //!
 //! A refused record thus reaches no history but its signer's: nobody can fill another's. A record
 //! that was sent again says nothing that its first copy does not say, and anybody may have sent it.
@@ -46,6 +47,9 @@ fn unchanging(state: &mut State, record: RecordView<'_>) {
         return;
     }
     for slot in pinned(state, record).into_iter().flatten() {
+        state.gather.touch(slot);
+    }
+    if let Some(slot) = mandated(state, record) {
         state.gather.touch(slot);
     }
 }
@@ -104,6 +108,18 @@ fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
     pin.map(|pin| [pin.payer, pin.payee])
 }
 
+/// The account that a mandate is about.
+fn mandated(state: &State, record: RecordView<'_>) -> Option<Slot> {
+    match record.kind() {
+        kind::MANDATE => state.accounts.find(record.id16(8)),
+        kind::MANDATE_END => {
+            let mandate = state.mandates.find_row(record.id16(8))?;
+            Some(mandate.payer)
+        }
+        _ => None,
+    }
+}
+
 /// The accounts that a record names, directly or by what it is about, where they exist.
 fn named(state: &State, citations: &Citations, record: RecordView<'_>) -> [Option<Slot>; 2] {
     let account = |offset| state.accounts.find(record.id16(offset));
@@ -123,7 +139,7 @@ fn named(state: &State, citations: &Citations, record: RecordView<'_>) -> [Optio
         },
         _ => match pinned(state, record) {
             Some(accounts) => accounts.map(Some),
-            None => [None, None],
+            None => [mandated(state, record), None],
         },
     }
 }

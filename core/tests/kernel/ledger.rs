@@ -452,6 +452,20 @@ impl Ledger {
         })
     }
 
+    /// Alice lets Bob meter against her account.
+    pub fn mandate(&mut self, cap: u128) -> Id16 {
+        let (alice, bob, cap) = (self.alice, self.bob, cap.to_le_bytes());
+        let expires = (self.now_ns + 86_400 * SECOND_NS).to_le_bytes();
+        let fields: [(usize, &[u8]); 5] = [
+            (8, &alice.account),
+            (24, &bob.principal),
+            (40, &cap),
+            (56, &cap),
+            (72, &expires),
+        ];
+        self.make(&alice, |_| record(kind::MANDATE, &fields))
+    }
+
     /// What Bob redeems of a voucher of Alice.
     pub fn voucher(&self, channel: &Id16, cumulative: u128) -> Record {
         self.voucher_by(&signing_key(50), channel, cumulative)

@@ -130,6 +130,17 @@ impl Shop {
 
 /// A METER of Alice's for Bob.
 fn metered(ledger: &Ledger, card: &Id16, shop: &Shop, amount: u128, quantity: u64) -> Vec<Record> {
+    metered_by(ledger, card, shop, (amount, quantity), &ZERO_ID)
+}
+
+/// The same, under a mandate.
+fn metered_by(
+    ledger: &Ledger,
+    card: &Id16,
+    shop: &Shop,
+    (amount, quantity): (u128, u64),
+    mandate: &Id16,
+) -> Vec<Record> {
     let (alice, bob, amount) = (ledger.alice, ledger.bob, amount.to_le_bytes());
     let head = record(
         kind::METER,
@@ -140,7 +151,7 @@ fn metered(ledger: &Ledger, card: &Id16, shop: &Shop, amount: u128, quantity: u6
             (40, &amount),
         ],
     );
-    let mut content = [card.as_slice(), &shop.model, &[0; 72]].concat();
+    let mut content = [card.as_slice(), &shop.model, mandate, &[0; 56]].concat();
     content[96] = 1;
     content.extend_from_slice(&shop.meter);
     content.extend_from_slice(&quantity.to_le_bytes());
@@ -243,6 +254,22 @@ pub const CODES: &[(Code, Scenario)] = &[
         let (bob, hold) = (l.bob, shop.hold(l, &card, 9));
         heads(l, &bob, &shop.capture(&hold, 3, &shop.model, 1))
     }),
+    (Code::MandateNotFound, |l| {
+        let bob = l.bob;
+        heads(l, &bob, &[record(kind::MANDATE_END, &[(8, &[5; 16])])])
+    }),
+    (Code::MandateEnded, |l| {
+        let mandate = l.mandate(9);
+        let (alice, end) = (l.alice, record(kind::MANDATE_END, &[(8, &mandate)]));
+        heads(l, &alice, &[end, end])
+    }),
+    (Code::MandateExceeded, |l| {
+        let shop = Shop::new(l);
+        let card = shop.open(l);
+        let (bob, mandate) = (l.bob, l.mandate(9));
+        let records = metered_by(l, &card, &shop, (12, 4), &mandate);
+        heads(l, &bob, &records)
+    }),
     (Code::PriceMismatch, |l| {
         let shop = Shop::new(l);
         let card = shop.open(l);
@@ -289,6 +316,40 @@ fn metered_usage_pays_what_the_card_says_and_is_undone_whole() {
     assert_eq!(codes(&applied)[3], Code::PriceMismatch);
     assert!(applied.effects.is_empty());
     assert_eq!(ledger.lasting_rows(), before);
+    assert_eq!(ledger.kernel.verify_invariants(), Vec::<String>::new());
+}
+
+#[test]
+fn a_mandate_is_used_undone_restored_and_forgotten() {
+    let mut ledger = Ledger::new();
+    let shop = Shop::new(&mut ledger);
+    let card = shop.open(&mut ledger);
+    let (alice, bob, mandate) = (ledger.alice, ledger.bob, ledger.mandate(30));
+    let used = |ledger: &Ledger| {
+        let row = ledger.kernel.mandate_row(mandate).expect("it is there");
+        tallystick_core::format::u128_at(&row, 96)
+    };
+    let charge = metered_by(&ledger, &card, &shop, (21, 7), &mandate);
+    assert_eq!(ledger.codes(&bob.key, &charge)[0], Code::Ok);
+    assert_eq!(used(&ledger), 21);
+    let before = ledger.lasting_rows();
+    let small = metered_by(&ledger, &card, &shop, (3, 1), &mandate);
+    let end = vec![record(kind::MANDATE_END, &[(8, &mandate)])];
+    let mut envelope = ledger.envelope(&bob.key, &[small.clone(), end, charge].concat());
+    envelope.atomic = true;
+    assert_eq!(codes(&ledger.apply(&[envelope]))[4], Code::MandateEnded);
+    assert_eq!(ledger.lasting_rows(), before);
+    let checkpoint = ledger.kernel.checkpoint(7);
+    ledger.kernel = Kernel::restore(ledger.genesis.clone(), &checkpoint).expect("its own");
+    assert_eq!(ledger.codes(&bob.key, &small)[0], Code::Ok);
+    assert_eq!(used(&ledger), 24);
+    let end = record(kind::MANDATE_END, &[(8, &mandate)]);
+    assert_eq!(ledger.codes(&alice.key, &[end]), [Code::Ok]);
+    assert_eq!(ledger.kernel.verify_invariants(), Vec::<String>::new());
+    ledger.wait(400 * 86_400 * SECOND_NS);
+    let node = ledger.node;
+    ledger.codes(&node.key, &[tick()]);
+    assert_eq!(ledger.kernel.mandate_row(mandate), None);
     assert_eq!(ledger.kernel.verify_invariants(), Vec::<String>::new());
 }
 

@@ -25,6 +25,7 @@ from tallystick_ledger.records.kinds import (
     ReserveMode,
     Scope,
 )
+from tallystick_ledger.records.mandate import Mandate, MandateEnd
 from tallystick_ledger.records.meter import Meter
 from tallystick_ledger.records.metering import Capture, Extend, Release, Reserve, without_conts
 from tallystick_ledger.records.money import Burn, Issue, Transfer
@@ -52,6 +53,8 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Capture,
         Release,
         Meter,
+        Mandate,
+        MandateEnd,
         Channel,
         TopUp,
         Voucher,
@@ -112,9 +115,9 @@ def decode(data: BytesLike) -> Record | Raw:
 def decode_head(data: BytesLike) -> Record | Raw:
     """Reads what a head says, where its CONTs are not at hand.
 
-    Of a RESERVE the `terms` are None, of a CAPTURE the `usage`, of a METER card and model are zero
-    and the usage is empty; heads of other kinds say little without their CONTs and are returned as
-    they are.
+    Of a RESERVE the `terms` are None, of a CAPTURE the `usage`, of a METER card, model and
+    mandate are zero and the usage is empty; heads of other kinds say little without their CONTs and
+    are returned as they are.
 
     Args:
         data: 128 bytes.
@@ -162,6 +165,8 @@ __all__ = [
     "Key",
     "KeyOperation",
     "Kind",
+    "Mandate",
+    "MandateEnd",
     "Meter",
     "Name",
     "NameKind",

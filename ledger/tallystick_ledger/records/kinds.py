@@ -24,6 +24,8 @@ class Kind(IntEnum):
     CAPTURE = 0x0403
     RELEASE = 0x0404
     METER = 0x0405
+    MANDATE = 0x0406
+    MANDATE_END = 0x0407
     CHANNEL = 0x0501
     TOP_UP = 0x0502
     VOUCHER = 0x0503

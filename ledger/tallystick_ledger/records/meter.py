@@ -9,12 +9,11 @@ from typing import ClassVar, Final, Self
 
 from tallystick_ledger import cont, limits
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import NO_ID, AccountId, CardId, NameId, TimestampNs
+from tallystick_ledger.ids import NO_ID, AccountId, CardId, MandateId, NameId, TimestampNs
 from tallystick_ledger.records.base import (
     BytesLike,
     Record,
     check_kind_and_flags,
-    check_zero,
     enum_field,
     require,
     require_id,
@@ -30,19 +29,18 @@ from tallystick_ledger.records.terms import ServedUsage
 
 # kind, flags, cont_count, source; payer; payee; amount; reference; occurred_at_ns; cont_hash; nonce
 _METER: Final = struct.Struct("<HHHH16s16s16s16sQ32s16s")
-# card; model; reserved; end user; the usage follows
-_TERMS: Final = struct.Struct("<16s16s16x16s")
-_RESERVED: Final = (32, 48)
+# card; model; mandate; end user; the usage follows
+_TERMS: Final = struct.Struct("<16s16s16s16s")
 _MAX_BYTES: Final = _TERMS.size + ServedUsage.size_of(limits.MAX_USAGE_LINES)
 MAX_METER_CONTS: Final = -(-_MAX_BYTES // limits.CONT_PAYLOAD_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
 class Meter(Record):
-    """Pays what a usage costs. Signed by the payer.
+    """Pays what a usage costs. Signed by the payer, or by the payee under a mandate.
 
     Attributes:
-        payer_account: Who pays; signed by its owner.
+        payer_account: Who pays; signed by its owner, or under its mandate.
         payee_account: Who is paid: an account of the card's owner.
         amount: What the usage costs by the card, in the unit's smallest step; the ledger computes
             it again and refuses any other.
@@ -54,6 +52,7 @@ class Meter(Record):
         unique: Refuse it if the reference was used within the ledger's window.
         occurred_at_ns: When the usage was; 0 for unknown.
         end_user: A salted tag of whom it was for; zero for none.
+        mandate: By which the payee may sign; zero where the payer does.
     """
 
     KIND: ClassVar[Kind] = Kind.METER
@@ -70,10 +69,11 @@ class Meter(Record):
     unique: bool = False
     occurred_at_ns: TimestampNs = TimestampNs(0)  # noqa: RUF009 - a number
     end_user: bytes = NO_ID
+    mandate: MandateId = MandateId(NO_ID)  # noqa: RUF009 - a constant
 
     def __post_init__(self) -> None:
         """Checks the values; raises what `Record.decode` lists."""
-        for name in ("payer_account", "payee_account", "card", "model", "end_user"):
+        for name in ("payer_account", "payee_account", "card", "model", "end_user", "mandate"):
             require_id(name, getattr(self, name))
         require_u128("amount", self.amount)
         require_u64("occurred_at_ns", self.occurred_at_ns)
@@ -93,7 +93,8 @@ class Meter(Record):
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
         require_nonce(nonce, self.nonce_bytes)
-        content = _TERMS.pack(self.card, self.model, self.end_user) + self.usage.encode()
+        terms = _TERMS.pack(self.card, self.model, self.mandate, self.end_user)
+        content = terms + self.usage.encode()
         count = self.record_count - 1
         padded = content.ljust(count * limits.CONT_PAYLOAD_BYTES, b"\0")
         conts = cont.encode(padded, nonce[limits.NONCE_BYTES :])
@@ -119,24 +120,22 @@ class Meter(Record):
         _, cont_count = check_kind_and_flags(cls, head)
         allowed = 1 <= cont_count <= MAX_METER_CONTS
         require(allowed, Code.CONT_NOT_ALLOWED, f"METER with {cont_count} CONTs")
-        ServedUsage.check_size(content, _TERMS.size)
-        check_zero(content, (_RESERVED,))
         usage = ServedUsage.decode(content, _TERMS.size)
         return cls._read(head, _TERMS.unpack_from(content), usage)
 
     @classmethod
     def of_head(cls, head: BytesLike) -> Self:
-        """Reads the head alone: card and model are zero, the usage is empty.
+        """Reads the head alone: card, model and mandate are zero, the usage is empty.
 
         Raises:
             RecordError: As `decode`, of what stands in the head.
         """
-        return cls._read(head, (NO_ID, NO_ID, NO_ID), ServedUsage())
+        return cls._read(head, (NO_ID, NO_ID, NO_ID, NO_ID), ServedUsage())
 
     @classmethod
     def _read(cls, head: BytesLike, terms: tuple[bytes, ...], usage: ServedUsage) -> Self:
         _, flags, _, source, payer, payee, amount, reference, occurred, _, _ = _METER.unpack(head)
-        card, model, end_user = terms
+        card, model, mandate, end_user = terms
         return cls(
             AccountId(payer),
             AccountId(payee),
@@ -149,4 +148,5 @@ class Meter(Record):
             unique=bool(flags & Flags.UNIQUE),
             occurred_at_ns=TimestampNs(occurred),
             end_user=end_user,
+            mandate=MandateId(mandate),
         )

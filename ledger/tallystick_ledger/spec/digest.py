@@ -24,6 +24,7 @@ def rows(state: State) -> Iterator[Row]:
     yield from state.terms
     yield from state.corrections
     yield from state.disputes
+    yield from state.mandates
 
 
 def digest(state: State) -> bytes:

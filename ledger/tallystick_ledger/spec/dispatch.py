@@ -21,6 +21,8 @@ from tallystick_ledger.records import (
     Extend,
     Issue,
     Key,
+    Mandate,
+    MandateEnd,
     Meter,
     Name,
     Price,
@@ -42,6 +44,7 @@ from tallystick_ledger.spec import (
     cards,
     channels,
     corrections,
+    mandates,
     metering,
     meters,
     money,
@@ -92,6 +95,10 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return metering.release(state, place, record)
         case Meter():
             return meters.meter(state, place, record)
+        case Mandate():
+            return mandates.mandate(state, place, record)
+        case MandateEnd():
+            return mandates.mandate_end(state, place, record)
         case Channel():
             return channels.channel(state, place, record)
         case TopUp():

@@ -1,16 +1,15 @@
 """METER prices a usage by a published card and pays for it, in one step.
 
-There is no hold: the funds have to be there when it is applied. The instant that decides about the
-card's windows is the record's own. Source: docs/semantics.md section 3.
+The payer signs it, or the payee under a mandate. There is no hold: the funds have to be there when
+it is applied. The instant that decides about the card's windows is the record's own. Source:
+docs/semantics.md section 3.
 """
 
-from typing import Final
-
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import NO_ID, Amount, HoldId
+from tallystick_ledger.ids import NO_ID, Amount
 from tallystick_ledger.records import Group, Meter, Scope
 from tallystick_ledger.results import Cause, Effect
-from tallystick_ledger.spec import priced
+from tallystick_ledger.spec import mandates, priced
 from tallystick_ledger.spec.accounts import (
     check_credit_room,
     check_funds,
@@ -27,8 +26,7 @@ from tallystick_ledger.spec.signer import (
     remember_reference,
 )
 from tallystick_ledger.spec.state import State
-
-_NO_ORIGIN: Final = HoldId(NO_ID)
+from tallystick_ledger.state_rows import AccountRow, MandateRow
 
 
 def meter(state: State, place: Place, record: Meter) -> list[Effect]:
@@ -42,33 +40,59 @@ def meter(state: State, place: Place, record: Meter) -> list[Effect]:
             CREDIT_NOT_FOUND, CARD_NOT_FOUND; for the payer's, then for the payee's account:
             ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH; NOT_PROVIDER,
             UNIT_MISMATCH, CARD_NOT_EFFECTIVE; UNPRICED, PRICE_MISMATCH; CAP_EXCEEDED;
-            INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
+            INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW. Under a mandate also
+            MANDATE_NOT_FOUND, NOT_PAYEE before the accounts, MANDATE_ENDED, PRICE_NOT_AGREED
+            before their state, and MANDATE_EXCEEDED after the price.
     """
     amount = Amount(record.amount)
-    check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
+    by_payer = record.mandate == NO_ID
+    check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND if by_payer else Scope.METER)
     check_reference(state, place, Group.METERING, record.reference, unique=record.unique)
-    payer = own_account(state, place.principal, record.payer_account, Code.DEBIT_NOT_FOUND)
-    payee = found(state.accounts.get(record.payee_account), Code.CREDIT_NOT_FOUND)
+    mandate = None if by_payer else mandates.mandate_of_payee(state, place, record.mandate)
+    payer, payee = _parties(state, place, record, mandate)
     card = priced.published_card(state, record.card)
+    if mandate is not None:
+        require(not mandate.is_over(place.timestamp_ns), Code.MANDATE_ENDED)
+        require(mandate.card in (NO_ID, record.card), Code.PRICE_NOT_AGREED)
     check_movable(payer)
     check_movable(payee)
     require(payer.unit == payee.unit, Code.UNIT_MISMATCH)
     priced.check_card(place, card, payee)
     at_ns = place.timestamp_ns
     priced.check_amount(state, card, record.model, record.usage, at_ns, record.amount)
+    if mandate is not None:
+        mandates.check_covers(mandate, amount)
     check_reference_cap(state, place, unique=record.unique)
     check_funds(payer, amount)
     check_credit_room(payee, amount)
 
     remember_reference(state, place, Group.METERING, record.reference, unique=record.unique)
     move(state, record.payer_account, record.payee_account, amount)
+    if mandate is not None:
+        mandates.use(state, mandate, amount)
     effect = Effect(
         cause=Cause.METER,
         record_index=place.index,
         debit_account=record.payer_account,
         credit_account=record.payee_account,
         amount=amount,
-        origin=_NO_ORIGIN,
+        origin=record.mandate,
         card=record.card,
     )
     return [effect]
+
+
+def _parties(
+    state: State, place: Place, record: Meter, mandate: MandateRow | None
+) -> tuple[AccountRow, AccountRow]:
+    """Returns the payer's and the payee's account.
+
+    Raises:
+        Refused: DEBIT_NOT_FOUND, CREDIT_NOT_FOUND.
+    """
+    if mandate is None:
+        payer = own_account(state, place.principal, record.payer_account, Code.DEBIT_NOT_FOUND)
+        return payer, found(state.accounts.get(record.payee_account), Code.CREDIT_NOT_FOUND)
+    require(record.payer_account == mandate.payer_account, Code.DEBIT_NOT_FOUND)
+    payer = state.accounts[mandate.payer_account]
+    return payer, own_account(state, place.principal, record.payee_account, Code.CREDIT_NOT_FOUND)

@@ -22,6 +22,7 @@ def prune(state: State, block_timestamp_ns: TimestampNs) -> None:
     _prune_cards(state, block_timestamp_ns)
     _prune_corrections(state, block_timestamp_ns)
     _prune_disputes(state, block_timestamp_ns)
+    _prune_mandates(state, block_timestamp_ns)
 
 
 def _prune_live_ids(state: State, now_ns: TimestampNs) -> None:
@@ -85,3 +86,11 @@ def _prune_cited(
         if row is None or row.cited_at_ns + CORRECTION_WINDOW_NS >= now_ns:
             break
         forget(row.cited)
+
+
+def _prune_mandates(state: State, now_ns: TimestampNs) -> None:
+    for _ in range(MAX_PRUNED_ROWS):
+        mandate = state.next_mandate_to_forget()
+        if mandate is None or mandate.over_at_ns + state.genesis.hold_retention_ns >= now_ns:
+            break
+        state.mandates.remove(mandate.mandate)

@@ -20,11 +20,13 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | terms | | |
 | corrections | owner of the payee's account | |
 | disputes | owner of the payer's account | |
+| mandates | owner of the payer's account | |
 
 Holds are also taken in the order in which they expire, and in which they ended; channels in the
 order in which they close by themselves, and in which they were closed; cards in that in which they
-are forgotten; corrections and disputes in that of the records that they are about. Heaps give these
-orders; an entry that its row no longer bears out is skipped.
+are forgotten; corrections and disputes in that of the records that they are about; mandates in that
+in which they are over. Heaps give these orders; an entry that its row no longer bears out is
+skipped.
 """
 
 from heapq import heappop, heappush
@@ -37,6 +39,7 @@ from tallystick_ledger.ids import (
     ChannelId,
     HoldId,
     LineId,
+    MandateId,
     NameId,
     PrincipalId,
     PublicKey,
@@ -61,6 +64,7 @@ from tallystick_ledger.state_rows import (
     KeyRow,
     KeyStatus,
     LiveIdRow,
+    MandateRow,
     NameRow,
     PriceLineRow,
     PrincipalRow,
@@ -128,6 +132,9 @@ class State:
         self.disputes: Table[SequenceNumber, DisputeRow] = Table(
             self.journal, member_of=lambda row: self.accounts[row.payer_account].owner
         )
+        self.mandates: Table[MandateId, MandateRow] = Table(
+            self.journal, member_of=lambda row: self.accounts[row.payer_account].owner
+        )
         self._expiring: list[tuple[TimestampNs, HoldId]] = []
         self._ended: list[tuple[TimestampNs, TimestampNs, HoldId]] = []
         self._closing: list[tuple[TimestampNs, ChannelId]] = []
@@ -135,6 +142,7 @@ class State:
         self._forgettable_cards: list[tuple[int, CardId]] = []
         self._corrected: list[SequenceNumber] = []
         self._disputed: list[SequenceNumber] = []
+        self._mandates_over: list[tuple[TimestampNs, MandateId]] = []
 
     @classmethod
     def from_genesis(cls, genesis: Genesis) -> Self:
@@ -262,6 +270,21 @@ class State:
     def next_dispute_to_forget(self) -> DisputeRow | None:
         """Returns the row of the oldest disputed record."""
         return _oldest(self._disputed, self.disputes)
+
+    def put_mandate(self, row: MandateRow) -> None:
+        """Writes the row of a mandate and enters it into the order in which they are over."""
+        self.mandates.put(row.mandate, row)
+        heappush(self._mandates_over, (row.over_at_ns, row.mandate))
+
+    def next_mandate_to_forget(self) -> MandateRow | None:
+        """Returns the mandate with the smallest (time from which it is over, id)."""
+        while self._mandates_over:
+            over_at_ns, mandate = self._mandates_over[0]
+            row = self.mandates.get(mandate)
+            if row is not None and row.over_at_ns == over_at_ns:
+                return row
+            heappop(self._mandates_over)
+        return None
 
     def _payer_while_open(self, row: HoldRow | ChannelRow) -> PrincipalId | None:
         if not row.is_open:

@@ -15,6 +15,7 @@ from tallystick_ledger.ids import LedgerId
 from tallystick_ledger.state_rows.base import Row, Table
 from tallystick_ledger.state_rows.channel import ChannelRow, ChannelStatus
 from tallystick_ledger.state_rows.correction import CorrectionRow, DisputeRow, DisputeStatus
+from tallystick_ledger.state_rows.mandate import MandateRow
 from tallystick_ledger.state_rows.marks import LiveIdRow, ReferenceRow
 from tallystick_ledger.state_rows.money import AccountFlags, AccountRow, HoldRow, HoldStatus
 from tallystick_ledger.state_rows.prices import CardRow, CardStatus, PriceLineRow, TermsRow
@@ -49,6 +50,7 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         TermsRow,
         CorrectionRow,
         DisputeRow,
+        MandateRow,
     )
 }
 
@@ -95,6 +97,7 @@ __all__ = [
     "KeyStatus",
     "LedgerRow",
     "LiveIdRow",
+    "MandateRow",
     "NameRow",
     "PriceLineRow",
     "PrincipalRow",

@@ -26,6 +26,7 @@ class Table(IntEnum):
     TERMS = 14
     CORRECTION = 15
     DISPUTE = 16
+    MANDATE = 17
 
 
 class Row(ABC):

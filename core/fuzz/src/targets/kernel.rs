@@ -23,7 +23,7 @@ use crate::world::{apply, world, World};
 
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
-const KINDS: [u16; 23] = [
+const KINDS: [u16; 25] = [
     kind::TRANSFER,
     kind::RESERVE,
     kind::CAPTURE,
@@ -47,6 +47,8 @@ const KINDS: [u16; 23] = [
     kind::REFUND,
     kind::DISPUTE,
     kind::DISPUTE_ANSWER,
+    kind::MANDATE,
+    kind::MANDATE_END,
 ];
 const WAITS_NS: [u64; 8] = [
     0,
@@ -201,7 +203,7 @@ impl Machine<'_> {
         let id = object_id(&self.world.genesis.ledger_id, principal, &id_bytes, index);
         match u16_at(&made, 0) {
             kind::ACCOUNT => self.accounts.push(id),
-            kind::RESERVE => self.holds.push(id),
+            kind::RESERVE | kind::MANDATE => self.holds.push(id),
             kind::CHANNEL => self.channels.push(id),
             kind::UNIT => {
                 self.units.push(id);
@@ -247,6 +249,7 @@ impl Machine<'_> {
             }
             kind::CAPTURE => record(kind, &[(6, &[1 + b % 3]), (8, &hold), (24, &amount)]),
             kind::RELEASE => record(kind, &[(8, &hold)]),
+            kind::MANDATE | kind::MANDATE_END => self.mandate_record(kind, step),
             kind::REFUND | kind::DISPUTE | kind::DISPUTE_ANSWER => {
                 let (reason, cited) = ([b % 8], u64::from(a).to_le_bytes());
                 let reason = if kind == kind::DISPUTE_ANSWER {
@@ -288,6 +291,28 @@ impl Machine<'_> {
             record[4..6].fill(0); // a head without its CONTs is no block at all
         }
         record
+    }
+
+    /// Mandates are remembered among the holds.
+    fn mandate_record(&self, kind: u16, step: [u8; 8]) -> Record {
+        let [_, _, a, _, c, d, _, _] = step;
+        if kind == kind::MANDATE_END {
+            return record(kind, &[(8, &self.holds[usize::from(a) % self.holds.len()])]);
+        }
+        let account = self.accounts[usize::from(a) % self.accounts.len()];
+        let payee = self.principals[usize::from(c) % self.principals.len()];
+        let (cap, lifetime_ns) = (self.amount(c), WAITS_NS[usize::from(d) % WAITS_NS.len()]);
+        let expires = self.now_ns.saturating_add(lifetime_ns).to_le_bytes();
+        record(
+            kind,
+            &[
+                (8, &account),
+                (24, &payee),
+                (40, &cap),
+                (56, &cap),
+                (72, &expires),
+            ],
+        )
     }
 
     fn channel_record(&self, kind: u16, step: [u8; 8]) -> Record {
