@@ -47,7 +47,7 @@ from tallystick_ledger.state_rows import (
 )
 
 SMALL_LOG_BLOCKS = 6
-SEEDS = range(2_004, 2_020)
+SEEDS = range(2_029, 2_045)
 BLOCKS = 100
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
