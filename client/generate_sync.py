@@ -24,6 +24,7 @@ SOURCES: Final = {
     "meters": "MeterMethods",
     "channels": "ChannelMethods",
     "corrections": "CorrectionMethods",
+    "netting": "NettingMethods",
     "history_methods": "HistoryMethods",
     "async_client": "AsyncClient",
 }

@@ -26,6 +26,7 @@ from tallystick.holds import HoldMethods
 from tallystick.keyfile import Signer
 from tallystick.meters import MeterMethods
 from tallystick.money import MoneyMethods
+from tallystick.netting import NettingMethods
 from tallystick.reads import EnvelopeInfo, NodeStatus, envelope_request
 from tallystick.registry import RegistryMethods
 from tallystick.results import Receipt
@@ -54,6 +55,7 @@ class AsyncClient(
     MeterMethods,
     ChannelMethods,
     CorrectionMethods,
+    NettingMethods,
     HistoryMethods,
 ):
     """A client of one ledger."""

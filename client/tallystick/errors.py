@@ -47,6 +47,7 @@
         │   ├── CorrectionTooLate     the record is too old
         │   ├── CitationsFull         too much is corrected just now
         │   └── DisputeRefused        open already, answered, lapsed; more than disputed
+        ├── NettingRefused            the unit, window, positions or member are not as they must be
         ├── CapExceeded               a cap of the genesis
         ├── AtomicAborted             another record of the ATOMIC envelope failed
         └── InvalidRecord             its bytes: kind, flags, fields, amount
@@ -402,6 +403,10 @@ class NotPriced(PriceRefused):
     """The card has no price for the model or for a meter that was used: nothing is free by that."""
 
 
+class NettingRefused(RecordRefused):
+    """Unit, window, positions or member are not as they must be for this."""
+
+
 class CapExceeded(RecordRefused):
     """The principal is at a cap of the genesis."""
 
@@ -489,6 +494,14 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.DISPUTE_LAPSED: DisputeRefused,
     Code.ANSWER_EXCEEDS: DisputeRefused,
     Code.CITATIONS_FULL: CitationsFull,
+    Code.UNIT_DEFERRED: NettingRefused,
+    Code.UNIT_NOT_DEFERRED: NettingRefused,
+    Code.NOT_A_MEMBER: NettingRefused,
+    Code.WINDOW_STATE: NettingRefused,
+    Code.POSITIONS_MISMATCH: NettingRefused,
+    Code.MEMBER_CAN_PAY: NettingRefused,
+    Code.MEMBER_FAILED: NettingRefused,
+    Code.SETTLEMENT_TAKEN: NettingRefused,
 }
 
 _ENVELOPE_ERRORS: Final[dict[Code, type[Refused]]] = {

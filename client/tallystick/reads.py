@@ -31,11 +31,13 @@ from tallystick.errors import (
     refused,
 )
 from tallystick.history import HistoryRecord, decode_records
+from tallystick.netting_state import NettingState, decode_netting
 from tallystick.nodes import (
     GET_ACCOUNTS,
     GET_CHANNELS,
     GET_ENVELOPE,
     GET_HOLDS,
+    GET_NETTING,
     GET_STATUS,
     LIST_RECORDS,
     WATCH,
@@ -243,6 +245,12 @@ class Reader:
             return ledger_pb2.GetChannelsRequest(ids=part, options=options)
 
         return await self._rows(GET_CHANNELS, request, ChannelRow, ids, key, deadline_s)
+
+    async def netting(
+        self, request: ledger_pb2.GetNettingRequest, key: SigningKey, deadline_s: float
+    ) -> NettingState | None:
+        """Returns what this key may see of a deferred unit; None where there is no such unit."""
+        return decode_netting(await self._ask(GET_NETTING, request, key, deadline_s))
 
     async def envelope(
         self, request: ledger_pb2.GetEnvelopeRequest, key: SigningKey, deadline_s: float

@@ -191,6 +191,7 @@ class RegistryMethods(ClientCore):
         exponent: int,
         issuer: PrincipalId,
         *,
+        settlement_unit: UnitId | None = None,
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Created[UnitId]:
@@ -199,7 +200,9 @@ class RegistryMethods(ClientCore):
         Args:
             symbol: 1 to 16 characters of `A-Z 0-9 . - _`.
             exponent: Decimal places, 0 to 18: with 9 the smallest step is a billionth.
-            issuer: The principal that may issue it.
+            issuer: The principal that may issue it; of a deferred unit the operator of its netting.
+            settlement_unit: Makes it a deferred unit, of debts that are netted and paid in this
+                one, which has as many decimals. See `netting`.
             signer: An operator.
             deadline_s: When to give up.
 
@@ -208,11 +211,14 @@ class RegistryMethods(ClientCore):
 
         Raises:
             PrincipalNotFound: There is no such issuer.
+            UnitNotFound: There is no such settlement unit.
+            NettingRefused: The settlement unit is deferred itself.
+            AccountRefused: It has other decimals.
             AlreadyExists: The symbol is taken.
             CapExceeded: The issuer has too many accounts.
         """
         draft = self.draft(signer)
-        unit = UnitId(draft.add_creating(build(Unit, symbol, exponent, issuer)))
+        unit = UnitId(draft.add_creating(build(Unit, symbol, exponent, issuer, settlement_unit)))
         return Created(unit, await self._send(draft, deadline_s))
 
     async def open_account(

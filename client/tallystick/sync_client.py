@@ -13,6 +13,7 @@ from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
 from tallystick.history import HistoryFilter, RecordPage
 from tallystick.keyfile import Signer
+from tallystick.netting_state import NettingState
 from tallystick.reads import EnvelopeInfo, NodeStatus
 from tallystick.results import Created, Receipt
 from tallystick.vouchers import Voucher
@@ -147,6 +148,7 @@ class BlockingMethods:
         exponent: int,
         issuer: PrincipalId,
         *,
+        settlement_unit: UnitId | None = None,
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Created[UnitId]:
@@ -155,7 +157,14 @@ class BlockingMethods:
         Arguments, results and errors: see `AsyncClient.create_unit`.
         """
         return blocking.run(
-            self._client.create_unit(symbol, exponent, issuer, signer=signer, deadline_s=deadline_s)
+            self._client.create_unit(
+                symbol,
+                exponent,
+                issuer,
+                settlement_unit=settlement_unit,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
         )
 
     def open_account(
@@ -662,6 +671,93 @@ class BlockingMethods:
         """
         return blocking.run(
             self._client.answer_dispute(cited, amount, signer=signer, deadline_s=deadline_s)
+        )
+
+    def join_netting(
+        self,
+        account: AccountId,
+        settlement_account: AccountId,
+        maximum_debit: int,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Makes an account a member of its deferred unit, or changes its terms. By its owner.
+
+        Arguments, results and errors: see `AsyncClient.join_netting`.
+        """
+        return blocking.run(
+            self._client.join_netting(
+                account, settlement_account, maximum_debit, signer=signer, deadline_s=deadline_s
+            )
+        )
+
+    def close_window(
+        self,
+        unit: UnitId,
+        window: int | None = None,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Cuts off the open window of a deferred unit. Signed by the unit's issuer.
+
+        Arguments, results and errors: see `AsyncClient.close_window`.
+        """
+        return blocking.run(
+            self._client.close_window(unit, window, signer=signer, deadline_s=deadline_s)
+        )
+
+    def settle_window(
+        self,
+        unit: UnitId,
+        expected: NettingState | None = None,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Pays all net positions of the window that waits, or nothing. By the unit's issuer.
+
+        Arguments, results and errors: see `AsyncClient.settle_window`.
+        """
+        return blocking.run(
+            self._client.settle_window(unit, expected, signer=signer, deadline_s=deadline_s)
+        )
+
+    def fail_member(
+        self,
+        unit: UnitId,
+        account: AccountId,
+        window: int | None = None,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Takes a member that cannot settle out of the window that waits. By the unit's issuer.
+
+        Arguments, results and errors: see `AsyncClient.fail_member`.
+        """
+        return blocking.run(
+            self._client.fail_member(unit, account, window, signer=signer, deadline_s=deadline_s)
+        )
+
+    def get_netting(
+        self,
+        unit: UnitId,
+        account: AccountId | None = None,
+        *,
+        stale: bool = False,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> NettingState | None:
+        """Reads the netting of a unit: all of it for its issuer and auditors, else what is one's.
+
+        Arguments, results and errors: see `AsyncClient.get_netting`.
+        """
+        return blocking.run(
+            self._client.get_netting(
+                unit, account, stale=stale, signer=signer, deadline_s=deadline_s
+            )
         )
 
     def list_records(

@@ -119,6 +119,15 @@ class Code(IntEnum):
     ANSWER_EXCEEDS = 166
     CITATIONS_FULL = 167
 
+    UNIT_DEFERRED = 180
+    UNIT_NOT_DEFERRED = 181
+    NOT_A_MEMBER = 182
+    WINDOW_STATE = 183
+    POSITIONS_MISMATCH = 184
+    MEMBER_CAN_PAY = 185
+    MEMBER_FAILED = 186
+    SETTLEMENT_TAKEN = 187
+
     @property
     def is_refusal(self) -> bool:
         """Whether the attempt was refused before ordering and left no trace in the ledger."""
@@ -418,5 +427,37 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.CITATIONS_FULL: (
         "The block cites more records than are looked up for one.",
         "Send it again in a new envelope.",
+    ),
+    Code.UNIT_DEFERRED: (
+        "The unit is one of obligations: nobody issues, burns or lends it, or settles in it.",
+        "Name a unit that is not deferred; who takes part in netting sends JOIN.",
+    ),
+    Code.UNIT_NOT_DEFERRED: (
+        "The unit is not one of obligations: there is nothing to net.",
+        "Name a deferred unit, or an account in one.",
+    ),
+    Code.NOT_A_MEMBER: (
+        "The account has not joined the netting of its unit.",
+        "Its owner sends JOIN first.",
+    ),
+    Code.WINDOW_STATE: (
+        "The window is not the open one, not the closed one, or another waits for settlement.",
+        "Read the state of netting, and name the window that is due.",
+    ),
+    Code.POSITIONS_MISMATCH: (
+        "The net positions of the window are others than the ones expected.",
+        "Read them again: a member may have failed since.",
+    ),
+    Code.MEMBER_CAN_PAY: (
+        "Nothing keeps this member from settling its position.",
+        "Send SETTLE; a member can be failed only while it stands in the way.",
+    ),
+    Code.MEMBER_FAILED: (
+        "The member failed to settle, and still owes.",
+        "Settle what it owes in a later window first.",
+    ),
+    Code.SETTLEMENT_TAKEN: (
+        "The settlement account serves another member of the unit already.",
+        "Name a settlement account of its own for each.",
     ),
 }

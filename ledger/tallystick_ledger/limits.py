@@ -90,6 +90,10 @@ MAX_MANDATES: Final = 1_024  # against the accounts of one principal, over or no
 # semantics.md, REFUND and DISPUTE: a quarter, since bills are looked at month by month.
 CORRECTION_WINDOW_NS: Final = 90 * 86_400_000_000_000
 MIN_DISPUTE_NS: Final = 1_000_000_000  # an earlier deadline could not be met
+# semantics.md, JOIN: what a deferred unit may come to.
+MAX_DEBIT: Final = 1 << 80  # so that no column nears 128 bits by netting
+MAX_MEMBERS: Final = 256  # of one unit: at most its square of pairs in a window
+MAX_SETTLED_WINDOWS: Final = 32  # of one unit; their figures stay in the log
 # 8: records that are looked up for one block. Each may mean reading 1 MiB of log.
 MAX_CITED_RECORDS: Final = 256
 CITATION_BYTES: Final = 64

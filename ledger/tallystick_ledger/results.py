@@ -34,6 +34,9 @@ class Cause(IntEnum):
     METER = 6
     REFUND = 7
     DISPUTE = 8
+    NETTING = 14
+    NETTED = 15
+    POSITION = 16
 
 
 _OF_CHANNELS: Final = (Cause.VOUCHER, Cause.CHANNEL_CLOSE)
@@ -45,7 +48,8 @@ class Result:
 
     Attributes:
         code: OK, or why it was refused.
-        detail: With ATOMIC_ABORTED: index of the record that failed. Else 0.
+        detail: With ATOMIC_ABORTED: index of the record that failed. Of a SETTLE that a member
+            stands in the way of: the place of its position. Else 0.
     """
 
     code: Code = Code.OK
@@ -83,14 +87,16 @@ class Effect:
     """A posting that the kernel computed.
 
     Attributes:
-        cause: CAPTURE and VOUCHER move pending amounts to posted; METER adds to posted ones; REFUND
-            and DISPUTE move posted ones back; the others free pending ones.
+        cause: CAPTURE, VOUCHER and NETTED move pending amounts to posted; METER and NETTING add to
+            posted ones; REFUND and DISPUTE move posted ones back; POSITION pins pending ones; the
+            others free them.
         record_index: Index in its envelope of the record that it belongs to.
         debit_account: The payer's; with REFUND and DISPUTE that of whoever had been paid.
         credit_account: The other side's.
         amount: In the unit's smallest step.
         origin: The hold or channel that it comes from; with METER the mandate, zero if the payer
-            signed; zero with REFUND and DISPUTE, whose records cite another record.
+            signed; of netting the deferred unit; zero with REFUND and DISPUTE, whose records cite
+            another record.
         card: The card that priced it; zero for none.
     """
 

@@ -79,6 +79,9 @@ RULES: Final[dict[str, Rule]] = {
     _LEDGER + "GetAccounts": Rule("the account's owner; AUDIT", Token.REQUIRED),
     _LEDGER + "GetHolds": Rule("the owner of either account; AUDIT", Token.REQUIRED),
     _LEDGER + "GetChannels": Rule("the owner of either account; AUDIT", Token.REQUIRED),
+    _LEDGER + "GetNetting": Rule(
+        "the unit's issuer; members, of what is theirs; AUDIT", Token.REQUIRED
+    ),
     _LEDGER + "GetEnvelope": Rule("the signer's principal; AUDIT", Token.REQUIRED),
     _LEDGER + "ListRecords": Rule("the account's owner; AUDIT", Token.REQUIRED),
     _LEDGER + "Watch": Rule("the account's owner; AUDIT", Token.REQUIRED),

@@ -25,13 +25,28 @@ from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope, split_envelopes
 from tallystick_ledger.errors import MalformedError, RefusedError
 from tallystick_ledger.genesis import Genesis, GenesisNode
-from tallystick_ledger.ids import EnvelopeId, PublicKey, SequenceNumber, TimestampNs, id_time_ns
+from tallystick_ledger.ids import (
+    EnvelopeId,
+    PublicKey,
+    SequenceNumber,
+    TimestampNs,
+    UnitId,
+    id_time_ns,
+)
 from tallystick_ledger.keys import SigningKey
+from tallystick_ledger.netting import net_positions
 from tallystick_ledger.spec.apply import apply_block
 from tallystick_ledger.spec.digest import digest
 from tallystick_ledger.spec.envelopes import Outcome
 from tallystick_ledger.spec.state import State
-from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
+from tallystick_ledger.state_rows import (
+    AccountRow,
+    ChannelRow,
+    HoldRow,
+    MemberRow,
+    PairRow,
+    WindowRow,
+)
 from tallystick_node import access
 from tallystick_node.services.gate import Caller, Gate
 from tallystick_proto import wire
@@ -271,6 +286,7 @@ class FakeNode:
                 "GetAccounts": self._read("GetAccounts", pb.GetAccountsRequest, self._get_accounts),
                 "GetChannels": self._read("GetChannels", pb.GetChannelsRequest, self._get_channels),
                 "GetHolds": self._read("GetHolds", pb.GetHoldsRequest, self._get_holds),
+                "GetNetting": self._read("GetNetting", pb.GetNettingRequest, self._get_netting),
                 "GetEnvelope": self._read("GetEnvelope", pb.GetEnvelopeRequest, self._get_envelope),
                 "GetStatus": self._read("GetStatus", pb.GetStatusRequest, self._get_status),
             },
@@ -399,6 +415,12 @@ class FakeNode:
             next_sequence=self.cluster.ledger.state.next_sequence_number,
         )
 
+    async def _get_netting(
+        self, request: pb.GetNettingRequest, caller: Caller
+    ) -> pb.GetNettingResponse:
+        access.require_account_reader(caller.reader())
+        return netting_of(self.cluster.ledger.state, request.unit, request.account)
+
     async def _get_envelope(
         self, request: pb.GetEnvelopeRequest, caller: Caller
     ) -> pb.GetEnvelopeResponse:
@@ -512,3 +534,39 @@ class FakeCluster:
     async def __aexit__(self, *_: object) -> None:
         for node in self.nodes:
             await node.stop()
+
+
+def netting_of(state: State, unit_id: bytes, account: bytes) -> pb.GetNettingResponse:
+    """All of a deferred unit, as its issuer sees it."""
+    row = state.deferred_units.get(UnitId(unit_id))
+    if row is None:
+        return pb.GetNettingResponse(next_sequence=state.next_sequence_number)
+    windows = sorted(state.windows.members(row.unit), key=WindowRow.key_bytes)
+    members = sorted(state.members.members(row.unit), key=MemberRow.key_bytes)
+    parts, figures = [], b""
+    for number in (row.open_window - 1, row.open_window):
+        pairs = state.pairs.members((row.unit, number))
+        positions = net_positions(
+            (pair.debtor_account, pair.creditor_account, pair.amount) for pair in pairs
+        )
+        totals = (sum(pair.amount for pair in pairs), sum(position.due for position in positions))
+        figures += b"".join(total.to_bytes(16, "little") for total in totals)
+        parts.append(
+            b"".join(
+                position.account
+                + position.owes.to_bytes(16, "little")
+                + position.due.to_bytes(16, "little")
+                for position in positions
+            )
+        )
+    named = [row for row in state.pairs if account in (row.debtor_account, row.creditor_account)]
+    return pb.GetNettingResponse(
+        unit=row.encode(),
+        windows=b"".join(window.encode() for window in windows),
+        members=b"".join(member.encode() for member in members),
+        closed=parts[0],
+        open=parts[1],
+        pairs=b"".join(pair.encode() for pair in sorted(named, key=PairRow.key_bytes)),
+        figures=figures,
+        next_sequence=state.next_sequence_number,
+    )

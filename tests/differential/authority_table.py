@@ -348,4 +348,41 @@ ROWS: Final = (
         sides(Code.NOT_PAYEE, Code.OK, Code.DISPUTE_NOT_FOUND),
     ),
     Row("TICK", Kind.TICK, lambda _: raw.tick(), scopes(Scope.NODE), EVERYBODY),
+    Row(
+        "UNIT of obligations",
+        Kind.UNIT,
+        lambda w: raw.unit(
+            w.issuer.principal, w.new_symbol(), settlement=w.book.usd, flags=raw.DEFERRED
+        ),
+        scopes(OPERATE),
+        only(OPERATOR, Code.SCOPE_DENIED),
+    ),
+    Row(
+        "JOIN",
+        Kind.JOIN,
+        lambda w: raw.join(w.outsider(), w.payer.account, 1),
+        scopes(OWNER),
+        only(PAYER, Code.ACCOUNT_NOT_FOUND),
+    ),
+    Row(
+        "WINDOW_CLOSE",
+        Kind.WINDOW_CLOSE,
+        lambda w: raw.window_close(w.debt().unit, 1),
+        scopes(OWNER),
+        only(ISSUER, Code.UNIT_NOT_FOUND),
+    ),
+    Row(
+        "SETTLE",
+        Kind.SETTLE,
+        lambda w: w.closed_debt().settle(),
+        scopes(OWNER),
+        only(ISSUER, Code.UNIT_NOT_FOUND),
+    ),
+    Row(
+        "FAIL",
+        Kind.FAIL,
+        lambda w: w.closed_debt(can_pay=False).fail(),
+        scopes(OWNER),
+        only(ISSUER, Code.UNIT_NOT_FOUND),
+    ),
 )

@@ -5,7 +5,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from tests.differential import raw
-from tests.differential.book import SECOND_NS, Book, MakeEngine, Person, genesis_for_tests
+from tests.differential.book import (
+    SECOND_NS,
+    Book,
+    MakeEngine,
+    Member,
+    Person,
+    genesis_for_tests,
+)
 from tests.differential.cases_prices import Draft, Names, draft_card
 
 from tallystick_ledger.codes import Code
@@ -51,6 +58,23 @@ class Signed:
         if self.scope not in (Scope.NODE, Scope.OPERATE):
             self.key = self.world.book.add_key(person, self.scope)
         return self.key
+
+
+@dataclass
+class Debt:
+    """What the payer owes the payee in a deferred unit."""
+
+    book: Book
+    unit: bytes
+    debtor: Member
+    creditor: Member
+
+    def settle(self) -> bytes:
+        pairs = [(self.debtor.account, self.creditor.account, 5)]
+        return self.book.settle(self.unit, 1, pairs)
+
+    def fail(self) -> bytes:
+        return raw.fail(self.unit, 1, self.debtor.account)
 
 
 @dataclass
@@ -128,6 +152,25 @@ class World:
 
     def new_symbol(self) -> bytes:
         return (b"U%d" % next(self._numbers)).ljust(16, b"\0")
+
+    def outsider(self) -> bytes:
+        """An account of the payer in a deferred unit that has not joined."""
+        unit = self.book.deferred_unit(self.new_symbol())
+        return self.book.account(self.payer, unit)
+
+    def debt(self, money: int = 5) -> Debt:
+        book = self.book
+        unit = book.deferred_unit(self.new_symbol())
+        debtor = book.member(self.payer, unit, 5, money)
+        creditor = book.member(self.payee, unit, 5)
+        book.ok(debtor.key, raw.transfer(debtor.account, creditor.account, 5))
+        return Debt(book, unit, debtor, creditor)
+
+    def closed_debt(self, *, can_pay: bool = True) -> Debt:
+        """A debt whose window waits for settlement."""
+        debt = self.debt(5 if can_pay else 0)
+        self.book.ok(self.issuer.key, raw.window_close(debt.unit, 1))
+        return debt
 
     def hold(self) -> bytes:
         return self.book.reserve(self.payer, self.payee, 10)

@@ -5,7 +5,7 @@ book.ok(book.alice.key, raw.transfer(book.alice.account, book.bob.account, 5))
 assert book.codes(...) == [Code.FUNDS_HELD]
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -16,16 +16,19 @@ from tests.differential.engines import Engine, Outcome
 from tallystick_ledger.codes import Code
 from tallystick_ledger.genesis import Caps, Genesis, GenesisNode
 from tallystick_ledger.ids import (
+    AccountId,
     ChannelId,
     EnvelopeId,
     PrincipalId,
     PublicKey,
+    UnitId,
     new_envelope_id,
     node_principal,
     object_id,
     operator_principal,
 )
 from tallystick_ledger.keys import SigningKey
+from tallystick_ledger.netting import net_positions, positions_hash
 from tallystick_ledger.results import Effect, Result, decode_effects
 from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
 from tallystick_ledger.vouchers import sign_voucher
@@ -68,6 +71,19 @@ class Person:
     principal: bytes
     key: bytes
     account: bytes = raw.ZERO_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who takes part in netting: an account in the deferred unit, and one that settles."""
+
+    person: Person
+    account: bytes
+    settlement: bytes
+
+    @property
+    def key(self) -> bytes:
+        return self.person.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +150,33 @@ class Book:
     def unit(self, symbol: bytes) -> bytes:
         record = raw.unit(self.bank.principal, symbol.ljust(16, b"\0"))
         return self.ok(self.operator.key, record).ids[0]
+
+    def deferred_unit(self, symbol: bytes = b"IOU", settlement: bytes | None = None) -> bytes:
+        """A unit of obligations, which the bank nets and USD settles."""
+        record = raw.unit(
+            self.bank.principal,
+            symbol.ljust(16, b"\0"),
+            settlement=settlement or self.usd,
+            flags=raw.DEFERRED,
+        )
+        return self.ok(self.operator.key, record).ids[0]
+
+    def member(self, person: Person, unit: bytes, maximum: int, money: int = 0) -> Member:
+        """A new member of a deferred unit, with some money to settle with."""
+        account, settlement = self.account(person, unit), self.account(person)
+        if money:
+            self.issue(settlement, money)
+        self.ok(person.key, raw.join(account, settlement, maximum))
+        return Member(person, account, settlement)
+
+    def settle(self, unit: bytes, window: int, pairs: Sequence[tuple[bytes, bytes, int]]) -> bytes:
+        """A SETTLE of a window with these debts: debtor, creditor, amount."""
+        named = [
+            (AccountId(debtor), AccountId(creditor), amount) for debtor, creditor, amount in pairs
+        ]
+        expected = net_positions(named)
+        ledger_id = self.genesis.ledger_id
+        return raw.settle(unit, window, positions_hash(ledger_id, UnitId(unit), window, expected))
 
     def account(self, person: Person, unit: bytes | None = None) -> bytes:
         return self.ok(person.key, raw.open_account(unit or self.usd)).ids[0]

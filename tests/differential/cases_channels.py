@@ -24,6 +24,7 @@ from tests.differential.cases import (
     shape,
     violation,
 )
+from tests.differential.cases_money import NOT_A_MEMBER, outsiders
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import ChannelId
@@ -198,6 +199,8 @@ def _channel(case: Case, _: bytes) -> bytes:
         book.ok(book.bob.key, raw.channel_close(opened))
     debit = case.debit.make(book, case.signer, START_AMOUNT)
     credit = debit if case.get("self_transfer") else case.credit.make(book, book.bob, 0)
+    if case.get("outsiders"):
+        debit, credit = outsiders(case)
     key = _channel_key(case)
     if case.get("pin_cap"):
         spare = book.channel_key(book.alice)
@@ -236,6 +239,7 @@ CHANNEL: Final = KindCases(
         *movable_state("debit"),
         *movable_state("credit"),
         UNIT_MISMATCH,
+        NOT_A_MEMBER,
         planned("cap", Code.CAP_EXCEEDED, "pin_cap", pin_cap=1),
         REFERENCE_CAP,
         *FUNDS,

@@ -19,7 +19,7 @@ from tests.differential.cases import (
     planned,
     shape,
 )
-from tests.differential.cases_money import ZERO_AMOUNT
+from tests.differential.cases_money import NOT_A_MEMBER, ZERO_AMOUNT
 from tests.differential.cases_prices import NO_CONTS, offered_card, parties
 
 from tallystick_ledger.codes import Code
@@ -66,6 +66,7 @@ METER: Final = KindCases(
         *movable_state("debit"),
         *movable_state("credit"),
         UNIT_MISMATCH,
+        NOT_A_MEMBER,
         planned(
             "not the provider", Code.NOT_PROVIDER, "foreign_card credit.foreign", foreign_card=1
         ),

@@ -29,10 +29,31 @@ from tests.differential.cases import (
 
 from tallystick_ledger.codes import Code
 
+
+def outsiders(case: Case) -> tuple[bytes, bytes]:
+    """Two accounts in a deferred unit; neither has joined."""
+    book = case.book
+    unit = book.deferred_unit()
+    return book.account(book.alice, unit), book.account(book.bob, unit)
+
+
+NOT_A_MEMBER: Final = planned(
+    "not a member",
+    Code.NOT_A_MEMBER,
+    " ".join(
+        f"{side}.{part}"
+        for side in ("debit", "credit")
+        for part in ("missing", "closed", "frozen", "issuance", "unit", "full", "pinned")
+    ),
+    outsiders=1,
+)
+UNIT_DEFERRED: Final = planned("unit deferred", Code.UNIT_DEFERRED, "unit", deferred_unit=1)
 ZERO_AMOUNT: Final = planned("zero amount", Code.ZERO_AMOUNT, "amount", amount=0)
 
 
 def _accounts(case: Case) -> tuple[bytes, bytes]:
+    if case.get("outsiders"):
+        return outsiders(case)
     debit = case.debit.make(case.book, case.signer, START_AMOUNT)
     if case.get("self_transfer"):
         return debit, debit
@@ -65,6 +86,7 @@ TRANSFER: Final = KindCases(
         *movable_state("debit"),
         *movable_state("credit"),
         UNIT_MISMATCH,
+        NOT_A_MEMBER,
         REFERENCE_CAP,
         *FUNDS,
         OVERFLOW,
@@ -113,6 +135,7 @@ RESERVE: Final = KindCases(
         *movable_state("debit"),
         *movable_state("credit"),
         UNIT_MISMATCH,
+        NOT_A_MEMBER,
         planned("too soon", Code.EXPIRY_INVALID, "expiry", lifetime_ns=SECOND_NS - 1),
         planned("too far", Code.EXPIRY_INVALID, "expiry", lifetime_ns=1_001 * SECOND_NS),
         planned("hold cap", Code.CAP_EXCEEDED, "hold_cap", hold_cap=1),
@@ -133,9 +156,15 @@ _UNIT_RULES: Final = (
 )
 
 
+def _unit(case: Case) -> bytes:
+    if case.get("deferred_unit"):
+        return case.book.deferred_unit()
+    return STRANGE_ID if case.get("missing_unit") else case.book.usd
+
+
 def _issue(case: Case, _: bytes) -> bytes:
     book = case.book
-    unit = STRANGE_ID if case.get("missing_unit") else book.usd
+    unit = _unit(case)
     credit = unit if case.get("self_transfer") else case.credit.make(book, book.bob, 0)
     if case.get("foreign_unit"):
         case.key = book.alice.key
@@ -164,6 +193,7 @@ ISSUE: Final = KindCases(
         REFERENCE_USED,
         *_UNIT_RULES,
         *movable("credit", Code.CREDIT_NOT_FOUND),
+        UNIT_DEFERRED,
         *movable_state("credit")[:2],
         UNIT_MISMATCH,
         REFERENCE_CAP,
@@ -174,7 +204,7 @@ ISSUE: Final = KindCases(
 
 def _burn(case: Case, _: bytes) -> bytes:
     book = case.book
-    unit = STRANGE_ID if case.get("missing_unit") else book.usd
+    unit = _unit(case)
     debit = unit if case.get("self_transfer") else case.debit.make(book, book.bank, START_AMOUNT)
     if case.get("foreign_unit"):
         case.key = book.alice.key
@@ -208,6 +238,7 @@ BURN: Final = KindCases(
         REFERENCE_USED,
         *_UNIT_RULES,
         *movable("debit", Code.DEBIT_NOT_FOUND),
+        UNIT_DEFERRED,
         *movable_state("debit")[:2],
         set_field(
             "unit mismatch", Code.UNIT_MISMATCH, "debit.unit debit.pinned", "debit.other_unit"
@@ -221,7 +252,7 @@ BURN: Final = KindCases(
 
 def _credit_limit(case: Case, _: bytes) -> bytes:
     book, plan = case.book, case.credit
-    unit = STRANGE_ID if case.get("missing_unit") else book.usd
+    unit = _unit(case)
     account = plan.make(book, book.bob, 0)
     if case.get("foreign_unit"):
         case.key = book.alice.key
@@ -239,6 +270,7 @@ CREDIT_LIMIT: Final = KindCases(
         *SIGNER,
         *_UNIT_RULES,
         *movable("credit", Code.ACCOUNT_NOT_FOUND),
+        UNIT_DEFERRED,
         movable_state("credit")[0],
         UNIT_MISMATCH,
         movable_state("credit")[2],

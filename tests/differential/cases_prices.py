@@ -24,7 +24,7 @@ from tests.differential.cases import (
     shape,
     violation,
 )
-from tests.differential.cases_money import HOLD_RULES, ZERO_AMOUNT
+from tests.differential.cases_money import HOLD_RULES, ZERO_AMOUNT, outsiders
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.limits import MAX_CARDS, MAX_LINES_OF_PLACE
@@ -319,6 +319,8 @@ def parties(case: Case) -> tuple[bytes, bytes, int, int]:
     book.now_ns += 2 * SECOND_NS  # their holds are over
     debit = case.debit.make(book, case.signer, START_AMOUNT)
     payee = debit if case.get("self_transfer") else case.credit.make(book, book.bob, 0)
+    if case.get("outsiders"):
+        debit, payee = outsiders(case)
     return debit, payee, reference, flags
 
 

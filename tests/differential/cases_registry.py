@@ -357,11 +357,31 @@ def _unit(case: Case, _: bytes) -> bytes:
     symbol = b"USD" if case.get("exists") else b"NEW"
     if case.get("bad_symbol"):
         symbol = b"new"
+    settlement, flags = _settlement_unit(case)
     return raw.unit(
         raw.ZERO_ID if case.get("zero_issuer") else issuer,
         symbol.ljust(16, b"\0"),
-        case.get("exponent", 2),
+        case.get("exponent", 0),
+        settlement=settlement,
+        flags=flags,
     )
+
+
+def _settlement_unit(case: Case) -> tuple[bytes, int]:
+    """What the unit is settled in, and its flags."""
+    book = case.book
+    if case.get("settlement_zero"):
+        return raw.ZERO_ID, raw.DEFERRED
+    if case.get("settlement_missing"):
+        return STRANGE_ID, raw.DEFERRED
+    if case.get("settlement_deferred"):
+        return book.deferred_unit(), raw.DEFERRED
+    if case.get("settlement_coarser"):
+        record = raw.unit(book.bank.principal, b"NANO".ljust(16, b"\0"), 9)
+        return book.ok(book.operator.key, record).ids[0], raw.DEFERRED
+    if case.get("settlement_unflagged"):
+        return book.usd, 0
+    return raw.ZERO_ID, 0
 
 
 UNIT: Final = KindCases(
@@ -369,12 +389,17 @@ UNIT: Final = KindCases(
     lambda book: _operator_case(book, "UNIT"),
     (
         *shape(7),
+        planned("unflagged", Code.RESERVED_NONZERO, "settlement", settlement_unflagged=1),
         planned("exponent", Code.BAD_FIELD, "exponent", exponent=19),
         planned("symbol", Code.BAD_FIELD, "symbol", bad_symbol=1),
         planned("zero issuer", Code.BAD_FIELD, "issuer", zero_issuer=1),
+        planned("settlement zero", Code.BAD_FIELD, "settlement", settlement_zero=1),
         *SIGNER,
         planned("no such issuer", Code.PRINCIPAL_NOT_FOUND, "issuer", strange_issuer=1),
         planned("symbol taken", Code.UNIT_EXISTS, "symbol", exists=1),
+        planned("no settlement", Code.UNIT_NOT_FOUND, "settlement", settlement_missing=1),
+        planned("deferred", Code.UNIT_DEFERRED, "settlement account_cap", settlement_deferred=1),
+        planned("coarser", Code.UNIT_MISMATCH, "settlement account_cap", settlement_coarser=1),
         planned("account cap", Code.CAP_EXCEEDED, "account_cap", account_cap=1),
     ),
 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tests.differential import raw
-from tests.differential.population import MAX_U128, World
+from tests.differential.population import MAX_U128, World, is_plain
 
 from tallystick_ledger.state_rows import AccountFlags, AccountRow, HoldRow, KeyRow
 
@@ -30,7 +30,7 @@ def own_account(draft: Draft) -> AccountRow | None:
     if world.odd(0.06) or not own:
         return world.pick(world.accounts) if world.accounts and world.chance(0.7) else None
     ordinary = [row for row in own if not row.flags & AccountFlags.ISSUANCE]
-    funded = [row for row in ordinary if row.available > 0 and not row.flags]
+    funded = [row for row in ordinary if row.available > 0 and is_plain(row)]
     if funded and world.chance(0.7):
         return world.pick(funded)
     return world.pick(ordinary) if ordinary and world.chance(0.8) else world.pick(own)
@@ -52,7 +52,7 @@ def other_account(draft: Draft, first: AccountRow | None) -> bytes:
         for row in world.accounts
         if row.unit == first.unit
         and row.account != first.account
-        and (not row.flags or world.odd(0.5))
+        and (is_plain(row) or world.odd(0.5))
     ]
     return world.pick(same) if same else world.new_id()
 

@@ -15,6 +15,7 @@ from tallystick_ledger.errors import MalformedError
 from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import AccountId, ChannelId, HoldId, MandateId, PublicKey, SequenceNumber
 from tallystick_ledger.spec import State, apply_block, digest
+from tallystick_ledger.spec.digest import rows as all_rows
 from tallystick_ledger.state_rows import (
     AccountRow,
     ChannelRow,
@@ -23,6 +24,7 @@ from tallystick_ledger.state_rows import (
     HoldRow,
     KeyRow,
     MandateRow,
+    Table,
 )
 
 
@@ -83,6 +85,9 @@ class Engine(Protocol):
     def key(self, public_key: bytes) -> KeyRow | None:
         """A row of table 3."""
 
+    def rows(self, table: Table) -> list[bytes]:
+        """The rows of a table, ascending by key."""
+
     def is_live(self, principal: bytes, envelope_id: bytes) -> bool:
         """Whether table 8 has this id."""
 
@@ -141,6 +146,10 @@ class SpecEngine:
 
     def key(self, public_key: bytes) -> KeyRow | None:
         return self.state.keys.get(PublicKey(public_key))
+
+    def rows(self, table: Table) -> list[bytes]:
+        own = [row for row in all_rows(self.state) if row.TABLE is table]
+        return [row.encode() for row in sorted(own, key=lambda row: row.key_bytes())]
 
     def is_live(self, principal: bytes, envelope_id: bytes) -> bool:
         return self.state.live_ids.find((principal, envelope_id)) is not None
@@ -211,6 +220,15 @@ class KernelEngine:
     def key(self, public_key: bytes) -> KeyRow | None:
         row = self.kernel.key(public_key)
         return None if row is None else KeyRow.decode(row)
+
+    def rows(self, table: Table) -> list[bytes]:
+        data, found = self.kernel.state_rows(), []
+        while data:
+            number, length = _u(data[:2]), _u(data[4:8])
+            if number == table:
+                found.append(data[8 : 8 + length])
+            data = data[8 + length :]
+        return found
 
     def is_live(self, principal: bytes, envelope_id: bytes) -> bool:
         return self.kernel.live_id(principal, envelope_id) is not None

@@ -16,7 +16,7 @@ from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MAX_ID_AHEAD_NS
 from tallystick_ledger.records import Scope
 from tallystick_ledger.state_rows import KeyRow, KeyStatus
 
-MIN_RECORDS: Final = 32
+MIN_RECORDS: Final = 36
 MAX_SENT: Final = 40
 
 SCOPE_WEIGHTS: Final = (
@@ -34,7 +34,7 @@ SCOPE_WEIGHTS: Final = (
 
 
 def random_block(world: World) -> raw.Block:
-    """A block of at least 32 heads that continues the ledger."""
+    """A block of at least 36 heads that continues the ledger."""
     world.look()
     timestamp_ns = _block_time(world)
     envelopes: list[raw.Envelope] = []

@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tallystick_ledger.limits import MAX_AMOUNT
+from tallystick_ledger.netting import Position, net_positions
 from tallystick_ledger.spec import State
-from tallystick_ledger.state_rows import AccountFlags, ChannelRow, HoldStatus
+from tallystick_ledger.state_rows import AccountFlags, ChannelRow, HoldStatus, WindowStatus
 
 
 class InvariantBrokenError(AssertionError):
@@ -26,6 +27,7 @@ class Invariants:
         self._check_corrections(state)
         self._check_mandates(state)
         self._check_pending(state)
+        self._check_netting(state)
 
     def _check_accounts(self, state: State) -> None:
         sums: Counter[tuple[bytes, str]] = Counter()
@@ -88,10 +90,42 @@ class Invariants:
             if row.is_open:
                 debits[row.payer_account] += row.rest
                 credits_[row.payee_account] += row.rest
+        for position in _closed_positions(state):
+            debits[position.account] += position.due
+            credits_[position.account] += position.owes
         for account in state.accounts:
             pending = (account.debits_pending, account.credits_pending)
             rests = (debits[account.account], credits_[account.account])
             _require(pending == rests, f"{account.account.hex()}: {pending} != {rests}")
+
+    def _check_netting(self, state: State) -> None:
+        """The pairs of unsettled windows are the position of each account, exactly."""
+        positions: Counter[bytes] = Counter()
+        for pair in state.pairs:
+            _require(pair.amount > 0, "a pair of nothing")
+            positions[pair.debtor_account] -= pair.amount
+            positions[pair.creditor_account] += pair.amount
+            both = pair.debtor_account in state.members and pair.creditor_account in state.members
+            _require(both, "a pair with a stranger")
+        for row in state.accounts:
+            if row.flags & AccountFlags.DEFERRED:
+                _require(row.balance == positions[row.account], f"{row.account.hex()}: {row}")
+        for member in state.members:
+            limit = state.accounts[member.account].credit_limit
+            _require(limit >= member.maximum_debit, f"{member.account.hex()} has {limit}")
+
+
+def _closed_positions(state: State) -> list[Position]:
+    found = []
+    for window in state.windows:
+        if window.status is WindowStatus.CLOSED:
+            pairs = state.pairs.members((window.unit, window.window))
+            net = net_positions(
+                (pair.debtor_account, pair.creditor_account, pair.amount) for pair in pairs
+            )
+            _require(sum(row.due for row in net) == sum(row.owes for row in net), "not zero")
+            found += net
+    return found
 
 
 def _require(condition: bool, message: str) -> None:

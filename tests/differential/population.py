@@ -23,7 +23,7 @@ from tallystick_ledger.ids import (
 )
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.spec import State
-from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow, KeyRow
+from tallystick_ledger.state_rows import AccountFlags, AccountRow, ChannelRow, HoldRow, KeyRow
 
 SECOND_NS: Final = 1_000_000_000
 START_NS: Final = 1_780_000_000 * SECOND_NS
@@ -31,6 +31,11 @@ MAX_U128: Final = (1 << 128) - 1
 SYMBOLS: Final = tuple(text.ljust(16, b"\0") for text in (b"USD", b"TOK", b"EUR", b"X-1", b"A.B_C"))
 
 Item = TypeVar("Item")
+
+
+def is_plain(row: AccountRow) -> bool:
+    """Whether money can move through an account, as far as its flags say."""
+    return row.flags in (AccountFlags.NONE, AccountFlags.DEFERRED)
 
 
 def random_genesis(rng: Random) -> Genesis:
@@ -51,7 +56,7 @@ def random_genesis(rng: Random) -> Genesis:
         hold_retention_ns=rng.choice((0, 1, SECOND_NS, 5 * SECOND_NS, (1 << 64) - 1)),
         caps=Caps(
             live_ids=1,
-            accounts=rng.choice((4, 6, 30)),
+            accounts=rng.choice((5, 7, 30)),
             open_holds=rng.choice((1, 3, 50)),
             keys=rng.choice((3, 6, 30)),
             names=rng.choice((5, 6, 20)),
@@ -117,7 +122,7 @@ class World:
         self.by_owner = {}
         for row in self.accounts:
             self.by_owner.setdefault(row.owner, []).append(row)
-        self.rich = {row.owner for row in self.accounts if row.available > 0 and not row.flags}
+        self.rich = {row.owner for row in self.accounts if row.available > 0 and is_plain(row)}
         self.fresh_accounts.clear()
         self.fresh_holds.clear()
         self.fresh_channels.clear()
@@ -165,11 +170,17 @@ def first_block(world: World) -> raw.Block:
     for symbol in SYMBOLS[:2]:
         units.append(world.derived(operator, setup_id, len(records)))
         records.append(raw.unit(world.pick(owners)[0], symbol, rng.randint(0, 18)))
+    deferred = world.derived(operator, setup_id, len(records))
+    exponent = records[-2][6]
+    netted = raw.unit(
+        world.pick(owners)[0], b"IOU", exponent, settlement=units[0], flags=raw.DEFERRED
+    )
+    records.append(netted)
     envelopes = [raw.Envelope(operator_key, setup_id, valid_until_ns, tuple(records))]
     accounts: list[tuple[bytes, bytes]] = []
     for principal, key in owners:
         envelope_id = world.new_envelope_id(now_ns)
-        opened = [world.pick(units) for _ in range(3)]
+        opened = [units[0], world.pick(units), world.pick(units)]
         accounts += [
             (world.derived(principal, envelope_id, index), unit)
             for index, unit in enumerate(opened)
@@ -177,6 +188,8 @@ def first_block(world: World) -> raw.Block:
         envelopes.append(
             raw.Envelope(key, envelope_id, valid_until_ns, tuple(map(raw.open_account, opened)))
         )
+    for place, owner in enumerate(owners):
+        envelopes.append(_member(world, owner, deferred, accounts[3 * place][0], now_ns))
     for principal, key in owners:
         record = raw.key(raw.ADD, world.new_key(), principal, scope=raw.CHANNEL_SCOPE)
         envelope_id = world.new_envelope_id(now_ns)
@@ -192,6 +205,18 @@ def first_block(world: World) -> raw.Block:
         envelope_id = world.new_envelope_id(now_ns)
         envelopes.append(raw.Envelope(key, envelope_id, valid_until_ns, tuple(issues)))
     return raw.Block(now_ns, tuple(envelopes))
+
+
+def _member(
+    world: World, owner: tuple[bytes, bytes], unit: bytes, settlement: bytes, now_ns: int
+) -> raw.Envelope:
+    """An account in a deferred unit that joins at once."""
+    principal, key = owner
+    envelope_id = world.new_envelope_id(now_ns)
+    account = world.derived(principal, envelope_id, 0)
+    maximum = world.pick((10, 300, 10**6))
+    records = (raw.open_account(unit), raw.join(account, settlement, maximum))
+    return raw.Envelope(key, envelope_id, now_ns + SECOND_NS, records)
 
 
 def _names(world: World, owner: tuple[bytes, bytes], now_ns: int) -> raw.Envelope:

@@ -20,6 +20,7 @@ UNIQUE: Final = 1
 FINAL: Final = 2
 FREE: Final = 4
 SAME_AS: Final = 8
+DEFERRED: Final = 16
 
 PRINCIPAL: Final = 0x0101
 KEY: Final = 0x0102
@@ -48,6 +49,10 @@ REFUND: Final = 0x0901
 DISPUTE: Final = 0x0902
 DISPUTE_ANSWER: Final = 0x0903
 TICK: Final = 0x0A01
+JOIN: Final = 0x0B01
+WINDOW_CLOSE: Final = 0x0B02
+SETTLE: Final = 0x0B03
+FAIL: Final = 0x0B04
 CONT: Final = 0xFFFF
 
 ADD, REVOKE, ROTATE = 1, 2, 3
@@ -120,8 +125,11 @@ def open_account(unit: bytes) -> bytes:
     return account(OPEN, unit=unit)
 
 
-def unit(issuer: bytes, symbol: bytes, exponent: int = 0) -> bytes:
-    return head(UNIT, 0, {6: bytes((exponent,)), 8: issuer, 24: symbol})
+def unit(
+    issuer: bytes, symbol: bytes, exponent: int = 0, *, settlement: bytes = ZERO_ID, flags: int = 0
+) -> bytes:
+    parts = {6: bytes((exponent,)), 8: issuer, 24: symbol, 40: settlement}
+    return head(UNIT, flags, parts)
 
 
 def issue(
@@ -243,6 +251,22 @@ def dispute_answer(cited: int, amount: int = 0) -> bytes:
 
 def tick() -> bytes:
     return head(TICK, 0, {})
+
+
+def join(account: bytes, settlement: bytes, maximum: int) -> bytes:
+    return head(JOIN, 0, {8: account, 24: settlement, 40: u128(maximum)})
+
+
+def window_close(unit_id: bytes, window: int) -> bytes:
+    return head(WINDOW_CLOSE, 0, {8: unit_id, 24: u64(window)})
+
+
+def settle(unit_id: bytes, window: int, positions_hash: bytes) -> bytes:
+    return head(SETTLE, 0, {8: unit_id, 24: u64(window), 40: positions_hash})
+
+
+def fail(unit_id: bytes, window: int, account: bytes) -> bytes:
+    return head(FAIL, 0, {8: unit_id, 24: u64(window), 40: account})
 
 
 def cont(payload: bytes) -> bytes:

@@ -39,6 +39,17 @@ from tests.differential.records_corrections import (
 )
 from tests.differential.records_mandates import has_mandate, mandate, mandate_end
 from tests.differential.records_meters import can_meter, meter, meter_mandated
+from tests.differential.records_netting import (
+    can_join,
+    can_owe,
+    deferred_unit,
+    fail,
+    join,
+    obligation,
+    operates,
+    settle,
+    window_close,
+)
 from tests.differential.records_prices import (
     capture_usage,
     card,
@@ -135,6 +146,9 @@ def _some_unit(draft: Draft) -> bytes:
     """A unit that the signer issues, mostly; sometimes another's, or none."""
     world = draft.world
     units = [row for row in world.state.units if row.issuer == draft.signer.principal]
+    usual = [row for row in units if row.unit not in world.state.deferred_units]
+    if not world.odd(0.1):
+        units = usual or units
     if not units or world.odd(0.15):
         units = list(world.state.units)
     return world.pick(units).unit if units and not world.odd(0.04) else world.new_id()
@@ -354,14 +368,19 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[price] * 4,
         *[card_publish] * 2,
         *[reserve_card] * 8,
-        *[capture_usage] * 14,
-        *[meter] * 10,
-        *[mandate] * 6,
+        *[capture_usage] * 16,
+        *[meter] * 11,
+        *[mandate] * 8,
         *[mandate_end] * 4,
-        *[meter_mandated] * 8,
+        *[meter_mandated] * 16,
         *[refund] * 5,
         *[dispute] * 6,
-        *[dispute_answer] * 9,
+        *[dispute_answer] * 11,
+        *[obligation] * 6,
+        *[join] * 4,
+        *[window_close] * 6,
+        *[settle] * 8,
+        *[fail] * 5,
     ),
     Scope.SPEND: (
         *[transfer] * 8,
@@ -387,7 +406,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         key,
     ),
     Scope.NODE: (tick,),
-    Scope.OPERATE: (*[principal] * 2, *[unit] * 2, key),
+    Scope.OPERATE: (*[principal] * 4, *[unit] * 4, deferred_unit, *[key] * 2),
     Scope.PRICE: (*[card] * 3, *[price] * 6, *[card_publish] * 3, key),
     Scope.READ: (key, transfer),
     Scope.AUDIT: (key,),
@@ -424,6 +443,11 @@ ALL_WRITERS: Final = (
     account,
     unit,
     tick,
+    deferred_unit,
+    join,
+    window_close,
+    settle,
+    fail,
 )
 
 
@@ -462,7 +486,8 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         accounts = {row.account for row in own}
         return any(row.is_open and row.payee_account in accounts for row in world.holds)
     if writer in (issue, burn, credit_limit):
-        return any(row.flags & AccountFlags.ISSUANCE for row in own)
+        issued = [row.unit for row in own if row.flags & AccountFlags.ISSUANCE]
+        return any(unit not in world.state.deferred_units for unit in issued)
     if writer is capture_usage:
         return has_priced_hold(draft)
     if writer in (price, card_publish):
@@ -493,6 +518,12 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return False
     if writer in (transfer, reserve, reserve_card, channel):
         return any(row.available > 0 and not row.flags for row in own)
+    if writer is join:
+        return can_join(draft)
+    if writer is obligation:
+        return can_owe(draft)
+    if writer in (window_close, settle, fail):
+        return operates(draft, closed=writer is not window_close)
     if writer is account:
         return len(own) < world.state.genesis.caps.accounts or world.chance(0.3)
     return True

@@ -11,6 +11,7 @@ from heapq import heappop
 import pytest
 from tests.differential import campaign
 from tests.differential.campaign import DisagreementError, Tally, run_seed
+from tests.differential.mutants_netting import NETTING_MUTANTS
 from tests.differential.mutants_prices import PRICE_MUTANTS
 from tests.differential.shrink import shrink
 
@@ -47,7 +48,7 @@ from tallystick_ledger.state_rows import (
 )
 
 SMALL_LOG_BLOCKS = 6
-SEEDS = range(2_029, 2_045)
+SEEDS = range(2_044, 2_060)
 BLOCKS = 100
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
@@ -365,6 +366,7 @@ MUTANTS: tuple[Mutant, ...] = (
     an_extended_hold_expires_as_before,
     anybodys_money_can_be_burned,
     *PRICE_MUTANTS,
+    *NETTING_MUTANTS,
 )
 
 

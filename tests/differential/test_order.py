@@ -12,6 +12,7 @@ from tests.differential.cases_corrections import CORRECTION_KINDS
 from tests.differential.cases_mandates import MANDATE_KINDS
 from tests.differential.cases_meters import METER_KINDS
 from tests.differential.cases_money import MONEY_KINDS
+from tests.differential.cases_netting import NETTING_KINDS
 from tests.differential.cases_prices import PRICE_KINDS
 from tests.differential.cases_registry import REGISTRY_KINDS
 
@@ -25,6 +26,7 @@ KINDS = (
     *PRICE_KINDS,
     *CORRECTION_KINDS,
     *REGISTRY_KINDS,
+    *NETTING_KINDS,
 )
 RULES = [
     pytest.param(kind, place, id=f"{kind.name}-{rule.name}".replace(" ", "_"))

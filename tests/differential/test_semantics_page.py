@@ -24,10 +24,12 @@ from tallystick_ledger.spec import (
     metering,
     meters,
     money,
+    netting,
     registry,
     system,
     units,
 )
+from tallystick_ledger.state_rows import PairRow, Table
 
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "semantics.md").read_text("utf-8")
 ROW: Final = re.compile(r"^\|(.*)\|$", re.MULTILINE)
@@ -40,7 +42,7 @@ RECORD: Final = re.compile(
     r"(?: by (?P<mandate>M\d))?(?P<forged> forged)?"
 )
 CHALLENGE_NS: Final = 10 * SECOND_NS
-FLAGS: Final = {"": 0, "UNIQUE": raw.UNIQUE, "FINAL": raw.FINAL, "CAP": 0}
+FLAGS: Final = {"": 0, "UNIQUE": raw.UNIQUE, "FINAL": raw.FINAL, "CAP": 0, "IOU": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +106,17 @@ class Stage:
         self.people["nobody"] = Person(raw.ZERO_ID, b"nobody".ljust(32, b"."))
         self.names = names_of(book)
         self.card = self.published_card()
+        self.unit = book.deferred_unit()
+        self.iou = {
+            name: book.account(self.people[name], self.unit) for name in ("Alice", "Bob", "Carol")
+        }
         self.start_ns = book.now_ns + SECOND_NS
         self.made: dict[str, bytes] = {}  # holds and channels
         self.channel_key = self.book.channel_key(self.book.alice)
         self.sent: dict[int, raw.Envelope] = {}
         self.cited: dict[int, int] = {}  # sequence number of an envelope's first record
 
-    def record(self, line: Line, own_id: bytes) -> bytes:  # noqa: PLR0911 - one a kind
+    def record(self, line: Line, own_id: bytes) -> bytes:  # noqa: C901, PLR0911 - one a kind
         match = RECORD.fullmatch(line.record)
         assert match, line.record
         signer = self.people[line.signer]
@@ -122,9 +128,13 @@ class Stage:
             return raw.tick()
         if match["cited"]:
             return self.correction(match, self.cited[int(match["cited"])], amount, until_ns)
+        if match["kind"] in ("JOIN", "WINDOW_CLOSE", "SETTLE", "FAIL"):
+            return self.netting(match, signer, amount)
         if not match["other"]:
             return self.about(self.made[match["made"]], match, amount, until_ns)
         accounts = (signer.account, self.people[match["other"]].account)
+        if match["flags"].strip() == "IOU":
+            accounts = (self.iou[line.signer], self.iou[match["other"]])
         if match["kind"] == "CREDIT_LIMIT":
             return raw.credit_limit(self.book.usd, accounts[1], amount)
         if match["kind"] == "TRANSFER":
@@ -149,6 +159,24 @@ class Stage:
         overrun = raw.CAP if match["flags"].strip() == "CAP" else raw.REJECT
         terms = raw.terms(self.card, self.names.model, overrun=overrun)
         return raw.priced(record, terms) if match["card"] else record
+
+    def netting(self, match: re.Match[str], signer: Person, amount: int) -> bytes:
+        """A record of the deferred unit IOU."""
+        match match["kind"]:
+            case "JOIN":
+                (account,) = [self.iou[name] for name in self.iou if self.people[name] is signer]
+                return raw.join(account, signer.account, amount)
+            case "WINDOW_CLOSE":
+                return raw.window_close(self.unit, amount)
+            case "FAIL":
+                return raw.fail(self.unit, amount, self.iou[match["other"]])
+        rows = map(PairRow.decode, self.book.engine.rows(Table.PAIR))
+        debts = [
+            (row.debtor_account, row.creditor_account, row.amount)
+            for row in rows
+            if row.window == amount
+        ]
+        return self.book.settle(self.unit, amount, debts)
 
     def published_card(self) -> bytes:
         """The card K1 of Bob's, already effective."""
@@ -243,7 +271,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 12
+    assert len(EXAMPLES) == 13
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
@@ -276,6 +304,10 @@ RULES: Final = {
     "DISPUTE": corrections.dispute,
     "DISPUTE_ANSWER": corrections.dispute_answer,
     "TICK": system.tick,
+    "JOIN": netting.join,
+    "WINDOW_CLOSE": netting.window_close,
+    "SETTLE": netting.settle,
+    "FAIL": netting.fail,
 }
 # Checked, and tested elsewhere or out of reach: see test_idempotency.py and semantics.md.
 WITHOUT_CASE: Final = {
@@ -309,6 +341,11 @@ WITHOUT_CASE: Final = {
     ("BURN", Code.ISSUANCE_ACCOUNT),
     ("REFUND", Code.CITATIONS_FULL),  # test_corrections.py
     ("DISPUTE", Code.CITATIONS_FULL),
+    ("JOIN", Code.CAP_EXCEEDED),  # test_netting.py
+    # Would take a trillion records: see MAX_DEBIT.
+    ("JOIN", Code.AMOUNT_OVERFLOW),
+    ("WINDOW_CLOSE", Code.AMOUNT_OVERFLOW),
+    ("FAIL", Code.AMOUNT_OVERFLOW),
 }
 CODE_NAMES: Final = {code.name for code in Code}
 

@@ -115,5 +115,9 @@ def test_the_story_has_every_code_and_does_every_kind() -> None:
         raw.DISPUTE,
         raw.DISPUTE_ANSWER,
         raw.TICK,
+        raw.JOIN,
+        raw.WINDOW_CLOSE,
+        raw.SETTLE,
+        raw.FAIL,
         raw.CONT,
     }

@@ -18,6 +18,7 @@ from tallystick_ledger import (
     keys,
     leaf,
     limits,
+    netting,
     read_token,
     records,
     results,
@@ -112,6 +113,7 @@ def test_domains() -> None:
         ids.OBJECT_DOMAIN,
         cont.CONT_DOMAIN,
         vouchers.VOUCHER_DOMAIN,
+        netting.POSITIONS_DOMAIN,
         state_rows.STATE_DOMAIN,
         read_token.READ_DOMAIN,
     ]
@@ -256,7 +258,9 @@ SAMPLES: Final[dict[str, records.Record]] = {
         ids.SequenceNumber(int.from_bytes(b"\x01" * 8, "little")),
         int.from_bytes(b"\x02" * 16, "little"),
     ),
-    "UNIT": records.Unit("ABCDEFGHIJKLMNOP", 9, ids.PrincipalId(b"\x01" * 16)),
+    "UNIT": records.Unit(
+        "ABCDEFGHIJKLMNOP", 9, ids.PrincipalId(b"\x01" * 16), ids.UnitId(b"\x02" * 16)
+    ),
     "ACCOUNT": records.Account(records.AccountOperation.CLOSE, account=ids.AccountId(b"\x01" * 16)),
     "PRINCIPAL": records.Principal(
         records.PrincipalType.SERVICE,
@@ -289,6 +293,22 @@ SAMPLES: Final[dict[str, records.Record]] = {
     ),
     "CARD_PUBLISH": records.CardPublish(ids.CardId(b"\x01" * 16)),
     "TICK": records.Tick(),
+    "JOIN": records.Join(
+        ids.AccountId(b"\x01" * 16),
+        ids.AccountId(b"\x02" * 16),
+        int.from_bytes(b"\x03" * 10, "little"),
+    ),
+    "WINDOW_CLOSE": records.WindowClose(
+        ids.UnitId(b"\x01" * 16), int.from_bytes(b"\x02" * 8, "little")
+    ),
+    "SETTLE": records.Settle(
+        ids.UnitId(b"\x01" * 16), int.from_bytes(b"\x02" * 8, "little"), b"\x03" * 32
+    ),
+    "FAIL": records.Fail(
+        ids.UnitId(b"\x01" * 16),
+        int.from_bytes(b"\x02" * 8, "little"),
+        ids.AccountId(b"\x03" * 16),
+    ),
 }
 
 
@@ -325,7 +345,7 @@ def _record_bytes(kind: str) -> bytes:
         ),
         ("DISPUTE", ["reason", "cited sequence number", "amount", "`deadline_ns`"]),
         ("DISPUTE_ANSWER", ["cited sequence number", "amount"]),
-        ("UNIT", ["exponent", "issuer", "symbol"]),
+        ("UNIT", ["exponent", "issuer", "symbol", "settlement unit"]),
         ("ACCOUNT", ["operation", "account"]),
         ("PRINCIPAL", ["type", "key", "proof", "principal id"]),
         ("KEY", ["operation", "scope", "key", "proof", "principal id", "`until_ns`"]),
@@ -334,6 +354,10 @@ def _record_bytes(kind: str) -> bytes:
         ("PRICE", ["card", "model", "meter", "price", "threshold"]),
         ("CARD_PUBLISH", ["card"]),
         ("TICK", []),
+        ("JOIN", ["account", "settlement account", "maximum debit"]),
+        ("WINDOW_CLOSE", ["unit", "window"]),
+        ("SETTLE", ["unit", "window", "positions hash"]),
+        ("FAIL", ["unit", "window", "account"]),
     ],
 )
 def test_fields_stand_where_the_page_says(kind: str, fields: list[str]) -> None:

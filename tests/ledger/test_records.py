@@ -122,6 +122,24 @@ any_record = st.one_of(
         keys_bytes,
         references,
     ),
+    st.builds(
+        lambda pair, maximum: records.Join(AccountId(pair[0]), AccountId(pair[1]), maximum),
+        pairs,
+        st.integers(0, limits.MAX_DEBIT),
+    ),
+    st.builds(records.WindowClose, id_bytes.map(UnitId), st.integers(1, limits.MAX_U64)),
+    st.builds(
+        records.Settle,
+        id_bytes.map(UnitId),
+        st.integers(1, limits.MAX_U64),
+        st.binary(min_size=32, max_size=32),
+    ),
+    st.builds(
+        records.Fail,
+        id_bytes.map(UnitId),
+        st.integers(1, limits.MAX_U64),
+        id_bytes.map(AccountId),
+    ),
     st.builds(records.TopUp, id_bytes.map(ChannelId), amounts),
     st.builds(
         records.Voucher,
@@ -224,6 +242,11 @@ PRICE: Final = records.Price(CARD_ID, MODEL, METER, 5, above=7)
 FOLLOWING: Final = records.Price(CARD_ID, MODEL, METER, 0, same_as=MODEL)
 FREE: Final = records.Price(CARD_ID, MODEL, METER, 0, free=True)
 PUBLISH: Final = records.CardPublish(CARD_ID)
+JOIN: Final = records.Join(A, B, 5)
+WINDOW_CLOSE: Final = records.WindowClose(UNIT, 5)
+SETTLE: Final = records.Settle(UNIT, 5, b"h" * 32)
+FAIL: Final = records.Fail(UNIT, 5, A)
+DEFERRED: Final = records.Unit("IOU", 9, PRINCIPAL, UNIT)
 UNIT_RECORD: Final = records.Unit("USD", 9, PRINCIPAL)
 OPEN: Final = records.Account(kinds.AccountOperation.OPEN, UNIT)
 CLOSE: Final = records.Account(kinds.AccountOperation.CLOSE, account=A)
@@ -260,6 +283,11 @@ ALL: Final = (
     USED,
     CARD,
     PUBLISH,
+    JOIN,
+    WINDOW_CLOSE,
+    SETTLE,
+    FAIL,
+    DEFERRED,
 )
 WITH_CONTS: Final = (SHORT_NAME, CAPTURE, PRICED, USED, CARD)
 
@@ -288,6 +316,17 @@ SPOILED: Final = (
     Spoiled(DISPUTE, 24, bytes(16), Code.ZERO_AMOUNT),
     *(Spoiled(ANSWER, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 16, 23, 40, 111)),
     Spoiled(ANSWER, 8, bytes(8), Code.BAD_FIELD),
+    *(Spoiled(JOIN, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 56, 79, 80, 111)),
+    Spoiled(JOIN, 40, (2**80 + 1).to_bytes(16, "little"), Code.BAD_FIELD),
+    Spoiled(JOIN, 24, A, Code.SELF_TRANSFER),
+    *(Spoiled(WINDOW_CLOSE, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 32, 80, 111)),
+    Spoiled(WINDOW_CLOSE, 24, bytes(8), Code.BAD_FIELD),
+    *(Spoiled(SETTLE, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 32, 39, 72, 111)),
+    Spoiled(SETTLE, 24, bytes(8), Code.BAD_FIELD),
+    *(Spoiled(FAIL, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 32, 39, 56, 111)),
+    Spoiled(FAIL, 24, bytes(8), Code.BAD_FIELD),
+    *(Spoiled(DEFERRED, at, b"\1", Code.RESERVED_NONZERO) for at in (7, 56, 79, 80, 111)),
+    Spoiled(DEFERRED, 40, bytes(16), Code.BAD_FIELD),
     *(Spoiled(RELEASE, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 24, 79, 80, 111)),
     *(Spoiled(EXTEND, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 40, 71, 80, 111)),
     *(Spoiled(CHANNEL, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7)),

@@ -45,7 +45,9 @@ from tallystick_ledger.state_rows import (
     DisputeStatus,
     HoldStatus,
     KeyStatus,
+    MemberStatus,
     Row,
+    WindowStatus,
 )
 
 P: Final = PrincipalId(b"p" * 16)
@@ -143,6 +145,7 @@ DISPUTE: Final = state_rows.DisputeRow(
     TimestampNs(78),
     CorrectionReason.PRICE,
     DisputeStatus.ACCEPTED,
+    rolled=True,
 )
 MANDATE: Final = state_rows.MandateRow(
     MandateId(b"d" * 16),
@@ -198,8 +201,42 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     (LINE, 184, [179, 183]),
     (TERMS, 200, [194, 199]),
     (CORRECTION, 80, []),
-    (DISPUTE, 128, [124, 127]),
+    (DISPUTE, 128, [126, 127]),
     (MANDATE, 136, []),
+    (
+        state_rows.DeferredUnitRow(
+            UnitId(b"u" * 16), UnitId(b"s" * 16), 2**40, SequenceNumber(2**41)
+        ),
+        48,
+        [],
+    ),
+    (
+        state_rows.MemberRow(
+            AccountId(b"a" * 16), AccountId(b"b" * 16), Amount(2**80), MemberStatus.FAILED
+        ),
+        56,
+        [50, 55],
+    ),
+    (
+        state_rows.WindowRow(
+            UnitId(b"u" * 16),
+            2**40,
+            WindowStatus.SETTLED,
+            TimestampNs(7),
+            TimestampNs(8),
+            Amount(2**128 - 1),
+            Amount(9),
+        ),
+        80,
+        [26, 31],
+    ),
+    (
+        state_rows.PairRow(
+            UnitId(b"u" * 16), 2**40, AccountId(b"a" * 16), AccountId(b"b" * 16), Amount(9)
+        ),
+        72,
+        [],
+    ),
 ]
 
 

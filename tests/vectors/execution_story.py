@@ -8,7 +8,12 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.differential import raw
-from tests.vectors import execution_channels, execution_corrections, execution_prices
+from tests.vectors import (
+    execution_channels,
+    execution_corrections,
+    execution_netting,
+    execution_prices,
+)
 from tests.vectors.fixed import Json, digest, key
 
 from tallystick_ledger import block
@@ -465,6 +470,7 @@ CHAPTERS: Final[tuple[Callable[[Story, Cast], None], ...]] = (
     execution_channels.signatures,
     execution_prices.cards,
     execution_corrections.corrections,
+    execution_netting.netting,
 )
 
 

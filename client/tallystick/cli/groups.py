@@ -64,6 +64,7 @@ ENTRIES: Final[dict[str, Entry]] = {
     "dispute": Entry(
         "tallystick.cli.correction:dispute_app", "Dispute what a record paid; answer."
     ),
+    "netting": Entry("tallystick.cli.netting:app", "Net debts in a deferred unit; settle them."),
     "prices": Entry("tallystick.cli.prices:app", "Read price books; price a usage. Offline."),
     "show": Entry("tallystick.cli.show:app", "Show an envelope and what became of it."),
     "history": Entry("tallystick.cli.history:app", "List what touched an account."),

@@ -19,13 +19,21 @@ def new(
     symbol: _Symbol,
     issuer: Annotated[str, typer.Option(help="Who may issue it: name or principal id.")],
     exponent: _Exponent = 9,
+    settled_in: Annotated[
+        str, typer.Option(help="Of debts, which are netted and paid in this unit: symbol or id.")
+    ] = "",
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Register a unit. Signed by an operator."""
     with session(profile, key, sends=True) as opened:
-        created = opened.client.create_unit(symbol, exponent, opened.book.principal(issuer))
+        created = opened.client.create_unit(
+            symbol,
+            exponent,
+            opened.book.principal(issuer),
+            settlement_unit=opened.book.unit(settled_in) if settled_in else None,
+        )
         opened.book.units[symbol] = UnitEntry(created.id, exponent)
         opened.book.save()
     Report(

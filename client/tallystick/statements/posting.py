@@ -107,6 +107,10 @@ OF_EFFECTS: Final[Mapping[Cause, Rule]] = {
     # Whoever had been paid gives back, and signs it: the payer of this posting.
     Cause.REFUND: _POST,
     Cause.DISPUTE: _POST,
+    # Of netting: what members owe each other, set off by rule.
+    Cause.NETTING: Rule(0, +1, Authority.RULE),
+    Cause.NETTED: Rule(-1, +1, Authority.RULE),
+    Cause.POSITION: Rule(+1, 0, Authority.RULE),
 }
 # By themselves; what CAPTURE, METER, REFUND and the like do is in their effects.
 MOVE_NOTHING: Final = frozenset(
@@ -131,6 +135,10 @@ MOVE_NOTHING: Final = frozenset(
         Kind.DISPUTE,
         Kind.DISPUTE_ANSWER,
         Kind.TICK,
+        Kind.JOIN,
+        Kind.WINDOW_CLOSE,
+        Kind.SETTLE,
+        Kind.FAIL,
         Kind.CONT,
     }
 )
@@ -142,6 +150,9 @@ _NAMES_ORIGIN: Final = frozenset(
 )
 # Effects that a sweep can cause, at a record that has nothing to do with them.
 _SWEEPS: Final = frozenset({Cause.EXPIRY, Cause.CHANNEL_CLOSE})
+# About a deferred unit, not about a hold or channel. So is the RELEASE of a FAIL, which frees what
+# a POSITION pinned: `Step.learned` tells them by that.
+_NETTING: Final = frozenset({Cause.NETTING, Cause.NETTED, Cause.POSITION})
 _CARD: Final = slice(72, 88)  # of an effect, as format.md section 7 has it
 _GRANT: Final = slice(88, 104)
 _NOTHING: Final = bytes(ID_BYTES)
@@ -162,6 +173,10 @@ class Origin:
 
     side: Side
     counterparty: AccountId
+
+
+# What is learned of a deferred unit: nothing but that it is one.
+_UNIT: Final = Origin(Side.DEBIT, AccountId(b""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +273,11 @@ def postings_of(entry: HistoryRecord, of: Owned, origins: Mapping[bytes, Origin]
         LedgerError: The record cannot be read.
     """
     learned: dict[bytes, Origin] = {}
-    moves = [move for effect in entry.effects for move in _of_effect(effect, entry, of, learned)]
+    moves = [
+        move
+        for effect in entry.effects
+        for move in _of_effect(effect, entry, of, {**origins, **learned}, learned)
+    ]
     record = _executed(entry)
     if record is not None:
         moves += _of_record(record, entry, of, {**origins, **learned}, learned)
@@ -305,7 +324,11 @@ def _executed(entry: HistoryRecord) -> Record | None:
 
 
 def _of_effect(
-    effect: Effect, entry: HistoryRecord, of: Owned, learned: dict[bytes, Origin]
+    effect: Effect,
+    entry: HistoryRecord,
+    of: Owned,
+    origins: Mapping[bytes, Origin],
+    learned: dict[bytes, Origin],
 ) -> Iterator[_Move]:
     rule = OF_EFFECTS.get(effect.cause)
     if rule is None:
@@ -315,13 +338,17 @@ def _of_effect(
     is_swept = effect.cause in _SWEEPS and not is_own
     if effect.cause is Cause.METER and effect.origin != _NOTHING:
         rule = _UNDER_MANDATE
-    if is_swept:
+    is_netting = effect.cause in _NETTING or origins.get(effect.origin) == _UNIT
+    if is_swept or is_netting:
         rule = Rule(rule.pending, rule.posted, Authority.RULE)
     encoded = effect.encode()
     debit, credit = effect.debit_account, effect.credit_account
     for side, mine, other in ((Side.DEBIT, debit, credit), (Side.CREDIT, credit, debit)):
         if mine == of.account:
-            if effect.origin != _NOTHING and effect.cause is not Cause.METER:
+            origin = b"" if is_netting or effect.origin == _NOTHING else effect.origin
+            if effect.cause is Cause.POSITION:
+                learned[effect.origin] = _UNIT
+            if origin and effect.cause is not Cause.METER:
                 learned[effect.origin] = Origin(side, other)
             yield _Move(
                 effect.cause.name,
@@ -329,8 +356,8 @@ def _of_effect(
                 side,
                 effect.amount,
                 other,
-                effect.origin if effect.origin != _NOTHING else b"",
-                _end_state(effect, entry),
+                origin,
+                "" if is_netting else _end_state(effect, entry),
                 _id_or_nothing(encoded[_CARD]),
                 _id_or_nothing(encoded[_GRANT]),
                 not is_swept,

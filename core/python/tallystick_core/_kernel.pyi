@@ -137,6 +137,23 @@ class Kernel:
             128 bytes each, ascending by the disputed record.
         """
 
+    def netting(
+        self, unit: bytes, principal: bytes | None, account: bytes | None
+    ) -> list[bytes] | None:
+        """What may be seen of a deferred unit; None where there is no such unit.
+
+        Args:
+            unit: 16 bytes.
+            principal: Who asks, 16 bytes; None for one who may see everything.
+            account: Whose pairs are asked for; None for nobody's.
+
+        Returns:
+            Seven parts, of one moment: the row of table 26 (48 bytes); rows of table 28 (80 each),
+            of table 27 (56 each); net positions of the closed, then of the open window (48 each:
+            account, u128 it owes, u128 due to it); rows of table 29 (72 each); u128 gross and moved
+            of the closed, then of the open window. All but the first are empty for strangers.
+        """
+
     def key(self, public_key: bytes) -> bytes | None:
         """80 bytes: the key's row of table 3.
 

@@ -125,6 +125,14 @@ codes! {
     DisputeLapsed = 165, "DISPUTE_LAPSED";
     AnswerExceeds = 166, "ANSWER_EXCEEDS";
     CitationsFull = 167, "CITATIONS_FULL";
+    UnitDeferred = 180, "UNIT_DEFERRED";
+    UnitNotDeferred = 181, "UNIT_NOT_DEFERRED";
+    NotAMember = 182, "NOT_A_MEMBER";
+    WindowState = 183, "WINDOW_STATE";
+    PositionsMismatch = 184, "POSITIONS_MISMATCH";
+    MemberCanPay = 185, "MEMBER_CAN_PAY";
+    MemberFailed = 186, "MEMBER_FAILED";
+    SettlementTaken = 187, "SETTLEMENT_TAKEN";
 }
 
 impl Code {

@@ -40,6 +40,12 @@ pub const MAX_MANDATE_NS: u64 = 400 * 86_400_000_000_000;
 pub const MAX_MANDATES: u32 = 1_024;
 /// How long a record can be corrected: 90 days.
 pub const CORRECTION_WINDOW_NS: u64 = 90 * 86_400 * SECOND_NS;
+/// Highest maximum debit of a member: no column nears 128 bits by netting.
+pub const MAX_DEBIT: u128 = 1 << 80;
+/// Members of a deferred unit.
+pub const MAX_MEMBERS: usize = 256;
+/// Settled windows of a deferred unit whose figures are kept.
+pub const MAX_SETTLED_WINDOWS: usize = 32;
 /// How far an envelope id's time of making may lie ahead of log time.
 pub const ID_FUTURE_TOLERANCE_NS: u64 = 5_000_000_000;
 
@@ -86,5 +92,7 @@ pub const ENVELOPE_PREFIX: &[u8] = b"tallystick/envelope/v1\0";
 pub const OBJECT_PREFIX: &[u8] = b"tallystick/object/v1\0";
 /// What stands before the CONT records in the hash of a head.
 pub const CONT_PREFIX: &[u8] = b"tallystick/cont/v1\0";
+/// What stands before the net positions in the hash of a SETTLE.
+pub const POSITIONS_PREFIX: &[u8] = b"tallystick/positions/v1\0";
 /// What stands before the rows in the state digest.
 pub const STATE_PREFIX: &[u8] = b"tallystick/state/v1\0";

@@ -60,6 +60,14 @@ pub mod kind {
     pub const DISPUTE_ANSWER: u16 = 0x0903;
     /// Moves log time.
     pub const TICK: u16 = 0x0A01;
+    /// Makes an account a member of its deferred unit.
+    pub const JOIN: u16 = 0x0B01;
+    /// Cuts a window of a deferred unit off.
+    pub const WINDOW_CLOSE: u16 = 0x0B02;
+    /// Pays the net positions of a closed window.
+    pub const SETTLE: u16 = 0x0B03;
+    /// Takes a member that cannot settle out of a closed window.
+    pub const FAIL: u16 = 0x0B04;
     /// Continues the head before it.
     pub const CONT: u16 = 0xFFFF;
 }

@@ -2,8 +2,8 @@
 
 use super::effect::{Cause, Effects};
 use super::input::{
-    check_credit_room, check_funds, check_open_account, check_room, check_usable, require, Input,
-    Outcome, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND, OWNER_SPEND_METER,
+    check_between, check_credit_room, check_funds, check_open_account, check_room, check_usable,
+    require, Input, Outcome, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND, OWNER_SPEND_METER,
 };
 use super::rows::{scope, Channel, ChannelStatus};
 use super::state::{difference, sum, State};
@@ -40,7 +40,7 @@ pub fn channel(state: &mut State, input: &Input<'_>) -> Outcome {
     let payee = state.accounts.get(payee_slot);
     check_usable(payer)?;
     check_usable(payee)?;
-    require(payer.unit == payee.unit, Code::UnitMismatch)?;
+    check_between(state, payer_slot, payee_slot)?;
     input.check_pin_cap(state)?;
     input.check_reference_cap(state)?;
     check_funds(payer, deposit)?;

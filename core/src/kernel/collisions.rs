@@ -1,5 +1,7 @@
 //! Tests of what no client can bring about: derived ids that are taken already.
 
+use std::cell::Cell;
+
 use super::citation::Citations;
 use super::effect::Effects;
 use super::input::{execute, Input, Outcome};
@@ -82,6 +84,7 @@ fn run(scope: u16, record: [u8; 128], plant: impl Fn(&mut State, [u8; 16], Slot)
             principal,
             envelope_id: [4; 16],
             vouchers: &CheckedVouchers::default(),
+            detail: Cell::new(0),
             citations: &Citations::default(),
         };
         let id = input.derived_id(&state);
@@ -143,7 +146,9 @@ fn account() {
 #[test]
 fn unit_against_unit_and_account() {
     let record = record(kind::UNIT, &[(8, &ID), (24, b"EUR")]);
-    let unit = |state: &mut State, id, _| state.insert_unit(id, 0, [b'X'; 16], 0);
+    let unit = |state: &mut State, id, _| {
+        state.insert_unit(id, 0, [b'X'; 16], 0);
+    };
     let account = |state: &mut State, id, _| {
         state.insert_account(id, 0, 0, 0);
     };

@@ -89,6 +89,7 @@ pub fn dispute(state: &mut State, input: &Input<'_>) -> Outcome {
         answered_at_ns: 0,
         reason: record.u16(6),
         status: DisputeStatus::Open,
+        is_rolled: before.is_some_and(|dispute| dispute.is_rolled),
     });
     Ok(())
 }
@@ -215,10 +216,7 @@ fn back(cited: &Citation) -> Pin {
 }
 
 fn give_back(state: &mut State, row: Correction, amount: u128) {
-    let payee = state.account_mut(row.cited.payee);
-    payee.debits_posted = sum(payee.debits_posted, amount, "debits_posted leaves u128");
-    let payer = state.account_mut(row.cited.payer);
-    payer.credits_posted = sum(payer.credits_posted, amount, "credits_posted leaves u128");
+    state.post(row.cited.payee, row.cited.payer, amount);
     state.put_correction(Correction {
         corrected: sum(row.corrected, amount, "more is corrected than was moved"),
         ..row

@@ -100,12 +100,20 @@ fn split_row<'a>(rows: &mut &'a [u8]) -> Result<(u16, &'a [u8]), RowError> {
 fn key_of(number: u16, content: &[u8]) -> Vec<u8> {
     match number {
         table::LEDGER => Vec::new(),
+        table::WINDOW => netting_key(content, 24),
+        table::PAIR => netting_key(content, 56),
         table::KEY => content[..32].to_vec(),
         table::LIVE_ID | table::REFERENCE | table::CORRECTION | table::DISPUTE => {
             u64_at(content, 0).to_be_bytes().to_vec()
         }
         _ => content[..16].to_vec(),
     }
+}
+
+/// A unit, the number of a window as bytes that compare like it, and what stands behind.
+fn netting_key(content: &[u8], end: usize) -> Vec<u8> {
+    let window = u64_at(content, 16).to_be_bytes();
+    [&content[..16], &window, &content[24..end]].concat()
 }
 
 impl State {
@@ -127,6 +135,10 @@ impl State {
             table::CORRECTION => self.decode_correction(row),
             table::DISPUTE => self.decode_dispute(row),
             table::MANDATE => self.decode_mandate(row),
+            table::DEFERRED_UNIT => self.decode_deferred_unit(row),
+            table::MEMBER => self.decode_member(row),
+            table::WINDOW => self.decode_window(row),
+            table::PAIR => self.decode_pair(row),
             _ => Err(RowError("no such table".to_owned())),
         }
     }
@@ -298,7 +310,7 @@ impl State {
         Ok(())
     }
 
-    fn account_at(&self, row: &[u8], offset: usize) -> Result<Slot, RowError> {
+    pub fn account_at(&self, row: &[u8], offset: usize) -> Result<Slot, RowError> {
         self.accounts
             .find(id16_at(row, offset))
             .ok_or_else(|| RowError("a row names an account that is not there".to_owned()))
@@ -414,8 +426,10 @@ impl State {
             answered_at_ns: u64_at(row, 112),
             reason: u16_at(row, 120),
             status,
+            is_rolled: u16_at(row, 124) == 1,
         };
-        require_zero(row, 124, 128)?;
+        require(u16_at(row, 124) <= 1, "unknown mark of a dispute")?;
+        require_zero(row, 126, 128)?;
         require((1..=6).contains(&dispute.reason), "unknown reason")?;
         self.enter_dispute(dispute);
         Ok(())
@@ -457,6 +471,7 @@ impl State {
             (hold.ended_at_ns, hold.expires_at_ns, hold.id)
         });
         self.ended = ended.into();
+        self.finish_netting()?;
         let problems = self.verify_invariants();
         match problems.into_iter().next() {
             Some(problem) => Err(RowError(problem)),

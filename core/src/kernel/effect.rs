@@ -17,6 +17,12 @@ pub enum Cause {
     Meter = 6,
     Refund = 7,
     Dispute = 8,
+    /// Paid in the settlement unit.
+    Netting = 14,
+    /// The debt in the deferred unit that this paid.
+    Netted = 15,
+    /// What a settlement would pay, pinned until then.
+    Position = 16,
 }
 
 /// The effects of a block, in order, 128 bytes each.

@@ -31,11 +31,16 @@ pub mod table {
     pub const CORRECTION: u16 = 15;
     pub const DISPUTE: u16 = 16;
     pub const MANDATE: u16 = 17;
+    pub const DEFERRED_UNIT: u16 = 26;
+    pub const MEMBER: u16 = 27;
+    pub const WINDOW: u16 = 28;
+    pub const PAIR: u16 = 29;
 }
 
 /// Bytes of a row's content, by table number; 0 where there is no such table.
-pub const ROW_BYTES: [usize; 18] = [
-    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 0, 200, 80, 128, 136,
+pub const ROW_BYTES: [usize; 30] = [
+    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 0, 200, 80, 128, 136, 0, 0, 0, 0, 0, 0,
+    0, 0, 48, 56, 80, 72,
 ];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
 pub const ROW_PREFIX_BYTES: usize = 8;
@@ -241,7 +246,8 @@ impl State {
             .u64(row.answered_at_ns)
             .u16(row.reason)
             .u16(row.status as u16)
-            .skip(4)
+            .u16(u16::from(row.is_rolled))
+            .skip(2)
             .done()
     }
 
@@ -308,6 +314,7 @@ impl State {
         for row in self.mandates.sorted() {
             write_row(sink, table::MANDATE, &self.mandate_row(row));
         }
+        self.write_netting(sink);
     }
 
     /// Bytes that `write_rows` hands out in all.
@@ -332,6 +339,10 @@ impl State {
             self.disputes.len(),
             self.mandates.len(),
         ];
+        let counts = counts
+            .into_iter()
+            .chain([0; 8])
+            .chain(self.netting_counts());
         let sizes = ROW_BYTES.iter().zip(counts);
         sizes
             .map(|(row, count)| (row + ROW_PREFIX_BYTES) * count)
@@ -348,7 +359,7 @@ impl State {
     }
 }
 
-fn write_row<const N: usize>(sink: &mut impl FnMut(&[u8]), table: u16, content: &[u8; N]) {
+pub fn write_row<const N: usize>(sink: &mut impl FnMut(&[u8]), table: u16, content: &[u8; N]) {
     let mut prefix = [0; ROW_PREFIX_BYTES];
     prefix[0..2].copy_from_slice(&table.to_le_bytes());
     // Rows are 392 bytes at most.

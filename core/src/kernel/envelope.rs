@@ -1,6 +1,8 @@
 //! One envelope (semantics.md section 2): which of the five cases it is, then its records, each on
 //! its own or all or none.
 
+use std::cell::Cell;
+
 use super::ahead::ReadAhead;
 use super::citation::Citations;
 use super::effect::Effects;
@@ -170,7 +172,7 @@ impl Run<'_> {
             let outcome = self.execute(&input);
             touched::note(self.state, &input, outcome, gathered);
             if let Err(code) = outcome {
-                results.refuse(input.index, code, 0);
+                results.refuse(input.index, code, input.detail.get());
             }
         }
     }
@@ -202,9 +204,10 @@ impl Run<'_> {
             let gathered = self.state.gather.len();
             let outcome = self.execute(&input);
             touched::note(self.state, &input, outcome, gathered);
-            outcome.err().map(|code| (input.index, code))
+            let detail = input.detail.get();
+            outcome.err().map(|code| (input.index, code, detail))
         });
-        let Some((failed, code)) = failure else {
+        let Some((failed, code, detail)) = failure else {
             self.state.journal.commit();
             return;
         };
@@ -214,7 +217,7 @@ impl Run<'_> {
         touched::refused_all(self.state, placed, signer.1, self.citations, code);
         for (index, _, _) in Heads::new(placed.view) {
             if index == failed {
-                results.refuse(index, code, 0);
+                results.refuse(index, code, detail);
             } else {
                 results.refuse(index, Code::AtomicAborted, failed);
             }
@@ -246,5 +249,6 @@ fn inputs<'a>(
         envelope_id: header.envelope_id(),
         vouchers,
         citations,
+        detail: Cell::new(0),
     })
 }

@@ -3,6 +3,8 @@
 //! A rule reads: shape, key and scope, reference, existence and ownership, state, caps, funds,
 //! overflow; then the change. Each check is a `?`; the first that fails is the result.
 
+use std::cell::Cell;
+
 use super::citation::Citations;
 use super::effect::Effects;
 use super::rows::{account_flag, scope, Account, Reference};
@@ -19,6 +21,8 @@ pub type Outcome = Result<(), Code>;
 pub const FLAG_UNIQUE: u16 = 1;
 /// FINAL of CAPTURE.
 pub const FLAG_FINAL: u16 = 2;
+/// DEFERRED of UNIT.
+pub const FLAG_DEFERRED: u16 = 16;
 
 /// A head with its place in the ledger and its signer.
 pub struct Input<'a> {
@@ -41,6 +45,8 @@ pub struct Input<'a> {
     pub vouchers: &'a CheckedVouchers,
     /// Those of its block.
     pub citations: &'a Citations,
+    /// What a rule says beside the code of its refusal; 0 for most.
+    pub detail: Cell<u32>,
 }
 
 /// A set of scopes.
@@ -219,6 +225,21 @@ pub fn check_open_account(account: &Account) -> Outcome {
     require(!account.is(account_flag::FROZEN), Code::AccountFrozen)
 }
 
+/// Stage state: money may go from one account to the other. In a deferred unit both are members.
+#[inline]
+pub fn check_between(state: &State, debit: Slot, credit: Slot) -> Outcome {
+    let row = state.accounts.get(debit);
+    require(
+        row.unit == state.accounts.get(credit).unit,
+        Code::UnitMismatch,
+    )?;
+    if row.is(account_flag::DEFERRED) {
+        require(state.is_member(debit), Code::NotAMember)?;
+        require(state.is_member(credit), Code::NotAMember)?;
+    }
+    Ok(())
+}
+
 /// Stage funds of `amount` on an account that is no issuance account.
 #[inline]
 pub fn check_funds(account: &Account, amount: u128) -> Outcome {
@@ -284,6 +305,10 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::KEY => super::key::key(state, input),
         kind::PRINCIPAL => super::registry::principal(state, input),
         kind::TICK => super::system::tick(state, input),
+        kind::JOIN => super::netting::join(state, input),
+        kind::WINDOW_CLOSE => super::netting::window_close(state, effects, input),
+        kind::SETTLE => super::netting::settle(state, effects, input),
+        kind::FAIL => super::netting::fail(state, effects, input),
         _ => Err(Code::UnknownKind),
     }
 }

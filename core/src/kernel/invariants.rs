@@ -42,6 +42,7 @@ impl State {
         self.verify_orders(&mut problems);
         self.verify_prices(&mut problems);
         self.verify_mandates(&mut problems);
+        self.verify_netting(&mut problems);
         problems
     }
 
@@ -104,13 +105,21 @@ impl State {
                 problems.push("status and times of a channel contradict each other".to_owned());
             }
         }
+        let closed = self
+            .netting
+            .values()
+            .filter_map(|netting| netting.closed.as_ref());
+        for position in closed.flat_map(|closed| &closed.positions) {
+            pending[position.account as usize][0].add(position.due);
+            pending[position.account as usize][1].add(position.owes);
+        }
         for slot in self.accounts.slots() {
             let account = self.accounts.get(slot);
             let exact = |low| Total { carries: 0, low };
             let columns = [account.debits_pending, account.credits_pending].map(exact);
             if pending[slot as usize] != columns {
                 problems.push(
-                    "pending columns are not the rests of open holds and channels".to_owned(),
+                    "pending columns are not the rests of holds, channels and positions".to_owned(),
                 );
             }
         }

@@ -5,6 +5,7 @@
 //! again before the rows they refer to, and what was appended last leaves first. Consumed ids and
 //! sweeps are not journalled: they happen before the journal is switched on.
 
+use super::netting_state::{ClosedWindow, Member, Pair, Position, SettledWindow, Side};
 use super::price_rows::CardLife;
 use super::rows::{Account, Channel, Correction, Dispute, Hold, HoldStatus, Key, Mandate};
 use super::state::{broken, State};
@@ -32,6 +33,14 @@ pub enum Undo {
     /// By the sequence number of the cited record; None if there was no row.
     CorrectionPut(u64, Option<Correction>),
     DisputePut(u64, Option<Dispute>),
+    /// Of a unit's open or closed window; 0 if there was no row.
+    PairSet(Slot, Side, Pair, u128),
+    MemberPut(Slot, Slot, Option<Member>),
+    /// When the window had been opened.
+    WindowClosed(Slot, u64),
+    PositionsSet(Slot, Vec<Position>),
+    /// The window, and the settled one that was forgotten for it.
+    WindowSettled(Slot, Box<ClosedWindow>, Option<SettledWindow>),
 }
 
 /// The changes since `begin`, oldest first; nothing is noted while it is off.
@@ -89,6 +98,7 @@ impl State {
             }
             Undo::UnitInserted(slot) => {
                 self.symbols.remove(&self.units.get(slot).symbol);
+                self.netting.remove(&slot);
                 self.units.remove(slot);
             }
             Undo::AccountInserted(slot) => {
@@ -126,6 +136,26 @@ impl State {
                 Some(row) => self.principals.get_mut(row.principal).reference_count -= 1,
                 None => broken("no reference to take back"),
             },
+            other => self.take_back_netting(other),
+        }
+    }
+
+    fn take_back_netting(&mut self, undo: Undo) {
+        match undo {
+            Undo::PairSet(unit, side, pair, old) => {
+                self.rewrite_pair(unit, side, pair, old);
+            }
+            Undo::MemberPut(unit, account, old) => {
+                self.rewrite_member(unit, account, old);
+            }
+            Undo::WindowClosed(unit, opened_at) => self.take_back_cut_off(unit, opened_at),
+            Undo::PositionsSet(unit, old) => {
+                self.rewrite_positions(unit, old);
+            }
+            Undo::WindowSettled(unit, closed, forgotten) => {
+                self.take_back_window(unit, *closed, forgotten);
+            }
+            _ => broken("a change that nobody takes back"),
         }
     }
 

@@ -3,13 +3,13 @@
 
 use super::effect::{Cause, Effects};
 use super::input::{
-    check_credit_room, check_funds, check_usable, require, Input, Outcome, FLAG_UNIQUE,
-    OWNER_METER, OWNER_SPEND,
+    check_between, check_credit_room, check_funds, check_usable, require, Input, Outcome,
+    FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
 };
 use super::mandate::{check_covers, payees_mandate};
 use super::pending::Pin;
 use super::priced::{self, Agreed, Usage};
-use super::state::{sum, State};
+use super::state::State;
 use super::table::Slot;
 use crate::format::{id16_at, Code, Id16, ZERO_ID};
 
@@ -56,7 +56,7 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
     }
     check_usable(payer)?;
     check_usable(payee)?;
-    require(payer.unit == payee.unit, Code::UnitMismatch)?;
+    check_between(state, payer_slot, payee_slot)?;
     priced::check_in_force(card, payee, input.t)?;
     let agreed = Agreed {
         card,
@@ -72,7 +72,7 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
     check_funds(payer, amount)?;
     check_credit_room(payee, amount)?;
 
-    pay(state, [payer_slot, payee_slot], amount);
+    state.post(payer_slot, payee_slot, amount);
     if let Some(slot) = mandate {
         state.use_mandate(slot, amount);
     }
@@ -131,12 +131,4 @@ fn parties(state: &State, input: &Input<'_>, mandate: Id16) -> Result<Parties, C
         payee: input.own_account(state, payee_id, Code::CreditNotFound)?,
         mandate: Some(slot),
     })
-}
-
-/// Moves a posted amount.
-fn pay(state: &mut State, [payer, payee]: [Slot; 2], amount: u128) {
-    let payer = state.account_mut(payer);
-    payer.debits_posted = sum(payer.debits_posted, amount, "debits_posted leaves u128");
-    let payee = state.account_mut(payee);
-    payee.credits_posted = sum(payee.credits_posted, amount, "credits_posted leaves u128");
 }

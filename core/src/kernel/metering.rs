@@ -2,8 +2,8 @@
 
 use super::effect::{Cause, Effects};
 use super::input::{
-    check_credit_room, check_funds, check_open_account, check_room, check_usable, require, Input,
-    Outcome, FLAG_FINAL, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
+    check_between, check_credit_room, check_funds, check_open_account, check_room, check_usable,
+    require, Input, Outcome, FLAG_FINAL, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
 };
 use super::price_rows::Terms;
 use super::priced;
@@ -40,7 +40,7 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     let payee = state.accounts.get(payee_slot);
     check_usable(payer)?;
     check_usable(payee)?;
-    require(payer.unit == payee.unit, Code::UnitMismatch)?;
+    check_between(state, payer_slot, payee_slot)?;
     check_expiry(input, expires_at_ns, input.t)?;
     if let Some(terms) = &terms {
         priced::check_card(state, input, terms, payee)?;

@@ -11,6 +11,7 @@
 //! | `metering`, `meter`, `mandate`, `channel`, `system` | more of them |
 //! | `card`, `priced`, `card_state` | rate cards, and holds that they price |
 //! | `correction`, `citation` | more of them, and what they cite of the log |
+//! | `netting`, `netting_state`, `netting_codec`, `netting_query` | deferred units |
 //! | `pending`, `voucher` | amounts that are pinned; vouchers, verified before they are needed |
 //! | `sweep`, `effect`, `leaf` | pruning and expiry, computed postings, what the log tree gets |
 //! | `state`, `rows`, `table`, `window`, `schedule`, `journal` | the tables and their changes |
@@ -51,6 +52,10 @@ mod mandate;
 mod meter;
 mod metering;
 mod money;
+mod netting;
+mod netting_codec;
+mod netting_query;
+mod netting_state;
 mod packed;
 mod pending;
 mod price_codec;
@@ -79,6 +84,7 @@ pub use apply::{Applied, BlockError, EnvelopeOutcome};
 pub use checkpoint::{checkpoint_info, CheckpointError, CheckpointInfo};
 pub use citation::cited_sequences;
 pub use history::HistoryGap;
+pub use netting_query::NettingView;
 #[cfg(feature = "python")]
 pub use python::register;
 pub use query::KernelStatus;

@@ -1,8 +1,10 @@
 //! Group 3: TRANSFER.
 
-use super::input::{check_credit_room, check_funds, check_usable, require, Input, Outcome};
-use super::input::{FLAG_UNIQUE, OWNER_SPEND};
-use super::state::{sum, State};
+use super::input::{
+    check_between, check_credit_room, check_funds, check_usable, require, Input, Outcome,
+    FLAG_UNIQUE, OWNER_SPEND,
+};
+use super::state::State;
 use crate::format::Code;
 
 const GROUP: u16 = 3;
@@ -25,15 +27,12 @@ pub fn transfer(state: &mut State, input: &Input<'_>) -> Outcome {
     let credit = state.accounts.get(credit_slot);
     check_usable(debit)?;
     check_usable(credit)?;
-    require(debit.unit == credit.unit, Code::UnitMismatch)?;
+    check_between(state, debit_slot, credit_slot)?;
     input.check_reference_cap(state)?;
     check_funds(debit, amount)?;
     check_credit_room(credit, amount)?;
 
-    let debit = state.account_mut(debit_slot);
-    debit.debits_posted = sum(debit.debits_posted, amount, "debits_posted leaves u128");
-    let credit = state.account_mut(credit_slot);
-    credit.credits_posted = sum(credit.credits_posted, amount, "credits_posted leaves u128");
+    state.post(debit_slot, credit_slot, amount);
     input.remember_reference(state, GROUP);
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! Amounts that a hold or a channel pins: set aside, paid, freed.
+//! Amounts that move: what a hold or a channel pins is set aside, paid, freed; the rest is posted.
 //!
 //! What is pinned stands in debits_pending of the payer's account and in credits_pending of the
 //! payee's. The rules have checked before that every sum fits.
 
-use super::rows::{Channel, Hold};
+use super::rows::{account_flag, Channel, Hold};
 use super::state::{difference, sum, State};
 use super::table::Slot;
 use crate::format::Id16;
@@ -65,9 +65,20 @@ impl State {
     /// Moves `amount` from the pending to the posted columns.
     pub fn post_pending(&mut self, pin: Pin, amount: u128) {
         self.free_pending(pin, amount);
-        let payer = self.account_mut(pin.payer);
+        self.post(pin.payer, pin.payee, amount);
+    }
+
+    /// Moves `amount` between the posted columns of two accounts; in a deferred unit the first now
+    /// owes it to the second.
+    #[inline]
+    pub fn post(&mut self, debit: Slot, credit: Slot, amount: u128) {
+        let payer = self.account_mut(debit);
         payer.debits_posted = sum(payer.debits_posted, amount, "debits_posted leaves u128");
-        let payee = self.account_mut(pin.payee);
+        let is_deferred = payer.is(account_flag::DEFERRED);
+        let payee = self.account_mut(credit);
         payee.credits_posted = sum(payee.credits_posted, amount, "credits_posted leaves u128");
+        if is_deferred {
+            self.owe(debit, credit, amount);
+        }
     }
 }

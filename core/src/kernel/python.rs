@@ -206,6 +206,33 @@ impl PyKernel {
         self.bytes_of(py, |kernel| kernel.dispute_rows(principal, after, limit))
     }
 
+    #[pyo3(signature = (unit, principal, account))]
+    fn netting<'py>(
+        &self,
+        py: Python<'py>,
+        unit: PyBackedBytes,
+        principal: Option<PyBackedBytes>,
+        account: Option<PyBackedBytes>,
+    ) -> PyResult<Option<Vec<Bound<'py, PyBytes>>>> {
+        let optional = |id: Option<PyBackedBytes>| id.map(|id| array(&id, "an id")).transpose();
+        let unit: Id16 = array(&unit, "an id")?;
+        let (principal, account) = (optional(principal)?, optional(account)?);
+        let read = |kernel: &Kernel| kernel.netting_view(unit, principal, account);
+        let view = py.detach(|| self.cell.read(read))?;
+        Ok(view.map(|view| {
+            let parts = [
+                view.unit,
+                view.windows,
+                view.members,
+                view.closed,
+                view.open,
+                view.pairs,
+                view.figures,
+            ];
+            parts.map(|part| PyBytes::new(py, &part)).to_vec()
+        }))
+    }
+
     fn key<'py>(
         &self,
         py: Python<'py>,

@@ -120,6 +120,12 @@ pub fn account(state: &mut State, input: &Input<'_>) -> Outcome {
     let slot = input.own_account(state, record.id16(24), Code::AccountNotFound)?;
     let account = state.accounts.get(slot);
     check_change(account, operation)?;
+    let unit = account.unit;
+    let is_leaving = operation == Operation::Close && state.is_member(slot);
+    if is_leaving {
+        let is_even = !state.netting_of(unit).has_pair_of(slot);
+        require(is_even, Code::AccountNotEmpty)?;
+    }
 
     let account = state.account_mut(slot);
     match operation {
@@ -127,6 +133,9 @@ pub fn account(state: &mut State, input: &Input<'_>) -> Outcome {
         Operation::Freeze => account.flags |= account_flag::FROZEN,
         Operation::Unfreeze => account.flags &= !account_flag::FROZEN,
         Operation::Close => account.flags |= account_flag::CLOSED,
+    }
+    if is_leaving {
+        state.put_member(unit, slot, None);
     }
     Ok(())
 }
@@ -140,7 +149,13 @@ fn open_account(state: &mut State, input: &Input<'_>) -> Outcome {
     let accounts = state.principals.get(input.principal).account_count;
     require(accounts < input.genesis.cap_accounts, Code::CapExceeded)?;
 
-    state.insert_account(id, input.principal, unit, 0);
+    let is_deferred = state.netting.contains_key(&unit);
+    let flags = if is_deferred {
+        account_flag::DEFERRED
+    } else {
+        0
+    };
+    state.insert_account(id, input.principal, unit, flags);
     Ok(())
 }
 

@@ -40,7 +40,8 @@ pub mod account_flag {
     pub const ISSUANCE: u16 = 1;
     pub const FROZEN: u16 = 2;
     pub const CLOSED: u16 = 4;
-    pub const ALL: u16 = ISSUANCE | FROZEN | CLOSED;
+    pub const DEFERRED: u16 = 16;
+    pub const ALL: u16 = ISSUANCE | FROZEN | CLOSED | DEFERRED;
 }
 
 /// Table 2, with what is derived from the other tables.
@@ -229,6 +230,8 @@ pub struct Dispute {
     pub answered_at_ns: u64,
     pub reason: u16,
     pub status: DisputeStatus,
+    /// Whether the last cut-off of netting rolled its amount over into the open window.
+    pub is_rolled: bool,
 }
 
 /// Table 17.

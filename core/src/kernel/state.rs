@@ -12,6 +12,7 @@ use hashbrown::{HashMap, HashSet};
 use super::card_state::CardMemory;
 use super::gather::Gather;
 use super::journal::{Journal, Undo};
+use super::netting_state::Netting;
 use super::price_rows::{Card, PriceLine, Terms};
 use super::rows::{
     account_flag, principal_type, scope, Account, Channel, ChannelStatus, Correction, Dispute,
@@ -47,6 +48,10 @@ pub struct State {
     pub mandates: Table<Mandate>,
     /// Mandates in the order of (moment from which they are over, id).
     pub mandate_ends: Schedule,
+    /// Deferred units with their members, windows and pairs.
+    pub netting: BTreeMap<Slot, Netting>,
+    /// (unit, cited record) of every dispute in a deferred unit.
+    pub deferred_disputes: BTreeSet<(Slot, u64)>,
     /// (owner, name kind, hash of the text) of every name.
     pub name_texts: HashSet<(Slot, u16, Hash32)>,
     /// Units by symbol.
@@ -157,7 +162,7 @@ impl State {
     }
 
     /// Adds a unit together with its issuance account.
-    pub fn insert_unit(&mut self, id: Id16, issuer: Slot, symbol: [u8; 16], exponent: u8) {
+    pub fn insert_unit(&mut self, id: Id16, issuer: Slot, symbol: [u8; 16], exponent: u8) -> Slot {
         // The unit's slot is known before the row stands in it: no row leaves this table.
         let account = self.insert_account(id, issuer, 0, account_flag::ISSUANCE);
         let slot = self.units.insert(Unit {
@@ -170,6 +175,7 @@ impl State {
         self.accounts.get_mut(account).unit = slot;
         self.symbols.insert(symbol, slot);
         self.journal.note(|| Undo::UnitInserted(slot));
+        slot
     }
 
     pub fn insert_account(&mut self, id: Id16, owner: Slot, unit: Slot, flags: u16) -> Slot {
@@ -357,6 +363,9 @@ impl State {
         for party in self.parties(&row) {
             self.dispute_parties.insert((party, sequence));
         }
+        if let Some(unit) = self.deferred_unit_of(&row) {
+            self.deferred_disputes.insert((unit, sequence));
+        }
         self.disputes.insert(sequence, row);
     }
 
@@ -366,6 +375,9 @@ impl State {
         self.payer_principal(row.cited.payer).dispute_count -= 1;
         for party in self.parties(&row) {
             self.dispute_parties.remove(&(party, sequence));
+        }
+        if let Some(unit) = self.deferred_unit_of(&row) {
+            self.deferred_disputes.remove(&(unit, sequence));
         }
         Some(row)
     }

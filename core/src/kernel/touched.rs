@@ -6,8 +6,8 @@
 //! | refused | those that it, or what it is about, names, if the signer owns them |
 //! | DUPLICATE, UNKNOWN_KEY | nobody |
 //!
-//! A record is about its hold, channel, dispute or mandate, or about the record that it cites. A
-//! mandate is in the history of the account that pays, and of no other.
+//! A record is about its hold, channel, dispute, mandate or unit, or about the record that it
+//! cites. A mandate is in the history of the account that pays, and of no other.
 //!
 //! A refused record thus reaches no history but its signer's: nobody can fill another's. A record
 //! that was sent again says nothing that its first copy does not say, and anybody may have sent it.
@@ -103,6 +103,11 @@ fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
             let dispute = state.disputes.get(&record.u64(8))?;
             return Some([dispute.cited.payer, dispute.cited.payee]);
         }
+        // The unit's own account stands for a window in which nobody owes.
+        kind::WINDOW_CLOSE | kind::SETTLE => {
+            let account = state.accounts.find(id())?;
+            return Some([account, account]);
+        }
         _ => None,
     };
     pin.map(|pin| [pin.payer, pin.payee])
@@ -131,7 +136,10 @@ fn named(state: &State, citations: &Citations, record: RecordView<'_>) -> [Optio
         | kind::CHANNEL
         | kind::ISSUE
         | kind::BURN
-        | kind::CREDIT_LIMIT => [account(8), account(24)],
+        | kind::CREDIT_LIMIT
+        | kind::JOIN => [account(8), account(24)],
+        kind::WINDOW_CLOSE | kind::SETTLE => [account(8), None],
+        kind::FAIL => [account(8), account(40)],
         kind::ACCOUNT => [account(24), None],
         kind::REFUND | kind::DISPUTE => match citations.peek(record.u64(8)) {
             Some(cited) => [Some(cited.payer), Some(cited.payee)],

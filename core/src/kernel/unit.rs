@@ -2,8 +2,9 @@
 
 use super::input::{
     check_credit_room, check_funds, check_open_account, check_room, require, Input, Outcome,
-    FLAG_UNIQUE, OPERATE, OWNER,
+    FLAG_DEFERRED, FLAG_UNIQUE, OPERATE, OWNER,
 };
+use super::netting_state::Netting;
 use super::rows::account_flag;
 use super::state::{sum, State};
 use super::table::Slot;
@@ -17,25 +18,48 @@ pub fn unit(state: &mut State, input: &Input<'_>) -> Outcome {
     let record = input.record;
     let (exponent, issuer_id) = (record.u8(6), record.id16(8));
     let symbol = *record.array::<16>(24);
-    input.check_flags_and_conts(0)?;
+    let is_deferred = record.flags() & FLAG_DEFERRED != 0;
+    let settlement_id = record.id16(40);
+    input.check_flags_and_conts(FLAG_DEFERRED)?;
     input.check_reserved(7, 8)?;
-    input.check_reserved(40, 112)?;
+    input.check_reserved(56, 112)?;
+    require(
+        is_deferred || settlement_id == ZERO_ID,
+        Code::ReservedNonzero,
+    )?;
     require(exponent <= MAX_EXPONENT, Code::BadField)?;
     require(is_symbol(&symbol), Code::BadField)?;
     require(issuer_id != ZERO_ID, Code::BadField)?;
+    let is_named = !is_deferred || settlement_id != ZERO_ID;
+    require(is_named, Code::BadField)?;
     input.check_signer(state, &OPERATE)?;
     let issuer = state
         .principals
         .find(issuer_id)
         .ok_or(Code::PrincipalNotFound)?;
     require(!state.symbols.contains_key(&symbol), Code::UnitExists)?;
+    let settlement = if is_deferred {
+        let found = state.units.find(settlement_id);
+        Some(found.ok_or(Code::UnitNotFound)?)
+    } else {
+        None
+    };
     let id = input.derived_id(state);
     let is_new = state.units.find(id).is_none() && state.accounts.find(id).is_none();
     require(is_new, Code::IdConflict)?;
+    if let Some(settlement) = settlement {
+        check_not_deferred(state, settlement)?;
+        let is_alike = state.units.get(settlement).exponent == exponent;
+        require(is_alike, Code::UnitMismatch)?;
+    }
     let accounts = state.principals.get(issuer).account_count;
     require(accounts < input.genesis.cap_accounts, Code::CapExceeded)?;
 
-    state.insert_unit(id, issuer, symbol, exponent);
+    let slot = state.insert_unit(id, issuer, symbol, exponent);
+    if let Some(settlement) = settlement {
+        let netting = Netting::new(settlement, 1, input.sequence);
+        state.netting.insert(slot, netting);
+    }
     Ok(())
 }
 
@@ -66,6 +90,7 @@ pub fn issue(state: &mut State, input: &Input<'_>) -> Outcome {
     let unit = *state.units.get(unit_slot);
     let credit_slot = state.accounts.find(credit_id).ok_or(Code::CreditNotFound)?;
     let credit = state.accounts.get(credit_slot);
+    check_not_deferred(state, unit_slot)?;
     check_open_account(credit)?;
     require(credit.unit == unit_slot, Code::UnitMismatch)?;
     require(!credit.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
@@ -97,6 +122,7 @@ pub fn burn(state: &mut State, input: &Input<'_>) -> Outcome {
     let issuance_slot = state.units.get(unit_slot).account;
     let debit_slot = input.own_account(state, debit_id, Code::DebitNotFound)?;
     let debit = state.accounts.get(debit_slot);
+    check_not_deferred(state, unit_slot)?;
     check_open_account(debit)?;
     require(debit.unit == unit_slot, Code::UnitMismatch)?;
     require(!debit.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
@@ -130,6 +156,7 @@ pub fn credit_limit(state: &mut State, input: &Input<'_>) -> Outcome {
         .find(account_id)
         .ok_or(Code::AccountNotFound)?;
     let account = state.accounts.get(account_slot);
+    check_not_deferred(state, unit_slot)?;
     require(!account.is(account_flag::CLOSED), Code::AccountClosed)?;
     require(account.unit == unit_slot, Code::UnitMismatch)?;
     require(!account.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
@@ -145,6 +172,11 @@ pub fn credit_limit(state: &mut State, input: &Input<'_>) -> Outcome {
 
     state.account_mut(account_slot).credit_limit = limit;
     Ok(())
+}
+
+/// Stage state: the unit is not one of obligations, which nobody makes or lends.
+fn check_not_deferred(state: &State, unit: Slot) -> Outcome {
+    require(!state.netting.contains_key(&unit), Code::UnitDeferred)
 }
 
 /// A unit that exists and is issued by the signer's principal.

@@ -339,6 +339,7 @@ fn every_result_code_is_given() {
         CHANNEL_CODES,
         FUNDS_CODES,
         crate::prices::CODES,
+        crate::netting::CODES,
     ];
     let mut given = BTreeSet::new();
     for (expected, scenario) in tables.into_iter().flatten() {

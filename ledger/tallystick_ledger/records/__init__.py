@@ -30,6 +30,7 @@ from tallystick_ledger.records.meter import Meter
 from tallystick_ledger.records.metering import Capture, Extend, Release, Reserve, without_conts
 from tallystick_ledger.records.money import Burn, Issue, Transfer
 from tallystick_ledger.records.name import Name
+from tallystick_ledger.records.netting import Fail, Join, Settle, WindowClose
 from tallystick_ledger.records.prices import Card, CardPublish, Price
 from tallystick_ledger.records.registry import Account, Key, Principal
 from tallystick_ledger.records.system import Tick
@@ -66,6 +67,10 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Dispute,
         DisputeAnswer,
         Tick,
+        Join,
+        WindowClose,
+        Settle,
+        Fail,
     )
 }
 
@@ -159,9 +164,11 @@ __all__ = [
     "Dispute",
     "DisputeAnswer",
     "Extend",
+    "Fail",
     "Flags",
     "Group",
     "Issue",
+    "Join",
     "Key",
     "KeyOperation",
     "Kind",
@@ -182,11 +189,13 @@ __all__ = [
     "ReserveMode",
     "Scope",
     "ServedUsage",
+    "Settle",
     "Tick",
     "TopUp",
     "Transfer",
     "Unit",
     "Voucher",
+    "WindowClose",
     "decode",
     "decode_head",
     "head_fields",

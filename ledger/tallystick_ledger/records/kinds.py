@@ -37,6 +37,10 @@ class Kind(IntEnum):
     DISPUTE = 0x0902
     DISPUTE_ANSWER = 0x0903
     TICK = 0x0A01
+    JOIN = 0x0B01
+    WINDOW_CLOSE = 0x0B02
+    SETTLE = 0x0B03
+    FAIL = 0x0B04
     CONT = 0xFFFF
 
 
@@ -48,6 +52,7 @@ class Flags(IntFlag):
     FINAL = 2  # CAPTURE: ends the hold and frees its rest
     FREE = 4  # PRICE: zero is the price
     SAME_AS = 8  # PRICE: the price is that of another meter
+    DEFERRED = 16  # UNIT: of obligations, which are netted and paid in another unit
 
 
 class Group(IntEnum):
@@ -61,6 +66,7 @@ class Group(IntEnum):
     PRICES = 6
     CORRECTION = 9
     SYSTEM = 10
+    NETTING = 11
 
 
 class Scope(IntEnum):
@@ -150,6 +156,7 @@ class CorrectionReason(IntEnum):
 
 
 ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
+    Kind.UNIT: Flags.DEFERRED,
     Kind.ISSUE: Flags.UNIQUE,
     Kind.BURN: Flags.UNIQUE,
     Kind.TRANSFER: Flags.UNIQUE,

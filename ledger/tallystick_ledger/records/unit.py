@@ -15,6 +15,7 @@ from tallystick_ledger.records.base import (
     BytesLike,
     Record,
     check_head,
+    check_zero,
     require,
     require_id,
     require_nonce,
@@ -22,10 +23,11 @@ from tallystick_ledger.records.base import (
     u128,
     u128_bytes,
 )
-from tallystick_ledger.records.kinds import Group, Kind
+from tallystick_ledger.records.kinds import Flags, Group, Kind
 
-# kind, flags, cont_count; exponent, reserved; issuer; symbol; reserved and cont_hash; nonce
-_UNIT: Final = struct.Struct("<HHHBx16s16s72x16s")
+# kind, flags, cont_count; exponent, reserved; issuer; symbol; settlement unit; reserved; nonce
+_UNIT: Final = struct.Struct("<HHHBx16s16s16s56x16s")
+_SETTLEMENT_UNIT: Final = (40, 56)
 # kind, flags, cont_count and reserved; unit; account; limit; reserved and cont_hash; nonce
 _CREDIT_LIMIT: Final = struct.Struct("<HHI16s16s16s56x16s")
 _SYMBOL_BYTES: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")
@@ -38,7 +40,9 @@ class Unit(Record):
     Attributes:
         symbol: 1 to 16 characters of `A-Z 0-9 . - _`, unique in the ledger.
         exponent: Decimal places: 9 for money in nano steps, 0 for whole tokens.
-        issuer: The principal that may issue it.
+        issuer: The principal that may issue it; of a deferred one the operator of its netting.
+        settlement_unit: Makes it a deferred unit, of obligations that are netted and paid in this
+            one.
     """
 
     KIND: ClassVar[Kind] = Kind.UNIT
@@ -47,6 +51,7 @@ class Unit(Record):
     symbol: str
     exponent: int
     issuer: PrincipalId
+    settlement_unit: UnitId | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; raises what `Record.decode` lists."""
@@ -59,20 +64,40 @@ class Unit(Record):
         )
         encode_symbol(self.symbol)
         require(self.issuer != NO_ID, Code.BAD_FIELD, "the issuer is zero")
+        if self.settlement_unit is not None:
+            require_id("settlement_unit", self.settlement_unit)
+            is_named = self.settlement_unit != NO_ID
+            require(is_named, Code.BAD_FIELD, "the settlement unit is zero")
 
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
         require_nonce(nonce)
+        is_deferred = self.settlement_unit is not None
         return _UNIT.pack(
-            Kind.UNIT, 0, 0, self.exponent, self.issuer, encode_symbol(self.symbol), nonce
+            Kind.UNIT,
+            Flags.DEFERRED if is_deferred else 0,
+            0,
+            self.exponent,
+            self.issuer,
+            encode_symbol(self.symbol),
+            self.settlement_unit or NO_ID,
+            nonce,
         )
 
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        check_head(cls, data, ((7, 8), (40, 112)))
-        _, _, _, exponent, issuer, symbol, _ = _UNIT.unpack(data)
-        return cls(decode_symbol(symbol), exponent, PrincipalId(issuer))
+        flags = check_head(cls, data, ((7, 8), (56, 112)))
+        is_deferred = bool(flags & Flags.DEFERRED)
+        if not is_deferred:
+            check_zero(data, (_SETTLEMENT_UNIT,))
+        _, _, _, exponent, issuer, symbol, settlement, _ = _UNIT.unpack(data)
+        return cls(
+            decode_symbol(symbol),
+            exponent,
+            PrincipalId(issuer),
+            UnitId(settlement) if is_deferred else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ A reader starts at `apply`, goes on to `envelopes`, then to the function named l
 | `cards`, `priced` | CARD, PRICE, CARD_PUBLISH; what a priced hold costs |
 | `channels` | CHANNEL, TOP_UP, VOUCHER, CHANNEL_CLOSE, the sweep of channels |
 | `corrections` | REFUND, DISPUTE, DISPUTE_ANSWER |
+| `netting` | JOIN, WINDOW_CLOSE, SETTLE, FAIL |
 | `system` | TICK |
 | `accounts`, `amounts` | what the rules ask of accounts; amounts that stay in range |
 | `state`, `tables`, `digest` | the state, how it is undone, what covers it |

@@ -1,4 +1,4 @@
-"""What the rules ask of accounts, and how holds and channels pin, pay and free their money.
+"""What the rules ask of accounts, and how money is pinned, freed and moved.
 
 Source: docs/semantics.md section 3.
 """
@@ -44,6 +44,18 @@ def check_open(account: AccountRow) -> None:
     """
     require(not account.flags & AccountFlags.CLOSED, Code.ACCOUNT_CLOSED)
     require(not account.flags & AccountFlags.FROZEN, Code.ACCOUNT_FROZEN)
+
+
+def check_between(state: State, debit: AccountRow, credit: AccountRow) -> None:
+    """Checks that money may go from one account to the other.
+
+    Raises:
+        Refused: UNIT_MISMATCH; in a deferred unit NOT_A_MEMBER.
+    """
+    require(debit.unit == credit.unit, Code.UNIT_MISMATCH)
+    if debit.flags & AccountFlags.DEFERRED:
+        require(debit.account in state.members, Code.NOT_A_MEMBER)
+        require(credit.account in state.members, Code.NOT_A_MEMBER)
 
 
 def check_funds(account: AccountRow, amount: Amount) -> None:
@@ -113,12 +125,15 @@ def free(state: State, payer_account: AccountId, payee_account: AccountId, amoun
     state.put_account(replace(payee, credits_pending=left))
 
 
-def move(state: State, payer_account: AccountId, payee_account: AccountId, amount: Amount) -> None:
-    """Adds to both posted columns."""
-    payer = state.accounts[payer_account]
+def move(state: State, debit: AccountId, credit: AccountId, amount: Amount) -> None:
+    """Adds to both posted columns; in a deferred unit the first now owes it to the second."""
+    payer = state.accounts[debit]
     state.put_account(replace(payer, debits_posted=amounts.add(payer.debits_posted, amount)))
-    payee = state.accounts[payee_account]
+    payee = state.accounts[credit]
     state.put_account(replace(payee, credits_posted=amounts.add(payee.credits_posted, amount)))
+    if payer.flags & AccountFlags.DEFERRED:
+        window = state.deferred_units[payer.unit].open_window
+        state.add_to_pair(payer.unit, window, debit, credit, amount)
 
 
 def pay(state: State, payer_account: AccountId, payee_account: AccountId, amount: Amount) -> None:

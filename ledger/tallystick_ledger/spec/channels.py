@@ -16,6 +16,7 @@ from tallystick_ledger.records import Channel, ChannelClose, Group, Scope, TopUp
 from tallystick_ledger.results import Cause, Effect
 from tallystick_ledger.spec import amounts
 from tallystick_ledger.spec.accounts import (
+    check_between,
     check_can_pin,
     check_credit_room,
     check_funds,
@@ -54,9 +55,9 @@ def channel(state: State, place: Place, record: Channel) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND, KEY_NOT_FOUND, ID_CONFLICT; KEY_STATE; for the payer's, then for
-            the payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH;
-            CAP_EXCEEDED, open holds and channels or references; INSUFFICIENT_FUNDS or FUNDS_HELD;
-            AMOUNT_OVERFLOW.
+            the payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH,
+            NOT_A_MEMBER; CAP_EXCEEDED, open holds and channels or references; INSUFFICIENT_FUNDS
+            or FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     deposit = Amount(record.deposit)
     require(record.challenge_ns <= state.genesis.hold_max_lifetime_ns, Code.BAD_FIELD)
@@ -73,7 +74,7 @@ def channel(state: State, place: Place, record: Channel) -> list[Effect]:
     require(is_in_time(key, place.timestamp_ns), Code.KEY_STATE)
     check_movable(payer)
     check_movable(payee)
-    require(payer.unit == payee.unit, Code.UNIT_MISMATCH)
+    check_between(state, payer, payee)
     check_pinned_cap(state, place.principal)
     check_reference_cap(state, place, unique=record.unique)
     check_can_pin(payer, payee, deposit)

@@ -113,6 +113,7 @@ def dispute(state: State, place: Place, record: Dispute) -> list[Effect]:
             answered_at_ns=TimestampNs(0),
             reason=record.reason,
             status=DisputeStatus.OPEN,
+            rolled=before is not None and before.rolled,
         )
     )
     return []

@@ -25,6 +25,10 @@ def rows(state: State) -> Iterator[Row]:
     yield from state.corrections
     yield from state.disputes
     yield from state.mandates
+    yield from state.deferred_units
+    yield from state.members
+    yield from state.windows
+    yield from state.pairs
 
 
 def digest(state: State) -> bytes:

@@ -19,7 +19,9 @@ from tallystick_ledger.records import (
     Dispute,
     DisputeAnswer,
     Extend,
+    Fail,
     Issue,
+    Join,
     Key,
     Mandate,
     MandateEnd,
@@ -32,11 +34,13 @@ from tallystick_ledger.records import (
     Refund,
     Release,
     Reserve,
+    Settle,
     Tick,
     TopUp,
     Transfer,
     Unit,
     Voucher,
+    WindowClose,
 )
 from tallystick_ledger.records.base import BytesLike
 from tallystick_ledger.results import Effect
@@ -48,6 +52,7 @@ from tallystick_ledger.spec import (
     metering,
     meters,
     money,
+    netting,
     registry,
     system,
     units,
@@ -137,4 +142,12 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return corrections.dispute_answer(state, place, record)
         case Tick():
             return system.tick(state, place, record)
+        case Join():
+            return netting.join(state, place, record)
+        case WindowClose():
+            return netting.window_close(state, place, record)
+        case Settle():
+            return netting.settle(state, place, record)
+        case Fail():
+            return netting.fail(state, place, record)
     raise Refused(Code.UNKNOWN_KIND)

@@ -143,7 +143,7 @@ def _run_one_by_one(
         try:
             effects += execute(state, head_place, head.data)
         except Refused as refusal:
-            results[head.index] = Result(refusal.code)
+            results[head.index] = Result(refusal.code, refusal.detail)
     return results, effects
 
 
@@ -167,7 +167,7 @@ def _run_atomic(
             state.journal.rollback()
             for other in heads:
                 results[other.index] = Result(Code.ATOMIC_ABORTED, head.index)
-            results[head.index] = Result(refusal.code)
+            results[head.index] = Result(refusal.code, refusal.detail)
             return results, []
     state.journal.commit()
     return results, effects

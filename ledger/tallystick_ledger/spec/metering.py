@@ -15,6 +15,7 @@ from tallystick_ledger.records import Capture, Extend, Group, Release, Reserve, 
 from tallystick_ledger.results import Cause, Effect
 from tallystick_ledger.spec import amounts, priced
 from tallystick_ledger.spec.accounts import (
+    check_between,
     check_can_pin,
     check_credit_room,
     check_funds,
@@ -49,10 +50,10 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND, with terms CARD_NOT_FOUND; ID_CONFLICT; for the payer's, then for the
-            payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH;
-            EXPIRY_INVALID; with terms NOT_PROVIDER, UNIT_MISMATCH, CARD_NOT_EFFECTIVE, UNPRICED;
-            CAP_EXCEEDED, open holds and channels or references; INSUFFICIENT_FUNDS or FUNDS_HELD;
-            AMOUNT_OVERFLOW.
+            payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH,
+            NOT_A_MEMBER; EXPIRY_INVALID; with terms NOT_PROVIDER, UNIT_MISMATCH,
+            CARD_NOT_EFFECTIVE, UNPRICED; CAP_EXCEEDED, open holds and channels or references;
+            INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     maximum = Amount(record.maximum)
     check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
@@ -64,7 +65,7 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
     require(hold_id not in state.holds, Code.ID_CONFLICT)
     check_movable(payer)
     check_movable(payee)
-    require(payer.unit == payee.unit, Code.UNIT_MISMATCH)
+    check_between(state, payer, payee)
     earliest_ns = place.timestamp_ns + MIN_HOLD_NS
     latest_ns = place.timestamp_ns + state.genesis.hold_max_lifetime_ns
     require(earliest_ns <= record.expires_at_ns <= latest_ns, Code.EXPIRY_INVALID)

@@ -11,6 +11,7 @@ from tallystick_ledger.records import Group, Meter, Scope
 from tallystick_ledger.results import Cause, Effect
 from tallystick_ledger.spec import mandates, priced
 from tallystick_ledger.spec.accounts import (
+    check_between,
     check_credit_room,
     check_funds,
     check_movable,
@@ -38,8 +39,8 @@ def meter(state: State, place: Place, record: Meter) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND, CARD_NOT_FOUND; for the payer's, then for the payee's account:
-            ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH; NOT_PROVIDER,
-            UNIT_MISMATCH, CARD_NOT_EFFECTIVE; UNPRICED, PRICE_MISMATCH; CAP_EXCEEDED;
+            ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH, NOT_A_MEMBER;
+            NOT_PROVIDER, UNIT_MISMATCH, CARD_NOT_EFFECTIVE; UNPRICED, PRICE_MISMATCH; CAP_EXCEEDED;
             INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW. Under a mandate also
             MANDATE_NOT_FOUND, NOT_PAYEE before the accounts, MANDATE_ENDED, PRICE_NOT_AGREED
             before their state, and MANDATE_EXCEEDED after the price.
@@ -56,7 +57,7 @@ def meter(state: State, place: Place, record: Meter) -> list[Effect]:
         require(mandate.card in (NO_ID, record.card), Code.PRICE_NOT_AGREED)
     check_movable(payer)
     check_movable(payee)
-    require(payer.unit == payee.unit, Code.UNIT_MISMATCH)
+    check_between(state, payer, payee)
     priced.check_card(place, card, payee)
     at_ns = place.timestamp_ns
     priced.check_amount(state, card, record.model, record.usage, at_ns, record.amount)

@@ -1,19 +1,18 @@
 """TRANSFER moves money between two accounts. Source: docs/semantics.md section 3."""
 
-from dataclasses import replace
-
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import Amount
 from tallystick_ledger.records import Group, Scope, Transfer
 from tallystick_ledger.results import Effect
-from tallystick_ledger.spec import amounts
 from tallystick_ledger.spec.accounts import (
+    check_between,
     check_credit_room,
     check_funds,
     check_movable,
+    move,
     own_account,
 )
-from tallystick_ledger.spec.refusal import found, require
+from tallystick_ledger.spec.refusal import found
 from tallystick_ledger.spec.signer import (
     Place,
     check_key_and_scope,
@@ -33,8 +32,8 @@ def transfer(state: State, place: Place, record: Transfer) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND; for the debit, then for the credit account: ACCOUNT_CLOSED,
-            ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH; CAP_EXCEEDED; INSUFFICIENT_FUNDS
-            or FUNDS_HELD; AMOUNT_OVERFLOW.
+            ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH, NOT_A_MEMBER; CAP_EXCEEDED;
+            INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
@@ -43,12 +42,11 @@ def transfer(state: State, place: Place, record: Transfer) -> list[Effect]:
     credit = found(state.accounts.get(record.credit_account), Code.CREDIT_NOT_FOUND)
     check_movable(debit)
     check_movable(credit)
-    require(debit.unit == credit.unit, Code.UNIT_MISMATCH)
+    check_between(state, debit, credit)
     check_reference_cap(state, place, unique=record.unique)
     check_funds(debit, amount)
     check_credit_room(credit, amount)
 
     remember_reference(state, place, Group.MONEY, record.reference, unique=record.unique)
-    state.put_account(replace(debit, debits_posted=amounts.add(debit.debits_posted, amount)))
-    state.put_account(replace(credit, credits_posted=amounts.add(credit.credits_posted, amount)))
+    move(state, debit.account, credit.account, amount)
     return []

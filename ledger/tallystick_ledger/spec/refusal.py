@@ -13,11 +13,12 @@ _Row = TypeVar("_Row")
 
 
 class Refused(LedgerError):  # noqa: N818 - an outcome, not an error
-    """The record is refused with `code`."""
+    """The record is refused with `code`, and `detail` where the page gives it one."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, detail: int = 0) -> None:
         super().__init__(code.name)
         self.code = code
+        self.detail = detail
 
 
 def require(condition: bool, code: Code) -> None:

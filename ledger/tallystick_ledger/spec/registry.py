@@ -200,7 +200,11 @@ def account(state: State, place: Place, record: Account) -> list[Effect]:
         AccountOperation.UNFREEZE: account_unfreeze,
         AccountOperation.CLOSE: account_close,
     }[record.operation]
-    state.put_account(operation(row))
+    changed = operation(row)
+    if record.operation is AccountOperation.CLOSE and row.account in state.members:
+        require(not state.owes_or_is_owed(row.account), Code.ACCOUNT_NOT_EMPTY)
+        state.members.remove(row.account)
+    state.put_account(changed)
     return []
 
 
@@ -215,7 +219,9 @@ def account_open(state: State, place: Place, record: Account) -> None:
     require(account_id not in state.accounts, Code.ID_CONFLICT)
     check_account_cap(state, place.principal)
 
-    state.put_account(AccountRow(account_id, place.principal, record.unit))
+    is_deferred = record.unit in state.deferred_units
+    flags = AccountFlags.DEFERRED if is_deferred else AccountFlags.NONE
+    state.put_account(AccountRow(account_id, place.principal, record.unit, flags))
 
 
 def account_freeze(row: AccountRow) -> AccountRow:

@@ -21,6 +21,10 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | corrections | owner of the payee's account | |
 | disputes | owner of the payer's account | |
 | mandates | owner of the payer's account | |
+| deferred_units | | |
+| members | unit of the account | |
+| windows | unit | |
+| pairs | unit, window | |
 
 Holds are also taken in the order in which they expire, and in which they ended; channels in the
 order in which they close by themselves, and in which they were closed; cards in that in which they
@@ -35,6 +39,7 @@ from typing import Self, TypeVar
 from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import (
     AccountId,
+    Amount,
     CardId,
     ChannelId,
     HoldId,
@@ -52,6 +57,7 @@ from tallystick_ledger.ids import (
 from tallystick_ledger.limits import DRAFT_LIFETIME_NS
 from tallystick_ledger.merkle import Frontier
 from tallystick_ledger.records import PrincipalType, Scope
+from tallystick_ledger.spec import amounts
 from tallystick_ledger.spec.tables import Journal, Table
 from tallystick_ledger.state_rows import (
     AccountRow,
@@ -59,21 +65,26 @@ from tallystick_ledger.state_rows import (
     ChannelRow,
     ChannelStatus,
     CorrectionRow,
+    DeferredUnitRow,
     DisputeRow,
     HoldRow,
     KeyRow,
     KeyStatus,
     LiveIdRow,
     MandateRow,
+    MemberRow,
     NameRow,
+    PairRow,
     PriceLineRow,
     PrincipalRow,
     ReferenceRow,
     TermsRow,
     UnitRow,
+    WindowRow,
 )
 
 _GENESIS = SequenceNumber(0)
+PairKey = tuple[UnitId, int, AccountId, AccountId]
 _Cited = TypeVar("_Cited", CorrectionRow, DisputeRow)
 
 
@@ -134,6 +145,16 @@ class State:
         )
         self.mandates: Table[MandateId, MandateRow] = Table(
             self.journal, member_of=lambda row: self.accounts[row.payer_account].owner
+        )
+        self.deferred_units: Table[UnitId, DeferredUnitRow] = Table(self.journal)
+        self.members: Table[AccountId, MemberRow] = Table(
+            self.journal, member_of=lambda row: self.accounts[row.account].unit
+        )
+        self.windows: Table[tuple[UnitId, int], WindowRow] = Table(
+            self.journal, member_of=lambda row: row.unit
+        )
+        self.pairs: Table[PairKey, PairRow] = Table(
+            self.journal, member_of=lambda row: (row.unit, row.window)
         )
         self._expiring: list[tuple[TimestampNs, HoldId]] = []
         self._ended: list[tuple[TimestampNs, TimestampNs, HoldId]] = []
@@ -285,6 +306,23 @@ class State:
                 return row
             heappop(self._mandates_over)
         return None
+
+    def add_to_pair(
+        self, unit: UnitId, window: int, debtor: AccountId, creditor: AccountId, amount: int
+    ) -> None:
+        """Adds to what one account owes another, or takes away; at 0 the row goes."""
+        key = (unit, window, debtor, creditor)
+        before = self.pairs.get(key)
+        total = amount + (0 if before is None else before.amount)
+        if total > 0:
+            row = PairRow(unit, window, debtor, creditor, amounts.add(Amount(total), Amount(0)))
+            self.pairs.put(key, row)
+        elif before is not None:
+            self.pairs.remove(key)
+
+    def owes_or_is_owed(self, account: AccountId) -> bool:
+        """Whether an unsettled window has a pair of this account."""
+        return any(account in (row.debtor_account, row.creditor_account) for row in self.pairs)
 
     def _payer_while_open(self, row: HoldRow | ChannelRow) -> PrincipalId | None:
         if not row.is_open:

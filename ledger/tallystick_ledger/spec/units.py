@@ -26,7 +26,7 @@ from tallystick_ledger.spec.signer import (
     remember_reference,
 )
 from tallystick_ledger.spec.state import State
-from tallystick_ledger.state_rows import AccountFlags, AccountRow, UnitRow
+from tallystick_ledger.state_rows import AccountFlags, AccountRow, DeferredUnitRow, UnitRow
 
 
 def unit(state: State, place: Place, record: Unit) -> list[Effect]:
@@ -34,14 +34,21 @@ def unit(state: State, place: Place, record: Unit) -> list[Effect]:
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_NOT_FOUND; UNIT_EXISTS, the
-            symbol is taken; ID_CONFLICT; CAP_EXCEEDED, accounts of the issuer.
+            symbol is taken; UNIT_NOT_FOUND of the settlement unit; ID_CONFLICT; UNIT_DEFERRED,
+            UNIT_MISMATCH of the settlement unit; CAP_EXCEEDED, accounts of the issuer.
     """
     check_key_and_scope(state, place, Scope.OPERATE)
     require(record.issuer in state.principals, Code.PRINCIPAL_NOT_FOUND)
     require(state.units.find(record.symbol) is None, Code.UNIT_EXISTS)
+    settlement = None
+    if record.settlement_unit is not None:
+        settlement = found(state.units.get(record.settlement_unit), Code.UNIT_NOT_FOUND)
     unit_id = UnitId(place.derived_id(state))
     require(unit_id not in state.units, Code.ID_CONFLICT)
     require(issuance_account(unit_id) not in state.accounts, Code.ID_CONFLICT)
+    if settlement is not None:
+        require(settlement.unit not in state.deferred_units, Code.UNIT_DEFERRED)
+        require(settlement.exponent == record.exponent, Code.UNIT_MISMATCH)
     check_account_cap(state, record.issuer)
 
     state.units.put(
@@ -51,6 +58,9 @@ def unit(state: State, place: Place, record: Unit) -> list[Effect]:
     state.put_account(
         AccountRow(issuance_account(unit_id), record.issuer, unit_id, AccountFlags.ISSUANCE)
     )
+    if settlement is not None:
+        row = DeferredUnitRow(unit_id, settlement.unit, 1, place.sequence_number)
+        state.deferred_units.put(unit_id, row)
     return []
 
 
@@ -62,14 +72,16 @@ def issue(state: State, place: Place, record: Issue) -> list[Effect]:
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; UNIT_NOT_FOUND, also if
-            the signer is not its issuer; CREDIT_NOT_FOUND; ACCOUNT_CLOSED, ACCOUNT_FROZEN,
-            UNIT_MISMATCH, ISSUANCE_ACCOUNT of the credit account; CAP_EXCEEDED; AMOUNT_OVERFLOW.
+            the signer is not its issuer; CREDIT_NOT_FOUND; UNIT_DEFERRED; ACCOUNT_CLOSED,
+            ACCOUNT_FROZEN, UNIT_MISMATCH, ISSUANCE_ACCOUNT of the credit account; CAP_EXCEEDED;
+            AMOUNT_OVERFLOW.
     """
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER)
     check_reference(state, place, Group.UNIT, record.reference, unique=record.unique)
     _check_issuer(state, place, record.unit)
     credit = found(state.accounts.get(record.credit_account), Code.CREDIT_NOT_FOUND)
+    _check_not_deferred(state, record.unit)
     check_open(credit)
     require(credit.unit == record.unit, Code.UNIT_MISMATCH)
     require(not credit.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
@@ -92,8 +104,8 @@ def burn(state: State, place: Place, record: Burn) -> list[Effect]:
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; UNIT_NOT_FOUND, also if
-            the signer is not its issuer; DEBIT_NOT_FOUND; ACCOUNT_CLOSED, ACCOUNT_FROZEN,
-            UNIT_MISMATCH, ISSUANCE_ACCOUNT of the debit account; CAP_EXCEEDED;
+            the signer is not its issuer; DEBIT_NOT_FOUND; UNIT_DEFERRED; ACCOUNT_CLOSED,
+            ACCOUNT_FROZEN, UNIT_MISMATCH, ISSUANCE_ACCOUNT of the debit account; CAP_EXCEEDED;
             INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     amount = Amount(record.amount)
@@ -101,6 +113,7 @@ def burn(state: State, place: Place, record: Burn) -> list[Effect]:
     check_reference(state, place, Group.UNIT, record.reference, unique=record.unique)
     _check_issuer(state, place, record.unit)
     debit = own_account(state, place.principal, record.debit_account, Code.DEBIT_NOT_FOUND)
+    _check_not_deferred(state, record.unit)
     check_open(debit)
     require(debit.unit == record.unit, Code.UNIT_MISMATCH)
     require(not debit.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
@@ -124,12 +137,13 @@ def credit_limit(state: State, place: Place, record: CreditLimit) -> list[Effect
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; UNIT_NOT_FOUND, also if the signer is not
-            its issuer; ACCOUNT_NOT_FOUND; ACCOUNT_CLOSED, UNIT_MISMATCH, ISSUANCE_ACCOUNT;
-            CREDIT_IN_USE; AMOUNT_OVERFLOW.
+            its issuer; ACCOUNT_NOT_FOUND; UNIT_DEFERRED; ACCOUNT_CLOSED, UNIT_MISMATCH,
+            ISSUANCE_ACCOUNT; CREDIT_IN_USE; AMOUNT_OVERFLOW.
     """
     check_key_and_scope(state, place, Scope.OWNER)
     _check_issuer(state, place, record.unit)
     account = found(state.accounts.get(record.account), Code.ACCOUNT_NOT_FOUND)
+    _check_not_deferred(state, record.unit)
     require(not account.flags & AccountFlags.CLOSED, Code.ACCOUNT_CLOSED)
     require(account.unit == record.unit, Code.UNIT_MISMATCH)
     require(not account.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
@@ -149,3 +163,12 @@ def _check_issuer(state: State, place: Place, unit_id: UnitId) -> None:
     """
     unit_row = found(state.units.get(unit_id), Code.UNIT_NOT_FOUND)
     require(unit_row.issuer == place.principal, Code.UNIT_NOT_FOUND)
+
+
+def _check_not_deferred(state: State, unit_id: UnitId) -> None:
+    """Checks that the unit is not one of obligations, which nobody makes or lends.
+
+    Raises:
+        Refused: UNIT_DEFERRED.
+    """
+    require(unit_id not in state.deferred_units, Code.UNIT_DEFERRED)

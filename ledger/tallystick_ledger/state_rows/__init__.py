@@ -18,6 +18,14 @@ from tallystick_ledger.state_rows.correction import CorrectionRow, DisputeRow, D
 from tallystick_ledger.state_rows.mandate import MandateRow
 from tallystick_ledger.state_rows.marks import LiveIdRow, ReferenceRow
 from tallystick_ledger.state_rows.money import AccountFlags, AccountRow, HoldRow, HoldStatus
+from tallystick_ledger.state_rows.netting import (
+    DeferredUnitRow,
+    MemberRow,
+    MemberStatus,
+    PairRow,
+    WindowRow,
+    WindowStatus,
+)
 from tallystick_ledger.state_rows.prices import CardRow, CardStatus, PriceLineRow, TermsRow
 from tallystick_ledger.state_rows.registry import (
     KeyRow,
@@ -51,6 +59,10 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         CorrectionRow,
         DisputeRow,
         MandateRow,
+        DeferredUnitRow,
+        MemberRow,
+        WindowRow,
+        PairRow,
     )
 }
 
@@ -89,6 +101,7 @@ __all__ = [
     "ChannelRow",
     "ChannelStatus",
     "CorrectionRow",
+    "DeferredUnitRow",
     "DisputeRow",
     "DisputeStatus",
     "HoldRow",
@@ -98,7 +111,10 @@ __all__ = [
     "LedgerRow",
     "LiveIdRow",
     "MandateRow",
+    "MemberRow",
+    "MemberStatus",
     "NameRow",
+    "PairRow",
     "PriceLineRow",
     "PrincipalRow",
     "ReferenceRow",
@@ -106,6 +122,8 @@ __all__ = [
     "Table",
     "TermsRow",
     "UnitRow",
+    "WindowRow",
+    "WindowStatus",
     "digest",
     "framed",
 ]

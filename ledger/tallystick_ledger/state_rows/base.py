@@ -27,6 +27,10 @@ class Table(IntEnum):
     CORRECTION = 15
     DISPUTE = 16
     MANDATE = 17
+    DEFERRED_UNIT = 26
+    MEMBER = 27
+    WINDOW = 28
+    PAIR = 29
 
 
 class Row(ABC):

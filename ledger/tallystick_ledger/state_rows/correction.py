@@ -11,7 +11,7 @@ from tallystick_ledger.records.kinds import CorrectionReason
 from tallystick_ledger.state_rows.base import Row, Table
 
 _CORRECTION: Final = struct.Struct("<QQ16s16s16s16s")
-_DISPUTE: Final = struct.Struct("<QQ16s16s16s16s16sQQQHH4x")
+_DISPUTE: Final = struct.Struct("<QQ16s16s16s16s16sQQQHHH2x")
 
 
 class DisputeStatus(IntEnum):
@@ -90,6 +90,7 @@ class DisputeRow(Row):
         answered_at_ns: Timestamp of its DISPUTE_ANSWER; 0 without one.
         reason: Of its DISPUTE.
         status: Open, accepted or rejected.
+        rolled: Whether the last cut-off of netting rolled its amount over into the open window.
     """
 
     TABLE: ClassVar[Table] = Table.DISPUTE
@@ -107,6 +108,7 @@ class DisputeRow(Row):
     answered_at_ns: TimestampNs
     reason: CorrectionReason
     status: DisputeStatus
+    rolled: bool = False
 
     def is_open_at(self, timestamp_ns: int) -> bool:
         """Whether it can still be answered."""
@@ -131,12 +133,15 @@ class DisputeRow(Row):
             self.answered_at_ns,
             self.reason,
             self.status,
+            self.rolled,
         )
 
     @classmethod
     def _read(cls, data: bytes) -> Self:
         cited, cited_at, payer, payee, amount, disputed, accepted, *rest = _DISPUTE.unpack(data)
-        deadline, opened_at, answered_at, reason, status = rest
+        deadline, opened_at, answered_at, reason, status, rolled = rest
+        if rolled > 1:
+            raise ValueError(f"{rolled} is neither rolled over nor not")
         return cls(
             SequenceNumber(cited),
             TimestampNs(cited_at),
@@ -150,4 +155,5 @@ class DisputeRow(Row):
             TimestampNs(answered_at),
             CorrectionReason(reason),
             DisputeStatus(status),
+            bool(rolled),
         )

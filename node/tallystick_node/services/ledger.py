@@ -180,6 +180,33 @@ class LedgerService:
         accounts = self._kernel.accounts(access.accounts_of_holds(rows, count))
         return access.visible_holds(reader, rows, count, accounts), before
 
+    async def get_netting(
+        self, request: pb.GetNettingRequest, caller: Caller, context: RawContext
+    ) -> pb.GetNettingResponse:
+        """What the caller may see of a deferred unit; the kernel leaves the rest out."""
+        sizes = (len(request.unit), len(request.account) or ID_BYTES)
+        if sizes != (ID_BYTES, ID_BYTES):
+            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids have 16 bytes")
+        await settle(self._reads, request.options, context)
+        reader = caller.reader()
+        access.require_account_reader(reader)
+        before = self._reads.next_sequence
+        principal = None if reader.is_auditor else reader.principal
+        parts = self._kernel.netting(request.unit, principal, request.account or None)
+        if parts is None:
+            return pb.GetNettingResponse(next_sequence=before)
+        unit, windows, members, closed, open_, pairs, figures = parts
+        return pb.GetNettingResponse(
+            unit=unit,
+            windows=windows,
+            members=members,
+            closed=closed,
+            open=open_,
+            pairs=pairs,
+            figures=figures,
+            next_sequence=before,
+        )
+
     async def get_envelope(
         self, request: pb.GetEnvelopeRequest, caller: Caller, context: RawContext
     ) -> pb.GetEnvelopeResponse:
@@ -272,6 +299,7 @@ class LedgerService:
             "GetAccounts": read(path + "GetAccounts", pb.GetAccountsRequest, self.get_accounts),
             "GetHolds": read(path + "GetHolds", pb.GetHoldsRequest, self.get_holds),
             "GetChannels": read(path + "GetChannels", pb.GetChannelsRequest, self.get_channels),
+            "GetNetting": read(path + "GetNetting", pb.GetNettingRequest, self.get_netting),
             "GetEnvelope": read(path + "GetEnvelope", pb.GetEnvelopeRequest, self.get_envelope),
             "GetStatus": read(path + "GetStatus", pb.GetStatusRequest, self.get_status),
         }

@@ -89,6 +89,36 @@ class GetChannelsResponse(_message.Message):
     next_sequence: int
     def __init__(self, rows: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
 
+class GetNettingRequest(_message.Message):
+    __slots__ = ("unit", "account", "options")
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    unit: bytes
+    account: bytes
+    options: ReadOptions
+    def __init__(self, unit: _Optional[bytes] = ..., account: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+
+class GetNettingResponse(_message.Message):
+    __slots__ = ("unit", "windows", "members", "closed", "open", "pairs", "figures", "next_sequence")
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    PAIRS_FIELD_NUMBER: _ClassVar[int]
+    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    unit: bytes
+    windows: bytes
+    members: bytes
+    closed: bytes
+    open: bytes
+    pairs: bytes
+    figures: bytes
+    next_sequence: int
+    def __init__(self, unit: _Optional[bytes] = ..., windows: _Optional[bytes] = ..., members: _Optional[bytes] = ..., closed: _Optional[bytes] = ..., open: _Optional[bytes] = ..., pairs: _Optional[bytes] = ..., figures: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
 class GetEnvelopeRequest(_message.Message):
     __slots__ = ("sequence", "key", "options")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]

@@ -59,6 +59,11 @@ class LedgerStub:
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.SerializeToString,
                 response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.FromString,
                 _registered_method=True)
+        self.GetNetting = channel.unary_unary(
+                '/tallystick.v1.Ledger/GetNetting',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingResponse.FromString,
+                _registered_method=True)
         self.GetEnvelope = channel.unary_unary(
                 '/tallystick.v1.Ledger/GetEnvelope',
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetEnvelopeRequest.SerializeToString,
@@ -117,6 +122,13 @@ class LedgerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetNetting(self, request, context):
+        """The netting of a deferred unit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEnvelope(self, request, context):
         """By (principal, envelope id) or by a sequence number inside it.
         """
@@ -171,6 +183,11 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.GetChannels,
                     request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.FromString,
                     response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.SerializeToString,
+            ),
+            'GetNetting': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNetting,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingResponse.SerializeToString,
             ),
             'GetEnvelope': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEnvelope,
@@ -328,6 +345,33 @@ class Ledger:
             '/tallystick.v1.Ledger/GetChannels',
             tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.SerializeToString,
             tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNetting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/GetNetting',
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,11 +8,13 @@
 //! block changes nothing; an ATOMIC envelope that fails leaves all lasting rows as they were; a
 //! kernel restored from a checkpoint answers every later block exactly as the one that wrote it.
 
+use sha2::{Digest, Sha256};
 use tallystick_core::format::limits::{
-    ENVELOPE_MAGIC, MAX_ENVELOPE_BYTES, RECORDS_OFFSET, RECORD_BYTES, RESULT_BYTES,
+    ENVELOPE_MAGIC, MAX_ENVELOPE_BYTES, POSITIONS_PREFIX, RECORDS_OFFSET, RECORD_BYTES,
+    RESULT_BYTES,
 };
 use tallystick_core::format::{
-    kind, object_id, u16_at, write_block_header, Code, Id16, Key32, VOUCHER_PREFIX,
+    kind, object_id, u16_at, u64_at, write_block_header, Code, Id16, Key32, VOUCHER_PREFIX,
 };
 use tallystick_core::kernel::{Applied, Kernel};
 
@@ -23,7 +25,8 @@ use crate::world::{apply, world, World};
 
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
-const KINDS: [u16; 25] = [
+const DEFERRED: u16 = 16;
+const KINDS: [u16; 30] = [
     kind::TRANSFER,
     kind::RESERVE,
     kind::CAPTURE,
@@ -49,6 +52,11 @@ const KINDS: [u16; 25] = [
     kind::DISPUTE_ANSWER,
     kind::MANDATE,
     kind::MANDATE_END,
+    kind::JOIN,
+    kind::WINDOW_CLOSE,
+    kind::SETTLE,
+    kind::FAIL,
+    kind::TRANSFER,
 ];
 const WAITS_NS: [u64; 8] = [
     0,
@@ -144,6 +152,22 @@ pub fn run(data: &[u8]) {
         machine.step(source.array());
     }
     machine.end_block(0);
+}
+
+/// Every other one is of obligations.
+fn unit_record(step: [u8; 8], principal: &Id16, settlement: &Id16) -> Record {
+    let [_, _, _, b, c, d, _, _] = step;
+    let symbol = [b'A' + d % 26];
+    if b % 2 == 1 {
+        return record(kind::UNIT, &[(6, &[c % 20]), (8, principal), (24, &symbol)]);
+    }
+    let fields: [(usize, &[u8]); 4] = [
+        (2, &DEFERRED.to_le_bytes()),
+        (8, principal),
+        (24, &symbol),
+        (40, settlement),
+    ];
+    record(kind::UNIT, &fields)
 }
 
 impl Machine<'_> {
@@ -265,12 +289,13 @@ impl Machine<'_> {
             kind::ISSUE | kind::BURN | kind::CREDIT_LIMIT => {
                 record(kind, &[(8, &unit), (24, &second), (40, &amount)])
             }
+            kind::JOIN => record(kind, &[(8, &first), (24, &second), (40, &amount)]),
+            kind::WINDOW_CLOSE | kind::SETTLE | kind::FAIL => {
+                self.netting_record(kind, &unit, &second, c)
+            }
             kind::ACCOUNT if b % 2 == 0 => record(kind, &[(6, &[1]), (8, &unit)]),
             kind::ACCOUNT => record(kind, &[(6, &[2 + b % 3]), (24, &first)]),
-            kind::UNIT => record(
-                kind,
-                &[(6, &[c % 20]), (8, &principal), (24, &[b'A' + d % 26])],
-            ),
+            kind::UNIT => unit_record(step, &principal, &unit),
             kind::NAME => record(kind, &[(6, &[1 + b % 8]), (8, &[1 + c % 4]), (16, &[d; 2])]),
             kind::KEY => record(
                 kind,
@@ -282,7 +307,9 @@ impl Machine<'_> {
         if matches!(kind, kind::KEY | kind::PRINCIPAL) {
             self.own_principal(&mut record, twist);
         }
-        record[2..4].copy_from_slice(&(u16::from(flags) & UNIQUE_OR_FINAL).to_le_bytes());
+        if kind != kind::UNIT {
+            record[2..4].copy_from_slice(&(u16::from(flags) & UNIQUE_OR_FINAL).to_le_bytes());
+        }
         if !matches!(kind, kind::CAPTURE | kind::VOUCHER) {
             record[56] |= flags >> 2;
         }
@@ -313,6 +340,27 @@ impl Machine<'_> {
                 (72, &expires),
             ],
         )
+    }
+
+    /// About the window that is due, mostly, and the positions that there are.
+    fn netting_record(&self, kind: u16, unit: &Id16, account: &Id16, twist: u8) -> Record {
+        let view = self.kernel.netting_view(*unit, None, None);
+        let open = view.as_ref().map_or(1, |view| u64_at(&view.unit, 32));
+        let due = open - u64::from(kind != kind::WINDOW_CLOSE);
+        let window = due.wrapping_add(u64::from(twist / 250)).to_le_bytes();
+        let closed = view.map_or(Vec::new(), |view| view.closed);
+        let hash = Sha256::new()
+            .chain_update(POSITIONS_PREFIX)
+            .chain_update(self.world.genesis.ledger_id)
+            .chain_update(unit)
+            .chain_update(window)
+            .chain_update(&closed)
+            .finalize();
+        match kind {
+            kind::SETTLE => record(kind, &[(8, unit), (24, &window), (40, &hash)]),
+            kind::FAIL => record(kind, &[(8, unit), (24, &window), (40, account)]),
+            _ => record(kind, &[(8, unit), (24, &window)]),
+        }
     }
 
     fn channel_record(&self, kind: u16, step: [u8; 8]) -> Record {
