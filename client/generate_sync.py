@@ -25,6 +25,7 @@ SOURCES: Final = {
     "channels": "ChannelMethods",
     "corrections": "CorrectionMethods",
     "netting": "NettingMethods",
+    "spending": "SpendingMethods",
     "history_methods": "HistoryMethods",
     "async_client": "AsyncClient",
 }

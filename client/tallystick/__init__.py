@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from tallystick.client import Client
     from tallystick.draft import Draft
     from tallystick.envelopes import Stored
-    from tallystick.errors import OutcomeUnknown, RecordRefused, Refused, TallystickError
+    from tallystick.errors import (
+        LimitExceeded,
+        OutcomeUnknown,
+        RecordRefused,
+        Refused,
+        TallystickError,
+    )
     from tallystick.history import HistoryFilter, HistoryRecord, Outcome, RecordPage
     from tallystick.holds import Hold
     from tallystick.keyfile import Signer
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from tallystick.reads import EnvelopeInfo, NodeStatus, Presence
     from tallystick.results import Created, Receipt, RecordResult
     from tallystick.sizing import PastCaptures, RollingP95, WorstCase
+    from tallystick.spending import LimitOf
     from tallystick.vouchers import Voucher
     from tallystick_ledger.keys import SigningKey
 
@@ -42,6 +49,8 @@ _HOMES: Final = {
     "HistoryFilter": "tallystick.history",
     "HistoryRecord": "tallystick.history",
     "Hold": "tallystick.holds",
+    "LimitExceeded": "tallystick.errors",
+    "LimitOf": "tallystick.spending",
     "NodeStatus": "tallystick.reads",
     "Outcome": "tallystick.history",
     "OutcomeUnknown": "tallystick.errors",
@@ -73,6 +82,8 @@ __all__ = [
     "HistoryFilter",
     "HistoryRecord",
     "Hold",
+    "LimitExceeded",
+    "LimitOf",
     "NodeStatus",
     "Outcome",
     "OutcomeUnknown",

@@ -30,6 +30,7 @@ from tallystick.netting import NettingMethods
 from tallystick.reads import EnvelopeInfo, NodeStatus, envelope_request
 from tallystick.registry import RegistryMethods
 from tallystick.results import Receipt
+from tallystick.spending import SpendingMethods
 from tallystick.stream import SubmitStream
 from tallystick_ledger.ids import (
     AccountId,
@@ -40,7 +41,7 @@ from tallystick_ledger.ids import (
     SequenceNumber,
 )
 from tallystick_ledger.keys import SigningKey
-from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
+from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow, LimitRow, ZoneRow
 from tallystick_proto.v1 import ledger_pb2
 
 # By how much this process's clock may be ahead of log time when it says how old a hold can be.
@@ -56,6 +57,7 @@ class AsyncClient(
     ChannelMethods,
     CorrectionMethods,
     NettingMethods,
+    SpendingMethods,
     HistoryMethods,
 ):
     """A client of one ledger."""
@@ -388,6 +390,64 @@ class AsyncClient(
         options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
         key = self._key_to_read(signer)
         return await self._reader.channels(channels, options, key, self._deadline(deadline_s))
+
+    async def limits(
+        self,
+        principal: PrincipalId | None = None,
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[LimitRow]:
+        """Reads what bounds the spending of a principal, its keys and accounts; as `get_accounts`.
+
+        A row whose window is over counts nothing any more: see `LimitRow.used_at`.
+
+        Args:
+            principal: Whose; None for the reading key's.
+            stale: As `get_accounts`, and so are the others.
+            at_least_sequence: Wait for this record first.
+            signer: Whose key signs the question; None for the client's read key or signer.
+            deadline_s: When to give up, seconds from now.
+
+        Raises:
+            ConfigurationError: No principal is named, and none is known of the key.
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
+        whose = self._principal_to_read(signer) if principal is None else principal
+        request = ledger_pb2.GetLimitsRequest(principal=whose, options=options)
+        key = self._key_to_read(signer)
+        rows, _ = await self._reader.limits(request, key, self._deadline(deadline_s))
+        return rows
+
+    async def zones(
+        self,
+        names: Sequence[str],
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[ZoneRow | None]:
+        """Reads the tables of time zones, None for one that nobody has published. For any key.
+
+        Args:
+            names: Such as Asia/Shanghai.
+            signer: Whose key signs the questions; None for the client's read key or signer.
+            deadline_s: When to give up each of them, seconds from now.
+
+        Raises:
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        key = self._key_to_read(signer)
+        found: dict[str, ZoneRow] = {}
+        for start in range(0, len(names), limits.MAX_ZONES_PER_READ):
+            part = names[start : start + limits.MAX_ZONES_PER_READ]
+            ids = b"".join(self._zone_id(name) for name in part)
+            request = ledger_pb2.GetLimitsRequest(zones=ids)
+            _, zones = await self._reader.limits(request, key, self._deadline(deadline_s))
+            found |= {zone.name: zone for zone in zones}
+        return [found.get(name) for name in names]
 
     async def status(
         self,

@@ -155,6 +155,22 @@ class ClientCore:
         principal = operator_principal(self._ledger_id, operators.index(signer.public_key))
         return self._as_signer(Signer(signer, principal, "operator"))
 
+    def _principal_to_read(self, signer: Signer | SigningKey | None) -> PrincipalId:
+        """Returns whose key signs a read.
+
+        Raises:
+            ConfigurationError: That is not known.
+        """
+        if isinstance(signer, Signer):
+            return signer.principal
+        if signer is None and self._read_key is None and self._signer is not None:
+            return self._signer.principal
+        if signer is None and self._read_principal is not None:
+            return self._read_principal
+        raise ConfigurationError(
+            "Whose key this is, is not known here.", advice="Name the principal, or pass a Signer."
+        )
+
     def _key_to_read(
         self, signer: Signer | SigningKey | None, principal: PrincipalId | None = None
     ) -> SigningKey:

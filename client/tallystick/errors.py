@@ -48,6 +48,11 @@
         │   ├── CitationsFull         too much is corrected just now
         │   └── DisputeRefused        open already, answered, lapsed; more than disputed
         ├── NettingRefused            the unit, window, positions or member are not as they must be
+        ├── LimitRefused              of setting limits and delegating keys
+        │   ├── LimitWidened          a SPEND key may only narrow
+        │   ├── ZoneRefused           no such zone, not so far, another version
+        │   └── DelegationInvalid     above itself, or too many above
+        ├── LimitExceeded             a limit has no room; says whose, and when it resets
         ├── CapExceeded               a cap of the genesis
         ├── AtomicAborted             another record of the ATOMIC envelope failed
         └── InvalidRecord             its bytes: kind, flags, fields, amount
@@ -60,10 +65,13 @@ Amounts that are no `int` (a bool or float, say) raise TypeError before anything
 from typing import TYPE_CHECKING, Final
 
 from tallystick_ledger.codes import Code
+from tallystick_ledger.ids import TimestampNs
+from tallystick_ledger.results import LimitDetail
+from tallystick_ledger.zones import SECOND_NS
 
 if TYPE_CHECKING:
     from tallystick.results import Receipt
-    from tallystick_ledger.ids import EnvelopeId, PrincipalId, TimestampNs
+    from tallystick_ledger.ids import EnvelopeId, PrincipalId
 
 
 class TallystickError(Exception):
@@ -232,7 +240,8 @@ class RecordRefused(TallystickError):  # noqa: N818 - says what happened
     Attributes:
         refusal: The code of docs/format.md section 11.
         index: Index of the record in its envelope.
-        detail: The result's `detail`: with ATOMIC_ABORTED the index of the record at fault.
+        detail: The result's `detail`: with ATOMIC_ABORTED the index of the record at fault, with
+            LIMIT_EXCEEDED which limit (`LimitExceeded` has it in parts).
         receipt: The whole envelope's receipt.
     """
 
@@ -407,6 +416,51 @@ class NettingRefused(RecordRefused):
     """Unit, window, positions or member are not as they must be for this."""
 
 
+class LimitRefused(RecordRefused):
+    """A limit cannot be set like that, or a key not be put there."""
+
+
+class LimitWidened(LimitRefused):
+    """A SPEND key may only narrow a limit: name less, or sign with an OWNER key."""
+
+
+class ZoneRefused(LimitRefused):
+    """There is no such zone, its table does not reach so far, or another version is due."""
+
+
+class DelegationInvalid(LimitRefused):
+    """The key would stand above itself, or have more than four above it."""
+
+
+class LimitExceeded(RecordRefused):
+    """A limit has no room for what was to be spent.
+
+    Attributes:
+        scope: Whose limit: KEY, ACCOUNT, PRINCIPAL, or PAYEE for what a payee keeps on hold.
+        window: Over what it counts.
+        above: With KEY: how many keys above the signer's it is; 0 for the signer's own.
+        resets_at_ns: When its window ends, to the second, nanoseconds since 1970; None for one that
+            does not.
+    """
+
+    def __init__(self, refusal: Code, index: int, detail: int, receipt: "Receipt") -> None:
+        super().__init__(refusal, index, detail, receipt)
+        limit = LimitDetail.decode(detail)
+        self.scope = limit.target
+        self.window = limit.window
+        self.above = limit.above
+        resets_at_ns = receipt.timestamp_ns + index + limit.resets_in_s * SECOND_NS
+        self.resets_at_ns = TimestampNs(resets_at_ns) if limit.resets_in_s else None
+        whose = self.scope.name.lower()
+        keys = f", {self.above} above the signing one" if self.above else ""
+        resets = f"; it resets in {limit.resets_in_s} s" if limit.resets_in_s else ""
+        self.message = (
+            f"Record {index}: The {self.window.name} limit of the {whose}{keys} has no room"
+            f" for it{resets}."
+        )
+        self.args = (self.message,)
+
+
 class CapExceeded(RecordRefused):
     """The principal is at a cap of the genesis."""
 
@@ -481,7 +535,13 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.PRICE_NOT_AGREED: PriceRefused,
     Code.UNPRICED: NotPriced,
     Code.PRICE_MISMATCH: PriceRefused,
+    Code.LIMIT_EXCEEDED: LimitExceeded,
     Code.CAP_EXCEEDED: CapExceeded,
+    Code.ZONE_HORIZON: ZoneRefused,
+    Code.ZONE_NOT_FOUND: ZoneRefused,
+    Code.ZONE_STATE: ZoneRefused,
+    Code.LIMIT_WIDENED: LimitWidened,
+    Code.DELEGATION_INVALID: DelegationInvalid,
     Code.INSUFFICIENT_FUNDS: InsufficientFunds,
     Code.FUNDS_HELD: FundsHeld,
     Code.AMOUNT_OVERFLOW: FundsRefused,

@@ -45,3 +45,5 @@ MAX_PAGE_RECORDS: Final = 1_000
 DEFAULT_PAGE_RECORDS: Final = 100
 # A node says every 5 s how far a watch is; a silent one is given up for another.
 WATCH_SILENCE_S: Final = 15.0
+# Zones in one GetLimits request (ledger.proto).
+MAX_ZONES_PER_READ: Final = 64

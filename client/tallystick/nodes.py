@@ -72,6 +72,9 @@ GET_HOLDS: Final = ReadMethod(f"/{wire.SERVICE}/GetHolds", ledger_pb2.GetHoldsRe
 GET_CHANNELS: Final = ReadMethod(
     f"/{wire.SERVICE}/GetChannels", ledger_pb2.GetChannelsResponse.FromString
 )
+GET_LIMITS: Final = ReadMethod(
+    f"/{wire.SERVICE}/GetLimits", ledger_pb2.GetLimitsResponse.FromString
+)
 GET_NETTING: Final = ReadMethod(
     f"/{wire.SERVICE}/GetNetting", ledger_pb2.GetNettingResponse.FromString
 )

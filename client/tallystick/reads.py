@@ -37,6 +37,7 @@ from tallystick.nodes import (
     GET_CHANNELS,
     GET_ENVELOPE,
     GET_HOLDS,
+    GET_LIMITS,
     GET_NETTING,
     GET_STATUS,
     LIST_RECORDS,
@@ -66,7 +67,7 @@ from tallystick_ledger.ids import (
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.results import Effect, decode_effects
-from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
+from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow, LimitRow, ZoneRow
 from tallystick_proto.v1 import ledger_pb2
 
 _NS_PER_S = 1_000_000_000
@@ -169,7 +170,7 @@ class NodeStatus:
     peers: tuple[PeerInfo, ...]
 
 
-_Row = TypeVar("_Row", AccountRow, ChannelRow, HoldRow)
+_Row = TypeVar("_Row", AccountRow, ChannelRow, HoldRow, LimitRow, ZoneRow)
 _HasRows = TypeVar(
     "_HasRows",
     ledger_pb2.GetAccountsResponse,
@@ -251,6 +252,13 @@ class Reader:
     ) -> NettingState | None:
         """Returns what this key may see of a deferred unit; None where there is no such unit."""
         return decode_netting(await self._ask(GET_NETTING, request, key, deadline_s))
+
+    async def limits(
+        self, request: ledger_pb2.GetLimitsRequest, key: SigningKey, deadline_s: float
+    ) -> tuple[list[LimitRow], list[ZoneRow]]:
+        """Returns a principal's limits, and the zones that they or the request name."""
+        answer = await self._ask(GET_LIMITS, request, key, deadline_s)
+        return _all_rows(LimitRow, answer.rows), _all_rows(ZoneRow, answer.zones)
 
     async def envelope(
         self, request: ledger_pb2.GetEnvelopeRequest, key: SigningKey, deadline_s: float
@@ -442,6 +450,11 @@ def _decode_rows(row_type: type[_Row], rows: bytes, count: int) -> list[_Row | N
         return [row_type.decode(part) if any(part) else None for part in parts]
     except LedgerError as error:
         raise ProtocolError(f"A node's row is unusable: {error}") from error
+
+
+def _all_rows(row_type: type[_Row], rows: bytes) -> list[_Row]:
+    count = len(rows) // row_type.LAYOUT.size
+    return [row for row in _decode_rows(row_type, rows, count) if row is not None]
 
 
 def _decode_envelope(answer: ledger_pb2.GetEnvelopeResponse) -> EnvelopeInfo:

@@ -16,6 +16,7 @@ from tallystick.keyfile import Signer
 from tallystick.netting_state import NettingState
 from tallystick.reads import EnvelopeInfo, NodeStatus
 from tallystick.results import Created, Receipt
+from tallystick.spending import UTC, LimitOf
 from tallystick.vouchers import Voucher
 from tallystick_ledger.ids import (
     NO_ID,
@@ -36,13 +37,15 @@ from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.records import (
     CaptureSource,
     CorrectionReason,
+    LimitWindow,
     NameKind,
     Price,
     PrincipalType,
     Scope,
     ServedUsage,
 )
-from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow
+from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow, LimitRow, ZoneRow
+from tallystick_ledger.zones import ZoneTable
 
 _ANY_CARD = CardId(NO_ID)
 _NEVER = TimestampNs(0)
@@ -760,6 +763,86 @@ class BlockingMethods:
             )
         )
 
+    def set_limit(
+        self,
+        of: LimitOf,
+        unit: UnitId,
+        amount: int,
+        window: LimitWindow = LimitWindow.DAY,
+        *,
+        zone: str = UTC,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Sets a limit, or another amount or zone of one. Signed by OWNER; SPEND only narrows.
+
+        Arguments, results and errors: see `AsyncClient.set_limit`.
+        """
+        return blocking.run(
+            self._client.set_limit(
+                of, unit, amount, window, zone=zone, signer=signer, deadline_s=deadline_s
+            )
+        )
+
+    def end_limit(
+        self,
+        of: LimitOf,
+        unit: UnitId,
+        window: LimitWindow = LimitWindow.DAY,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Takes a limit away; nothing happens if there is none. Signed by OWNER.
+
+        Arguments, results and errors: see `AsyncClient.end_limit`.
+        """
+        return blocking.run(
+            self._client.end_limit(of, unit, window, signer=signer, deadline_s=deadline_s)
+        )
+
+    def delegate(
+        self,
+        key: PublicKey,
+        parent: PublicKey | None,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Puts a SPEND key under another: what it spends counts for both, and falls with both.
+
+        Arguments, results and errors: see `AsyncClient.delegate`.
+        """
+        return blocking.run(
+            self._client.delegate(key, parent, signer=signer, deadline_s=deadline_s)
+        )
+
+    def kill(
+        self, key: PublicKey, *, signer: Signer | None = None, deadline_s: float | None = None
+    ) -> Receipt:
+        """Revokes a SPEND key and all keys under it, at once. Signed by OWNER, or a key above it.
+
+        Arguments, results and errors: see `AsyncClient.kill`.
+        """
+        return blocking.run(self._client.kill(key, signer=signer, deadline_s=deadline_s))
+
+    def publish_zone(
+        self,
+        name: str,
+        version: int,
+        table: ZoneTable,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Publishes the table of a time zone, or a newer one. Signed by an operator.
+
+        Arguments, results and errors: see `AsyncClient.publish_zone`.
+        """
+        return blocking.run(
+            self._client.publish_zone(name, version, table, signer=signer, deadline_s=deadline_s)
+        )
+
     def list_records(
         self,
         account: AccountId,
@@ -972,6 +1055,42 @@ class BlockingMethods:
                 deadline_s=deadline_s,
             )
         )
+
+    def limits(
+        self,
+        principal: PrincipalId | None = None,
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[LimitRow]:
+        """Reads what bounds the spending of a principal, its keys and accounts; as `get_accounts`.
+
+        Arguments, results and errors: see `AsyncClient.limits`.
+        """
+        return blocking.run(
+            self._client.limits(
+                principal,
+                stale=stale,
+                at_least_sequence=at_least_sequence,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def zones(
+        self,
+        names: Sequence[str],
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[ZoneRow | None]:
+        """Reads the tables of time zones, None for one that nobody has published. For any key.
+
+        Arguments, results and errors: see `AsyncClient.zones`.
+        """
+        return blocking.run(self._client.zones(names, signer=signer, deadline_s=deadline_s))
 
     def status(
         self,

@@ -101,9 +101,15 @@ class Code(IntEnum):
     HOLD_MODE = 138
     PRICE_NOT_AGREED = 139
 
+    LIMIT_EXCEEDED = 140
     CAP_EXCEEDED = 141
     UNPRICED = 142
     PRICE_MISMATCH = 143
+    ZONE_HORIZON = 145
+    ZONE_NOT_FOUND = 146
+    ZONE_STATE = 147
+    LIMIT_WIDENED = 148
+    DELEGATION_INVALID = 149
 
     INSUFFICIENT_FUNDS = 150
     FUNDS_HELD = 151
@@ -368,6 +374,10 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "The tier or region that was served is not one that the hold permits.",
         "Serve within what the payer agreed to, or ask for another hold.",
     ),
+    Code.LIMIT_EXCEEDED: (
+        "A limit of the key, of one above it, of the account, principal or payee has no room.",
+        "`detail` says which: wait for its next window, or have an OWNER key raise it.",
+    ),
     Code.CAP_EXCEEDED: (
         "The principal or the card is at a cap, of the genesis or of the format.",
         "Free something of that kind, or spread the work over more principals.",
@@ -379,6 +389,26 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.PRICE_MISMATCH: (
         "The usage costs another amount by the card than the one expected.",
         "Price the whole usage by the hold's card, at the time of the hold, rounded once.",
+    ),
+    Code.ZONE_HORIZON: (
+        "The table of the limit's zone does not say when the window ends.",
+        "Have an operator publish a newer table of the zone.",
+    ),
+    Code.ZONE_NOT_FOUND: (
+        "There is no such zone.",
+        "Have an operator publish it, or use UTC.",
+    ),
+    Code.ZONE_STATE: (
+        "The version is not the one that follows the table in force.",
+        "Read the table again and send the next version.",
+    ),
+    Code.LIMIT_WIDENED: (
+        "A SPEND key may only narrow a limit.",
+        "Name at most the amount in force and the same zone, or sign with an OWNER key.",
+    ),
+    Code.DELEGATION_INVALID: (
+        "The key would stand above itself, or have more than four above it.",
+        "Choose a parent that is higher up.",
     ),
     Code.INSUFFICIENT_FUNDS: (
         "The amount is above what is available and held together.",

@@ -25,6 +25,7 @@ ChannelId = NewType("ChannelId", bytes)
 CardId = NewType("CardId", bytes)
 MandateId = NewType("MandateId", bytes)
 LineId = NewType("LineId", bytes)
+ZoneId = NewType("ZoneId", bytes)
 EnvelopeId = NewType("EnvelopeId", bytes)
 PublicKey = NewType("PublicKey", bytes)  # 32 bytes, Ed25519
 Signature = NewType("Signature", bytes)  # 64 bytes, Ed25519
@@ -34,7 +35,9 @@ TimestampNs = NewType("TimestampNs", int)  # u64; nanoseconds since 1970, leap s
 Amount = NewType("Amount", int)  # u128; in the unit's smallest step
 
 OBJECT_DOMAIN: Final = b"tallystick/object/v1\0"
+ZONE_DOMAIN: Final = b"tallystick/zone/v1\0"
 NO_ID: Final = bytes(limits.ID_BYTES)
+NO_KEY: Final = PublicKey(bytes(limits.KEY_BYTES))
 
 _NS_PER_MS: Final = 1_000_000
 _ID_RANDOM_BITS: Final = 8 * limits.ID_RANDOM_BYTES

@@ -87,6 +87,14 @@ ALL_DAYS: Final = 0x7F
 MAX_MANDATE_NS: Final = 400 * 86_400_000_000_000
 MIN_MANDATE_NS: Final = 1_000_000_000  # a shorter one could not be used in time
 MAX_MANDATES: Final = 1_024  # against the accounts of one principal, over or not
+# 6 and semantics.md, LIMIT and ZONE: what bounds them.
+MAX_LIMITS: Final = 4_096  # of one principal: some for each of a thousand keys
+MAX_MARKS: Final = 64  # limits that one hold or channel counts against: three kinds for each key
+MAX_ANCESTORS: Final = 4  # keys above a delegated key, so that a spending looks at few limits
+MAX_ZONES: Final = 1_024  # tzdata has about 600 names
+MAX_TRANSITIONS: Final = 64  # of one zone: two a year for 32 years
+ZONE_NAME_BYTES: Final = 32  # the longest of tzdata
+MAX_OFFSET_S: Final = 86_400  # either way; clocks on earth keep within 14 hours
 # semantics.md, REFUND and DISPUTE: a quarter, since bills are looked at month by month.
 CORRECTION_WINDOW_NS: Final = 90 * 86_400_000_000_000
 MIN_DISPUTE_NS: Final = 1_000_000_000  # an earlier deadline could not be met

@@ -14,6 +14,7 @@ from tallystick_ledger import limits
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import RowError
 from tallystick_ledger.ids import NO_ID, AccountId, Amount, CardId, ChannelId, HoldId, MandateId
+from tallystick_ledger.records.kinds import LimitTarget, LimitWindow
 
 # code, flags, detail, reserved
 _RESULT: Final = struct.Struct("<HHI8x")
@@ -43,13 +44,49 @@ _OF_CHANNELS: Final = (Cause.VOUCHER, Cause.CHANNEL_CLOSE)
 
 
 @dataclass(frozen=True, slots=True)
+class LimitDetail:
+    """Which limit refused a record: the `detail` of LIMIT_EXCEEDED.
+
+    Attributes:
+        target: Whose spending it bounds.
+        window: Over what it counts.
+        above: With KEY: how many keys above the signer's it is; 0 for the signer's own.
+        resets_in_s: Seconds from the record's timestamp until the window ends, rounded up; 0 for
+            one that does not.
+    """
+
+    target: LimitTarget
+    window: LimitWindow
+    above: int
+    resets_in_s: int
+
+    def encode(self) -> int:
+        """Returns the number that stands in the result."""
+        return self.target | self.window << 3 | self.above << 6 | self.resets_in_s << 10
+
+    @classmethod
+    def decode(cls, detail: int) -> Self:
+        """Reads it.
+
+        Raises:
+            RowError: It names no limit.
+        """
+        try:
+            target, window = LimitTarget(detail & 7), LimitWindow(detail >> 3 & 7)
+        except ValueError as error:
+            raise RowError(f"{detail:#x} names no limit") from error
+        return cls(target, window, detail >> 6 & 15, detail >> 10)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The answer to one record.
 
     Attributes:
         code: OK, or why it was refused.
-        detail: With ATOMIC_ABORTED: index of the record that failed. Of a SETTLE that a member
-            stands in the way of: the place of its position. Else 0.
+        detail: With ATOMIC_ABORTED: index of the record that failed. With LIMIT_EXCEEDED: which
+            limit, see `LimitDetail`. Of a SETTLE that a member stands in the way of: the place of
+            its position. Else 0.
     """
 
     code: Code = Code.OK

@@ -7,7 +7,8 @@ caller proves with a read token (docs/format.md section 12) which key it holds; 
 key up in the state it has applied, at the moment it reads, and gets a `Reader`: a principal and a
 scope. Everything here is a pure function of those and of state rows.
 
-    scope of the key             accounts, holds, history    envelopes             state digest
+    scope of the key             accounts, holds, limits,    envelopes             state digest
+                                 history
     OWNER, SPEND, METER, READ    its principal's             its principal's       yes
     AUDIT                        all                         all                   yes
     OPERATE, NODE                -                           its principal's       yes
@@ -79,6 +80,9 @@ RULES: Final[dict[str, Rule]] = {
     _LEDGER + "GetAccounts": Rule("the account's owner; AUDIT", Token.REQUIRED),
     _LEDGER + "GetHolds": Rule("the owner of either account; AUDIT", Token.REQUIRED),
     _LEDGER + "GetChannels": Rule("the owner of either account; AUDIT", Token.REQUIRED),
+    _LEDGER + "GetLimits": Rule(
+        "keys of the principal; AUDIT; for zones any active key", Token.REQUIRED
+    ),
     _LEDGER + "GetNetting": Rule(
         "the unit's issuer; members, of what is theirs; AUDIT", Token.REQUIRED
     ),
@@ -104,6 +108,8 @@ _ACTIVE: Final = 1
 _ACCOUNT_ROW_BYTES: Final = 136
 _ACCOUNT_OWNER: Final = slice(16, 32)
 _HOLD_ACCOUNTS: Final = slice(16, 48)
+_LIMIT_ROW_BYTES: Final = 120
+_LIMIT_ZONE: Final = slice(56, 72)
 _ID_BYTES: Final = 16
 NO_ACCOUNT: Final = bytes(_ACCOUNT_ROW_BYTES)
 
@@ -203,6 +209,24 @@ def may_read_account(reader: Reader, row: bytes) -> bool:
     if row == NO_ACCOUNT:
         return False
     return reader.is_auditor or row[_ACCOUNT_OWNER] == reader.principal
+
+
+def may_read_limits(reader: Reader, principal: bytes) -> bool:
+    """Whether a reader past `require_account_reader` may see what bounds a principal's spending.
+
+    A No has to be answered exactly as if there were no limits.
+    """
+    return reader.is_auditor or principal == reader.principal
+
+
+def zones_of_limits(rows: bytes) -> list[bytes]:
+    """Ids of the zones that limits name, 16 bytes each, as they come.
+
+    Args:
+        rows: 120 bytes each, of state table 20.
+    """
+    starts = range(0, len(rows), _LIMIT_ROW_BYTES)
+    return [rows[start : start + _LIMIT_ROW_BYTES][_LIMIT_ZONE] for start in starts]
 
 
 def visible_accounts(reader: Reader, rows: bytes) -> bytes:

@@ -190,6 +190,8 @@ BARRED_DELAY_S: Final = 1.0
 STREAM_WINDOW: Final = 8
 # Rows of one read; a response stays near 1 MiB.
 MAX_READ_IDS: Final = 8_192
+# Zones of one read, 848 bytes each.
+MAX_READ_ZONES: Final = 64
 # A read's request: so many ids and a little. More is refused before it is hashed.
 MAX_READ_REQUEST_BYTES: Final = MAX_READ_IDS * 16 + 1 * _KIB
 # How long a read waits for a quorum and for this node to catch up.

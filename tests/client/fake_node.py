@@ -43,6 +43,7 @@ from tallystick_ledger.state_rows import (
     AccountRow,
     ChannelRow,
     HoldRow,
+    LimitRow,
     MemberRow,
     PairRow,
     WindowRow,
@@ -285,6 +286,7 @@ class FakeNode:
                 ),
                 "GetAccounts": self._read("GetAccounts", pb.GetAccountsRequest, self._get_accounts),
                 "GetChannels": self._read("GetChannels", pb.GetChannelsRequest, self._get_channels),
+                "GetLimits": self._read("GetLimits", pb.GetLimitsRequest, self._get_limits),
                 "GetHolds": self._read("GetHolds", pb.GetHoldsRequest, self._get_holds),
                 "GetNetting": self._read("GetNetting", pb.GetNettingRequest, self._get_netting),
                 "GetEnvelope": self._read("GetEnvelope", pb.GetEnvelopeRequest, self._get_envelope),
@@ -398,6 +400,24 @@ class FakeNode:
         return pb.GetHoldsResponse(
             rows=access.visible_holds(reader, rows, len(found), accounts),
             next_sequence=self.cluster.ledger.state.next_sequence_number,
+        )
+
+    async def _get_limits(
+        self, request: pb.GetLimitsRequest, caller: Caller
+    ) -> pb.GetLimitsResponse:
+        reader, state = caller.reader(), self.cluster.ledger.state
+        rows: list[LimitRow] = []
+        if request.principal:
+            access.require_account_reader(reader)
+            if access.may_read_limits(reader, request.principal):
+                own = state.limits.members(request.principal)
+                rows = sorted(own, key=lambda row: row.limit_key)
+        named = dict.fromkeys([*_ids(request.zones), *(row.zone for row in rows)])
+        zones = [state.zones.get(each) for each in named]
+        return pb.GetLimitsResponse(
+            rows=b"".join(row.encode() for row in rows),
+            zones=b"".join(row.encode() for row in zones if row is not None),
+            next_sequence=state.next_sequence_number,
         )
 
     async def _get_channels(

@@ -252,6 +252,38 @@ def _available(run: Run, account: str, owner: str) -> int:
 
 
 @pytest.mark.usefixtures("market")
+def test_limits_and_zones(run: Run, tmp_path: Path) -> None:
+    assert run("key", "new", str(tmp_path / "agent.key")).exit_code == 0
+    agent = run("key", "show", str(tmp_path / "agent.key"), "--json").json["public_key"]
+    table = str(tmp_path / "shanghai.json")
+    made = run(*f"zone make Asia/Shanghai --from 2026-01-01 --until 2036-01-01 -o {table}".split())
+    assert made.exit_code == 0
+    published = run("zone", "publish", table, "-k", "operator", "--json").json
+    assert (published["name"], published["version"]) == ("Asia/Shanghai", 1)
+    shown = run("zone", "show", "Asia/Shanghai", "-k", "alice")
+    assert "+08:00" in shown.out
+    limit = "limit set 3 USD --of-account till --zone Asia/Shanghai -k alice --json"
+    assert run(*limit.split()).json["amount"] == "3000000000"
+    held = "limit set 2 USD --of-account till --payee shop -k alice"
+    assert run(*held.split()).exit_code == 0
+    refused = run(*["transfer", "till", "shop", "4", "USD", "-k", "alice", "--json"])
+    assert (refused.exit_code, refused.json["error"]["code"]) == (3, "LIMIT_EXCEEDED")
+    assert run(*["transfer", "till", "shop", "1", "USD", "-k", "alice"]).exit_code == 0
+    rows = run(*["limit", "list", "-k", "alice", "--json"]).json["limits"]
+    assert [(row["target"], row["window"], row["used"]) for row in rows] == [
+        ("ACCOUNT", "DAY", "1000000000"),
+        ("PAYEE", "HELD", "0"),
+    ]
+    assert "account till" in run(*["limit", "list", "-k", "alice"]).out
+    assert run(*["limit", "end", "USD", "--of-account", "till", "-k", "alice"]).exit_code == 0
+    assert run(*["limit", "set", "1", "USD", "-k", "alice"]).exit_code == 2
+    assert run(*f"limit set 1 USD --of-key {agent} -k alice".split()).exit_code == 3
+    assert run(*f"key delegate {agent} -k alice".split()).exit_code == 3
+    assert run(*f"key kill {agent} -k alice".split()).exit_code == 3
+    assert run(*["key", "kill", "nonsense", "-k", "alice"]).exit_code == 2
+
+
+@pytest.mark.usefixtures("market")
 def test_channels(run: Run, tmp_path: Path) -> None:
     opened = run(*OPEN).json
     channel, key = opened["channel"], opened["channel_key"]

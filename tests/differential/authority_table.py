@@ -31,6 +31,7 @@ from tallystick_ledger.codes import Code
 from tallystick_ledger.records import Kind, Scope
 
 PAYER, PAYEE, ISSUER, STRANGER = "payer", "payee", "issuer", "stranger"
+PARTIES: Final = (PAYER, PAYEE, ISSUER, STRANGER)
 OPERATOR, NODE, ELSE = "operator", "node", "else"
 
 OWNER, SPEND, METER, OPERATE = Scope.OWNER, Scope.SPEND, Scope.METER, Scope.OPERATE
@@ -117,6 +118,17 @@ def _meter_mandated(w: World) -> bytes:
 def _mandate(w: World) -> bytes:
     until_ns = w.book.now_ns + 60 * SECOND_NS
     return raw.mandate(w.payer.account, w.payee.principal, 10, 10, until_ns)
+
+
+def _limit(target: int, window: int) -> Callable[[World], bytes]:
+    """A LIMIT that nothing here reaches."""
+
+    def make(w: World) -> bytes:
+        first = w.payer.principal if target == raw.OF_PRINCIPAL else w.payer.account
+        second = w.payee.account if target == raw.OF_PAYEE else bytes(16)
+        return raw.limit(target, window, first + second, w.book.usd, 10**9)
+
+    return make
 
 
 def _channel(w: World) -> bytes:
@@ -325,6 +337,67 @@ ROWS: Final = (
         lambda w: raw.card_publish(w.filled_draft().card),
         scopes(OWNER, PRICE),
         only(PAYEE, Code.CARD_NOT_FOUND),
+    ),
+    Row(
+        "LIMIT KEY",
+        Kind.LIMIT,
+        lambda w: raw.limit(raw.OF_KEY, raw.TOTAL, w.agent(), w.book.usd, 10**9),
+        scopes(OWNER, SPEND),
+        only(PAYER, Code.KEY_NOT_FOUND),
+        {(PAYER, SPEND): Code.SCOPE_DENIED},
+    ),
+    Row(
+        "LIMIT KEY of itself",
+        Kind.LIMIT,
+        lambda w: raw.limit(raw.OF_KEY, raw.TOTAL, w.signer.use_new_key(), w.book.usd, 10**9),
+        scopes(OWNER, SPEND),
+        EVERYBODY,
+        {(party, OWNER): Code.KEY_NOT_FOUND for party in PARTIES},
+    ),
+    *(
+        Row(
+            f"LIMIT {name}",
+            Kind.LIMIT,
+            _limit(target, window),
+            scopes(OWNER),
+            only(PAYER, other),
+        )
+        for name, target, window, other in (
+            ("ACCOUNT", raw.OF_ACCOUNT, raw.DAY, Code.ACCOUNT_NOT_FOUND),
+            ("PRINCIPAL", raw.OF_PRINCIPAL, raw.MONTH, Code.PRINCIPAL_MISMATCH),
+            ("PAYEE", raw.OF_PAYEE, raw.HELD, Code.ACCOUNT_NOT_FOUND),
+        )
+    ),
+    Row("ZONE", Kind.ZONE, lambda w: w.new_zone(), scopes(OPERATE), EVERYBODY),
+    Row(
+        "DELEGATE",
+        Kind.DELEGATE,
+        lambda w: raw.delegate(w.agent(), w.keys[PAYER, SPEND]),
+        scopes(OWNER, SPEND),
+        only(PAYER, Code.KEY_NOT_FOUND),
+        {(PAYER, SPEND): Code.SCOPE_DENIED},
+    ),
+    Row(
+        "DELEGATE further down",
+        Kind.DELEGATE,
+        lambda w: raw.delegate(w.agent(w.keys[PAYER, SPEND]), w.keys[PAYER, SPEND]),
+        scopes(OWNER, SPEND),
+        only(PAYER, Code.KEY_NOT_FOUND),
+    ),
+    Row(
+        "KILL",
+        Kind.KILL,
+        lambda w: raw.kill(w.agent()),
+        scopes(OWNER, SPEND),
+        only(PAYER, Code.KEY_NOT_FOUND),
+        {(PAYER, SPEND): Code.SCOPE_DENIED},
+    ),
+    Row(
+        "KILL of a key under it",
+        Kind.KILL,
+        lambda w: raw.kill(w.agent(w.keys[PAYER, SPEND])),
+        scopes(OWNER, SPEND),
+        only(PAYER, Code.KEY_NOT_FOUND),
     ),
     Row(
         "REFUND",

@@ -153,6 +153,17 @@ class World:
     def new_symbol(self) -> bytes:
         return (b"U%d" % next(self._numbers)).ljust(16, b"\0")
 
+    def agent(self, above: bytes | None = None) -> bytes:
+        """A SPEND key of the payer's, perhaps under another."""
+        key = self.book.add_key(self.payer, Scope.SPEND)
+        if above is not None:
+            self.book.ok(self.payer.key, raw.delegate(key, above))
+        return key
+
+    def new_zone(self) -> bytes:
+        name = b"Zone/%d" % next(self._numbers)
+        return raw.zone(name, 1, self.book.now_ns, self.book.now_ns + SECOND_NS, 0)
+
     def outsider(self) -> bytes:
         """An account of the payer in a deferred unit that has not joined."""
         unit = self.book.deferred_unit(self.new_symbol())

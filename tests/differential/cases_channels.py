@@ -24,6 +24,7 @@ from tests.differential.cases import (
     shape,
     violation,
 )
+from tests.differential.cases_limits import LIMIT, bound
 from tests.differential.cases_money import NOT_A_MEMBER, outsiders
 
 from tallystick_ledger.codes import Code
@@ -94,6 +95,7 @@ def _extend(case: Case, _: bytes) -> bytes:
     if case.get("is_released"):
         book.ok(book.bob.key, raw.release(hold))
     _shut(case, payer, payee)
+    bound(case)
     _by_others(case)
     until_ns = 0
     if case.get("until") == _LOWER:
@@ -161,6 +163,7 @@ EXTEND: Final = KindCases(
         planned("lower", Code.EXPIRY_INVALID, "until", until=_LOWER),
         planned("too soon", Code.EXPIRY_INVALID, "until due", until=_TOO_SOON, ends_soon=1),
         planned("too far", Code.EXPIRY_INVALID, "until", until=_TOO_FAR),
+        LIMIT,
         *_MORE_FUNDS,
     ),
 )
@@ -210,6 +213,7 @@ def _channel(case: Case, _: bytes) -> bytes:
             else:
                 book.channel(book.alice, book.bob, 1, spare)
     challenge_ns = case.get("challenge_ns", 10 * SECOND_NS)
+    bound(case)
     return raw.channel(
         debit, credit, case.get("amount", 5), key, challenge_ns, reference, flags=flags
     )
@@ -242,6 +246,7 @@ CHANNEL: Final = KindCases(
         NOT_A_MEMBER,
         planned("cap", Code.CAP_EXCEEDED, "pin_cap", pin_cap=1),
         REFERENCE_CAP,
+        LIMIT,
         *FUNDS,
     ),
 )
@@ -266,6 +271,7 @@ def _some_channel(case: Case, paid: int) -> tuple[bytes, SigningKey]:
     if case.get("is_due"):
         case.wait_ns = max(case.wait_ns, 15 * SECOND_NS)
     _shut(case, payer, payee)
+    bound(case)
     _by_others(case)
     return (STRANGE_ID if case.get("missing") else channel), key
 
@@ -291,6 +297,7 @@ TOP_UP: Final = KindCases(
         _CLOSING,
         *_open("debit"),
         *_open("credit"),
+        LIMIT,
         *_MORE_FUNDS,
     ),
 )

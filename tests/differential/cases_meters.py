@@ -19,6 +19,7 @@ from tests.differential.cases import (
     planned,
     shape,
 )
+from tests.differential.cases_limits import LIMIT, bound
 from tests.differential.cases_money import NOT_A_MEMBER, ZERO_AMOUNT
 from tests.differential.cases_prices import NO_CONTS, offered_card, parties
 
@@ -28,6 +29,7 @@ from tallystick_ledger.codes import Code
 def _meter(case: Case, _: bytes) -> bytes:
     names, card = offered_card(case)
     debit, credit, reference, flags = parties(case)
+    bound(case)
     amount = case.get("amount", 5)
     meter = names.other if case.get("other_meter") else names.meter
     used = [(meter, max(1, amount - case.get("dearer")))]
@@ -76,6 +78,7 @@ METER: Final = KindCases(
         planned("unpriced", Code.UNPRICED, "meters conts", other_meter=1),
         planned("dearer", Code.PRICE_MISMATCH, "price conts amount meters", dearer=1),
         REFERENCE_CAP,
+        LIMIT,
         *FUNDS,
         OVERFLOW,
     ),

@@ -26,6 +26,7 @@ from tests.differential.cases import (
     shape,
     violation,
 )
+from tests.differential.cases_limits import LIMITS, bound
 
 from tallystick_ledger.codes import Code
 
@@ -68,6 +69,7 @@ def _transfer(case: Case, _: bytes) -> bytes:
         return raw.transfer(book.alice.account, book.bob.account, 1, reference, flags=raw.UNIQUE)
 
     reference, flags = case.prepare_references(use)
+    bound(case)
     return raw.transfer(debit, credit, case.get("amount", 5), reference, flags=flags)
 
 
@@ -88,6 +90,7 @@ TRANSFER: Final = KindCases(
         UNIT_MISMATCH,
         NOT_A_MEMBER,
         REFERENCE_CAP,
+        *LIMITS,
         *FUNDS,
         OVERFLOW,
     ),
@@ -107,6 +110,7 @@ def _reserve(case: Case, _: bytes) -> bytes:
     if case.get("hold_cap"):
         for _count in range(CAPS.open_holds - int(case.debit.pinned)):
             book.reserve(book.alice, book.bob, 1, 900 * SECOND_NS)
+    bound(case)
     sent_at_ns = book.now_ns + (20 * SECOND_NS if case.is_expired else 0)
     return raw.reserve(
         debit,
@@ -140,6 +144,7 @@ RESERVE: Final = KindCases(
         planned("too far", Code.EXPIRY_INVALID, "expiry", lifetime_ns=1_001 * SECOND_NS),
         planned("hold cap", Code.CAP_EXCEEDED, "hold_cap", hold_cap=1),
         REFERENCE_CAP,
+        *LIMITS,
         *FUNDS,
     ),
 )

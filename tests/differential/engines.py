@@ -23,6 +23,7 @@ from tallystick_ledger.state_rows import (
     DisputeRow,
     HoldRow,
     KeyRow,
+    LimitRow,
     MandateRow,
     Table,
 )
@@ -78,6 +79,9 @@ class Engine(Protocol):
 
     def disputes(self, principal: bytes) -> list[DisputeRow]:
         """Rows of table 16 of which this is the payer or the payee."""
+
+    def limits(self, principal: bytes) -> list[LimitRow]:
+        """Rows of table 20 that bound the spending of a principal."""
 
     def mandate(self, mandate_id: bytes) -> MandateRow | None:
         """A row of table 17."""
@@ -140,6 +144,10 @@ class SpecEngine:
             return principal in [self.state.accounts[account].owner for account in accounts]
 
         return sorted(filter(is_party, self.state.disputes), key=lambda row: row.cited)
+
+    def limits(self, principal: bytes) -> list[LimitRow]:
+        rows = self.state.limits.members(principal)
+        return sorted(rows, key=lambda row: row.limit_key)
 
     def mandate(self, mandate_id: bytes) -> MandateRow | None:
         return self.state.mandates.get(MandateId(mandate_id))
@@ -212,6 +220,10 @@ class KernelEngine:
     def disputes(self, principal: bytes) -> list[DisputeRow]:
         rows = self.kernel.disputes(principal, 0, 1000)
         return [DisputeRow.decode(rows[at : at + 128]) for at in range(0, len(rows), 128)]
+
+    def limits(self, principal: bytes) -> list[LimitRow]:
+        rows = self.kernel.limits(principal)
+        return [LimitRow.decode(rows[at : at + 120]) for at in range(0, len(rows), 120)]
 
     def mandate(self, mandate_id: bytes) -> MandateRow | None:
         row = self.kernel.mandate(mandate_id)

@@ -158,6 +158,7 @@ def _aimed_time(world: World) -> int:
     edges += [row.block_timestamp_ns + lifetime_ns for row in state.live_ids][:3]
     edges += [row.timestamp_ns + genesis.reference_window_ns for row in state.references][:3]
     edges += [row.deadline_ns for row in state.disputes if not row.answered_at_ns]
+    edges += [row.ends_at_ns for row in state.limits if row.ends_at_ns]
     corrections = (*state.corrections, *state.disputes)
     edges += [row.cited_at_ns + CORRECTION_WINDOW_NS for row in corrections][:3]
     edges += [row.over_at_ns for row in state.mandates]

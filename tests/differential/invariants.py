@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tallystick_ledger.limits import MAX_AMOUNT
 from tallystick_ledger.netting import Position, net_positions
+from tallystick_ledger.records import LimitWindow
 from tallystick_ledger.spec import State
 from tallystick_ledger.state_rows import AccountFlags, ChannelRow, HoldStatus, WindowStatus
 
@@ -27,6 +28,7 @@ class Invariants:
         self._check_corrections(state)
         self._check_mandates(state)
         self._check_pending(state)
+        self._check_limits(state)
         self._check_netting(state)
 
     def _check_accounts(self, state: State) -> None:
@@ -97,6 +99,24 @@ class Invariants:
             pending = (account.debits_pending, account.credits_pending)
             rests = (debits[account.account], credits_[account.account])
             _require(pending == rests, f"{account.account.hex()}: {pending} != {rests}")
+
+    def _check_limits(self, state: State) -> None:
+        """What is marked was counted, of HELD nothing else; nothing is marked that has ended."""
+        marked: Counter[bytes] = Counter()
+        rests = {row.hold: row.rest for row in state.holds if row.is_open}
+        channels = {row.channel: row.rest for row in state.channels if row.is_open}
+        for mark in state.marks:
+            rest = rests.get(mark.pin, channels.get(mark.pin))  # type: ignore[call-overload]
+            _require(rest is not None, f"{mark.pin.hex()} has ended, its mark has not")
+            is_held = mark.window is LimitWindow.HELD
+            _require(not is_held or mark.amount <= rest, f"{mark.pin.hex()} holds less than marked")
+            limit = state.limits.get(mark.limit)
+            if limit is not None and limit.since_ns == mark.since_ns:
+                marked[mark.limit] += mark.amount
+        for row in state.limits:
+            total = marked[row.limit_key]
+            counted = total == row.used if row.window is LimitWindow.HELD else total <= row.used
+            _require(counted, f"{row.limit_key.hex()} counts {row.used}, {total} is marked")
 
     def _check_netting(self, state: State) -> None:
         """The pairs of unsettled windows are the position of each account, exactly."""

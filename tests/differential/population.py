@@ -193,7 +193,8 @@ def first_block(world: World) -> raw.Block:
     for principal, key in owners:
         record = raw.key(raw.ADD, world.new_key(), principal, scope=raw.CHANNEL_SCOPE)
         envelope_id = world.new_envelope_id(now_ns)
-        envelopes.append(raw.Envelope(key, envelope_id, valid_until_ns, (record,)))
+        spend = [raw.key(raw.ADD, world.new_key(), principal, scope=raw.SPEND) for _ in range(2)]
+        envelopes.append(raw.Envelope(key, envelope_id, valid_until_ns, (record, *spend)))
     named = _names(world, owners[0], now_ns)
     ids = [world.derived(owners[0][0], named.envelope_id, place) for place in range(5)]
     envelopes.append(named)

@@ -45,6 +45,10 @@ CHANNEL_CLOSE: Final = 0x0504
 CARD: Final = 0x0601
 PRICE: Final = 0x0602
 CARD_PUBLISH: Final = 0x0603
+LIMIT: Final = 0x0801
+ZONE: Final = 0x0802
+DELEGATE: Final = 0x0803
+KILL: Final = 0x0804
 REFUND: Final = 0x0901
 DISPUTE: Final = 0x0902
 DISPUTE_ANSWER: Final = 0x0903
@@ -61,6 +65,11 @@ OWNER, SPEND, METER_SCOPE, NODE, OPERATE = 1, 2, 3, 4, 5
 PRICE_SCOPE, READ, AUDIT, CHANNEL_SCOPE = 6, 7, 8, 10
 MODEL_NAME, METER_NAME, REGION_NAME, TIER_NAME = 1, 2, 4, 5
 REJECT, CAP = 1, 2
+OF_KEY, OF_ACCOUNT, OF_PRINCIPAL, OF_PAYEE = 1, 2, 3, 4
+DAY, MONTH, TOTAL, HELD = 1, 2, 3, 4
+SET, END = 1, 2
+NO_KEY: Final = bytes(32)
+OFFSET_BIAS_S: Final = 86_400
 ALWAYS: Final = (0, 1440, 0x7F)
 
 _ENVELOPE: Final = struct.Struct("<4sHHHHI32s32s16sQ32s56x")
@@ -219,6 +228,58 @@ def voucher(channel_id: bytes, cumulative: int, commitment: bytes, signature: by
 
 def channel_close(channel_id: bytes) -> bytes:
     return head(CHANNEL_CLOSE, 0, {8: channel_id})
+
+
+def limit(
+    target: int,
+    window: int,
+    subject: bytes,
+    unit_id: bytes,
+    amount: int = 0,
+    *,
+    zone_id: bytes = ZERO_ID,
+    operation: int = SET,
+) -> bytes:
+    parts = {
+        6: bytes((target, window)),
+        8: unit_id,
+        24: zone_id,
+        40: u128(amount),
+        72: bytes((operation,)),
+        80: subject,
+    }
+    return head(LIMIT, 0, parts)
+
+
+def zone(
+    name_: bytes,
+    version: int,
+    from_ns: int,
+    horizon_ns: int,
+    offset_s: int,
+    transitions: Sequence[tuple[int, int]] = (),
+) -> bytes:
+    """A ZONE with as many CONTs as its transitions need."""
+    parts = {
+        6: u16(len(transitions)),
+        8: name_.ljust(32, b"\0"),
+        40: u64(from_ns),
+        48: u64(horizon_ns),
+        56: version.to_bytes(4, "little"),
+        60: (offset_s + OFFSET_BIAS_S).to_bytes(4, "little"),
+    }
+    content = b"".join(
+        u64(at) + (offset + OFFSET_BIAS_S).to_bytes(4, "little") for at, offset in transitions
+    )
+    return with_conts(head(ZONE, 0, parts), spread(content))
+
+
+def delegate(key_bytes: bytes, parent: bytes = NO_KEY) -> bytes:
+    return head(DELEGATE, 0, {8: key_bytes, 40: parent})
+
+
+def kill(key_bytes: bytes) -> bytes:
+    return head(KILL, 0, {8: key_bytes})
 
 
 def refund(

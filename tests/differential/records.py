@@ -37,6 +37,7 @@ from tests.differential.records_corrections import (
     has_posting,
     refund,
 )
+from tests.differential.records_limits import delegate, has_spend_key, kill, limit, zone
 from tests.differential.records_mandates import has_mandate, mandate, mandate_end
 from tests.differential.records_meters import can_meter, meter, meter_mandated
 from tests.differential.records_netting import (
@@ -248,6 +249,7 @@ def key(draft: Draft) -> bytes:
         usual = (
             raw.OWNER,
             raw.SPEND,
+            raw.SPEND,
             raw.METER_SCOPE,
             raw.PRICE_SCOPE,
             raw.READ,
@@ -355,17 +357,17 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[release] * 3,
         *[issue] * 3,
         *[burn] * 2,
-        *[credit_limit] * 9,
-        *[account] * 10,
+        *[credit_limit] * 11,
+        *[account] * 12,
         *[name] * 3,
         *[key] * 2,
         *[extend] * 8,
         *[channel] * 4,
         *[top_up] * 3,
-        *[voucher] * 12,
+        *[voucher] * 16,
         *[channel_close] * 2,
         *[card] * 2,
-        *[price] * 4,
+        *[price] * 7,
         *[card_publish] * 2,
         *[reserve_card] * 8,
         *[capture_usage] * 16,
@@ -377,10 +379,13 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[dispute] * 6,
         *[dispute_answer] * 11,
         *[obligation] * 6,
-        *[join] * 4,
+        *[join] * 5,
         *[window_close] * 6,
         *[settle] * 8,
-        *[fail] * 5,
+        *[fail] * 7,
+        *[limit] * 6,
+        *[delegate] * 4,
+        kill,
     ),
     Scope.SPEND: (
         *[transfer] * 8,
@@ -392,6 +397,9 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[top_up] * 3,
         channel_close,
         *[dispute] * 2,
+        *[limit] * 3,
+        delegate,
+        kill,
         key,
     ),
     Scope.METER: (
@@ -406,7 +414,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         key,
     ),
     Scope.NODE: (tick,),
-    Scope.OPERATE: (*[principal] * 4, *[unit] * 4, deferred_unit, *[key] * 2),
+    Scope.OPERATE: (*[principal] * 4, *[unit] * 4, deferred_unit, *[zone] * 2, *[key] * 2),
     Scope.PRICE: (*[card] * 3, *[price] * 6, *[card_publish] * 3, key),
     Scope.READ: (key, transfer),
     Scope.AUDIT: (key,),
@@ -437,6 +445,10 @@ ALL_WRITERS: Final = (
     refund,
     dispute,
     dispute_answer,
+    limit,
+    zone,
+    delegate,
+    kill,
     principal,
     key,
     name,
@@ -461,7 +473,7 @@ def random_record(draft: Draft) -> bytes:
             break
         writer = world.pick(writers)
     record = writer(draft)
-    return spoiled(draft, record) if world.odd(0.06) else record
+    return spoiled(draft, record) if world.odd(0.09) else record
 
 
 def _empty_account(draft: Draft) -> AccountRow | None:
@@ -514,6 +526,8 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return has_posting(draft, of_payer=True)
     if writer is dispute_answer:
         return has_dispute(draft)
+    if writer in (delegate, kill):
+        return has_spend_key(draft)
     if writer is channel and not has_channel_key(draft):
         return False
     if writer in (transfer, reserve, reserve_card, channel):

@@ -9,6 +9,7 @@ from tests.differential.book import MakeEngine
 from tests.differential.cases import Case, KindCases, Violation, new_case
 from tests.differential.cases_channels import CHANNEL_KINDS
 from tests.differential.cases_corrections import CORRECTION_KINDS
+from tests.differential.cases_limits import LIMIT_KINDS
 from tests.differential.cases_mandates import MANDATE_KINDS
 from tests.differential.cases_meters import METER_KINDS
 from tests.differential.cases_money import MONEY_KINDS
@@ -24,6 +25,7 @@ KINDS = (
     *MANDATE_KINDS,
     *CHANNEL_KINDS,
     *PRICE_KINDS,
+    *LIMIT_KINDS,
     *CORRECTION_KINDS,
     *REGISTRY_KINDS,
     *NETTING_KINDS,

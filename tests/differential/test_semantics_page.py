@@ -20,6 +20,8 @@ from tallystick_ledger.spec import (
     cards,
     channels,
     corrections,
+    delegation,
+    limits,
     mandates,
     metering,
     meters,
@@ -30,6 +32,7 @@ from tallystick_ledger.spec import (
     units,
 )
 from tallystick_ledger.state_rows import PairRow, Table
+from tallystick_ledger.zones import zone_id
 
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "semantics.md").read_text("utf-8")
 ROW: Final = re.compile(r"^\|(.*)\|$", re.MULTILINE)
@@ -41,6 +44,12 @@ RECORD: Final = re.compile(
     r"(?: reference (?P<reference>\d+))?(?P<flags>(?: [A-Z]+)*)"
     r"(?: by (?P<mandate>M\d))?(?P<forged> forged)?"
 )
+OF_KEYS: Final = re.compile(
+    r"LIMIT (?P<whose>\w+) (?P<window>[A-Z]+) (?P<amount>\d+)(?P<zone> in Z1)?"
+    r"|DELEGATE (?P<key>\w+) under (?P<parent>\w+)|KILL (?P<killed>\w+)"
+)
+WINDOWS: Final = {"DAY": raw.DAY, "TOTAL": raw.TOTAL}
+DAY_S: Final = 86_400
 CHALLENGE_NS: Final = 10 * SECOND_NS
 FLAGS: Final = {"": 0, "UNIQUE": raw.UNIQUE, "FINAL": raw.FINAL, "CAP": 0, "IOU": 0}
 
@@ -110,13 +119,20 @@ class Stage:
         self.iou = {
             name: book.account(self.people[name], self.unit) for name in ("Alice", "Bob", "Carol")
         }
-        self.start_ns = book.now_ns + SECOND_NS
+        for name in ("Agent", "Tool"):
+            key = book.add_key(book.alice, raw.SPEND)
+            self.people[name] = Person(book.alice.principal, key, book.alice.account)
+        self.start_ns = (book.now_ns // SECOND_NS + 2) * SECOND_NS
+        self.zone = self.published_zone()
         self.made: dict[str, bytes] = {}  # holds and channels
         self.channel_key = self.book.channel_key(self.book.alice)
         self.sent: dict[int, raw.Envelope] = {}
         self.cited: dict[int, int] = {}  # sequence number of an envelope's first record
 
     def record(self, line: Line, own_id: bytes) -> bytes:  # noqa: C901, PLR0911 - one a kind
+        of_keys = OF_KEYS.fullmatch(line.record)
+        if of_keys:
+            return self.of_keys(of_keys)
         match = RECORD.fullmatch(line.record)
         assert match, line.record
         signer = self.people[line.signer]
@@ -193,6 +209,31 @@ class Stage:
         book.ok(bob.key, head, *lines, raw.card_publish(card), envelope_id=envelope_id)
         book.now_ns = starts_ns
         return card
+
+    def published_zone(self) -> bytes:
+        """The zone Z1, a day of which ends 30 s after the start."""
+        start_s, rest_ns = divmod(self.start_ns, SECOND_NS)
+        assert rest_ns == 0
+        offset_s = DAY_S - 30 - start_s % DAY_S
+        end_ns = (start_s + 2 * DAY_S) * SECOND_NS
+        record = raw.zone(b"Z1", 1, self.start_ns - SECOND_NS, end_ns, offset_s)
+        self.book.ok(self.book.operator.key, record)
+        return zone_id(self.book.genesis.ledger_id, "Z1")
+
+    def of_keys(self, match: re.Match[str]) -> bytes:
+        """A record about keys: what they may spend, which is above, which are no more."""
+        if match["key"]:
+            return raw.delegate(self.people[match["key"]].key, self.people[match["parent"]].key)
+        if match["killed"]:
+            return raw.kill(self.people[match["killed"]].key)
+        return raw.limit(
+            raw.OF_KEY,
+            WINDOWS[match["window"]],
+            self.people[match["whose"]].key,
+            self.book.usd,
+            int(match["amount"]),
+            zone_id=self.zone if match["zone"] else raw.ZERO_ID,
+        )
 
     def correction(self, match: re.Match[str], cited: int, amount: int, until_ns: int) -> bytes:
         """A record that cites the first one of an earlier envelope."""
@@ -271,7 +312,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 13
+    assert len(EXAMPLES) == 14
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
@@ -300,6 +341,10 @@ RULES: Final = {
     "CARD": cards.card,
     "PRICE": cards.price,
     "CARD_PUBLISH": cards.card_publish,
+    "LIMIT": limits.limit,
+    "ZONE": limits.zone,
+    "DELEGATE": delegation.delegate,
+    "KILL": delegation.kill,
     "REFUND": corrections.refund,
     "DISPUTE": corrections.dispute,
     "DISPUTE_ANSWER": corrections.dispute_answer,
@@ -337,6 +382,16 @@ WITHOUT_CASE: Final = {
     ("CHANNEL", Code.ID_CONFLICT),
     ("CHANNEL", Code.AMOUNT_OVERFLOW),
     ("TOP_UP", Code.AMOUNT_OVERFLOW),
+    # test_limits.py
+    ("LIMIT", Code.CAP_EXCEEDED),
+    ("ZONE", Code.CAP_EXCEEDED),
+    ("EXTEND", Code.CAP_EXCEEDED),
+    ("TOP_UP", Code.CAP_EXCEEDED),
+    # Of what spends, all the same: TRANSFER and RESERVE have it.
+    ("EXTEND", Code.ZONE_HORIZON),
+    ("CHANNEL", Code.ZONE_HORIZON),
+    ("TOP_UP", Code.ZONE_HORIZON),
+    ("METER", Code.ZONE_HORIZON),
     ("ISSUE", Code.ISSUANCE_ACCOUNT),
     ("BURN", Code.ISSUANCE_ACCOUNT),
     ("REFUND", Code.CITATIONS_FULL),  # test_corrections.py

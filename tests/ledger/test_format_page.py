@@ -27,6 +27,7 @@ from tallystick_ledger import (
 )
 from tallystick_ledger.codes import Code
 from tallystick_ledger.records import kinds
+from tallystick_ledger.zones import ZoneTable
 
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "format.md").read_text("utf-8")
 
@@ -111,6 +112,7 @@ def test_domains() -> None:
         envelope.SIGNATURE_DOMAIN,
         keys.POSSESSION_DOMAIN,
         ids.OBJECT_DOMAIN,
+        ids.ZONE_DOMAIN,
         cont.CONT_DOMAIN,
         vouchers.VOUCHER_DOMAIN,
         netting.POSITIONS_DOMAIN,
@@ -143,6 +145,9 @@ def test_kinds() -> None:
         (kinds.AccountOperation, "| ACCOUNT | 1 | 6: u16 operation ("),
         (kinds.CaptureSource, "| CAPTURE | 4 | 6: u16 source ("),
         (kinds.CorrectionReason, "| REFUND | 9 | 6: u16 reason ("),
+        (kinds.LimitTarget, "| LIMIT | 8 | 6: u8 target ("),
+        (kinds.LimitWindow, "7: u8 window ("),
+        (kinds.LimitOperation, "72: u8 operation ("),
     ],
 )
 def test_enumerations(enumeration: type[IntEnum], text: str) -> None:
@@ -292,6 +297,26 @@ SAMPLES: Final[dict[str, records.Record]] = {
         above=int.from_bytes(b"\x05" * 8, "little"),
     ),
     "CARD_PUBLISH": records.CardPublish(ids.CardId(b"\x01" * 16)),
+    "LIMIT": records.Limit(
+        records.LimitTarget.KEY,
+        records.LimitWindow.DAY,
+        b"\x01" * 32,
+        ids.UnitId(b"\x02" * 16),
+        int.from_bytes(b"\x03" * 16, "little"),
+        ids.ZoneId(b"\x04" * 16),
+    ),
+    "ZONE": records.Zone(
+        "Z" * 32,
+        0x05050505,
+        ZoneTable(
+            ids.TimestampNs(int.from_bytes(b"\x01" * 8, "little")),
+            ids.TimestampNs(int.from_bytes(b"\x02" * 8, "little")),
+            0x010101 - limits.MAX_OFFSET_S,
+            ((ids.TimestampNs(int.from_bytes(b"\x01" * 8, "little") + 1), 0),),
+        ),
+    ),
+    "DELEGATE": records.Delegate(ids.PublicKey(b"\x01" * 32), ids.PublicKey(b"\x02" * 32)),
+    "KILL": records.Kill(ids.PublicKey(b"\x01" * 32)),
     "TICK": records.Tick(),
     "JOIN": records.Join(
         ids.AccountId(b"\x01" * 16),
@@ -353,6 +378,13 @@ def _record_bytes(kind: str) -> bytes:
         ("CARD", ["count n", "unit", "`effective_from_ns`", "line count", "lines root"]),
         ("PRICE", ["card", "model", "meter", "price", "threshold"]),
         ("CARD_PUBLISH", ["card"]),
+        ("LIMIT", ["target", "window", "unit", "zone", "amount", "operation", "subject"]),
+        (
+            "ZONE",
+            ["count n", "name", "`from_ns`", "`horizon_ns`", "version", "offset"],
+        ),
+        ("DELEGATE", ["key", "key above"]),
+        ("KILL", ["key"]),
         ("TICK", []),
         ("JOIN", ["account", "settlement account", "maximum debit"]),
         ("WINDOW_CLOSE", ["unit", "window"]),

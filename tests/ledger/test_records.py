@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.ledger import limit_samples
 
 from tallystick_ledger import cont, limits, records
 from tallystick_ledger.codes import Code
@@ -182,7 +183,7 @@ any_record = st.one_of(
 )
 
 
-@given(any_record, st.lists(nonces, min_size=3, max_size=3))
+@given(any_record | limit_samples.any_record, st.lists(nonces, min_size=9, max_size=9))
 def test_what_is_written_is_read_again(record: records.Record, some: list[bytes]) -> None:
     nonce = b"".join(some)[: record.nonce_bytes]
     data = record.encode(nonce)
@@ -258,6 +259,7 @@ ROTATE: Final = records.Key(kinds.KeyOperation.ROTATE, KEY, PRINCIPAL, None, PRO
 REVOKE: Final = records.Key(kinds.KeyOperation.REVOKE, KEY, PRINCIPAL)
 
 ALL: Final = (
+    *limit_samples.ALL,
     TRANSFER,
     ISSUE,
     BURN,
@@ -289,9 +291,10 @@ ALL: Final = (
     FAIL,
     DEFERRED,
 )
-WITH_CONTS: Final = (SHORT_NAME, CAPTURE, PRICED, USED, CARD)
+WITH_CONTS: Final = (SHORT_NAME, CAPTURE, PRICED, USED, CARD, limit_samples.ZONE)
 
 SPOILED: Final = (
+    *(Spoiled(*each) for each in limit_samples.SPOILED),
     *(Spoiled(record, 2, b"\4", Code.UNKNOWN_FLAGS) for record in ALL),
     *(Spoiled(record, 3, b"\x80", Code.UNKNOWN_FLAGS) for record in ALL),
     Spoiled(CAPTURE, 2, b"\1", Code.UNKNOWN_FLAGS),  # UNIQUE is another kind's flag

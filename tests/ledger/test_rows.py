@@ -27,12 +27,15 @@ from tallystick_ledger.ids import (
     SequenceNumber,
     TimestampNs,
     UnitId,
+    ZoneId,
 )
 from tallystick_ledger.pricing import Window
 from tallystick_ledger.records import (
     CorrectionReason,
     Flags,
     Group,
+    LimitTarget,
+    LimitWindow,
     NameKind,
     Overrun,
     PrincipalType,
@@ -49,6 +52,7 @@ from tallystick_ledger.state_rows import (
     Row,
     WindowStatus,
 )
+from tallystick_ledger.zones import ZoneTable
 
 P: Final = PrincipalId(b"p" * 16)
 ACCOUNT: Final = state_rows.AccountRow(
@@ -159,6 +163,29 @@ MANDATE: Final = state_rows.MandateRow(
     TimestampNs(77),
     TimestampNs(78),
 )
+KEY: Final = PublicKey(b"k" * 32)
+LIMIT: Final = state_rows.LimitRow(
+    LimitTarget.KEY,
+    LimitWindow.MONTH,
+    KEY,
+    UnitId(b"u" * 16),
+    ZoneId(b"z" * 16),
+    Amount(2**128 - 1),
+    Amount(9),
+    TimestampNs(8),
+    TimestampNs(77),
+)
+ZONE: Final = state_rows.ZoneRow(
+    ZoneId(b"z" * 16),
+    "Etc/GMT+5",
+    3,
+    ZoneTable(
+        TimestampNs(1),
+        TimestampNs(99),
+        -18_000,
+        ((TimestampNs(2), 86_400), (TimestampNs(3), -86_400)),
+    ),
+)
 # Each row with the length of its content by format.md section 10, and offsets that must be zero.
 ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     (state_rows.LedgerRow(SequenceNumber(5), TimestampNs(6)), 16, []),
@@ -203,6 +230,14 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     (CORRECTION, 80, []),
     (DISPUTE, 128, [126, 127]),
     (MANDATE, 136, []),
+    (LIMIT, 120, [4, 7]),
+    (state_rows.LineRow(KEY, PublicKey(b"l" * 32), PublicKey(b"p" * 32)), 96, []),
+    (
+        state_rows.MarkRow(b"h" * 16, LIMIT.limit_key, TimestampNs(7), Amount(2**128 - 1)),
+        96,
+        [],
+    ),
+    (ZONE, 848, [74, 79, 80 + 24, 847]),
     (
         state_rows.DeferredUnitRow(
             UnitId(b"u" * 16), UnitId(b"s" * 16), 2**40, SequenceNumber(2**41)
@@ -277,6 +312,8 @@ def test_rows(row: Row, length: int, zeros: list[int]) -> None:
         (CARD, 134, b"\1"),  # fewer meters than there are
         (TERMS, 192, b"\3"),  # an overrun policy
         (TERMS, 48, bytes(16)),  # a tier behind a gap
+        (LIMIT, 0, b"\5"),  # a target
+        (LIMIT, 2, b"\5"),  # a window
     ],
 )
 def test_rows_of_unknown_values(row: Row, offset: int, value: bytes) -> None:

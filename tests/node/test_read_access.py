@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 from tests.node.access_tools import NOBODY, PAID, Refused, World, world_in
 
-from tallystick import Presence, RecordRefused, Signer, SigningKey
+from tallystick import LimitOf, Presence, RecordRefused, Signer, SigningKey
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import TimestampNs, node_principal, operator_principal
 from tallystick_ledger.records import Scope, Transfer
-from tallystick_ledger.state_rows import AccountRow, ChannelStatus
+from tallystick_ledger.state_rows import AccountRow, ChannelStatus, LimitRow
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2 as pb
 
@@ -135,6 +135,46 @@ async def test_channels_are_for_payer_and_payee(world: World) -> None:
     assert row is not None
     assert (row.deposit, row.paid, row.status) == (9, 0, ChannelStatus.CLOSED)
     assert row.key == channel.key.public_key
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+async def test_limits_are_for_their_principal(world: World) -> None:
+    alice = world.alice
+    (row,) = await world.client.get_accounts([alice.account], signer=alice.owner)
+    assert row is not None
+    of = LimitOf.account(alice.account)
+    await world.client.set_limit(of, row.unit, 10**9, signer=alice.owner)
+
+    async def limits(key: SigningKey, principal: bytes) -> bytes:
+        request = pb.GetLimitsRequest(principal=principal).SerializeToString()
+        return await world.read("GetLimits", request, key)
+
+    for scope in OWN_SCOPES:
+        answer = pb.GetLimitsResponse.FromString(await limits(alice.keys[scope], alice.principal))
+        assert LimitRow.decode(answer.rows).amount == 10**9
+        stranger = world.stranger.keys[scope]
+        assert await limits(stranger, alice.principal) == await limits(stranger, NOBODY)
+    answer = pb.GetLimitsResponse.FromString(await limits(world.auditor, alice.principal))
+    assert len(answer.rows) == 120
+    with pytest.raises(Refused) as caught:
+        await limits(alice.keys[Scope.CHANNEL], alice.principal)
+    assert caught.value.code is DENIED
+    # Zones are for everybody who has a key.
+    answer = pb.GetLimitsResponse.FromString(await limits(alice.keys[Scope.CHANNEL], b""))
+    assert (answer.rows, answer.zones) == (b"", b"")
+    await world.client.end_limit(of, row.unit, signer=alice.owner)
+
+
+@pytest.mark.parametrize(
+    ("principal", "zones"), [(bytes(15), b""), (b"", bytes(17)), (b"", bytes(65 * 16))]
+)
+async def test_odd_questions_about_limits(world: World, principal: bytes, zones: bytes) -> None:
+    request = pb.GetLimitsRequest(principal=principal, zones=zones).SerializeToString()
+    with pytest.raises(Refused) as caught:
+        await world.read("GetLimits", request, world.alice.owner.key)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 # --- envelopes -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from tests.differential import raw
 from tests.vectors import (
     execution_channels,
     execution_corrections,
+    execution_limits,
     execution_netting,
     execution_prices,
 )
@@ -469,6 +470,7 @@ CHAPTERS: Final[tuple[Callable[[Story, Cast], None], ...]] = (
     execution_channels.channels,
     execution_channels.signatures,
     execution_prices.cards,
+    execution_limits.limits,
     execution_corrections.corrections,
     execution_netting.netting,
 )

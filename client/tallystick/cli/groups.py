@@ -40,7 +40,7 @@ class Entry:
 
 ENTRIES: Final[dict[str, Entry]] = {
     "genesis": Entry("tallystick.cli.genesis:app", "Make and read a ledger's genesis."),
-    "key": Entry("tallystick.cli.key:app", "Make and read signing keys."),
+    "key": Entry("tallystick.cli.key:app", "Make and read signing keys; delegate and kill them."),
     "node": Entry("tallystick.cli.node:app", "Prepare and run a node.", "node"),
     "cluster": Entry("tallystick.cli.cluster:app", "Run nodes on this machine.", "cluster"),
     "principal": Entry("tallystick.cli.principal:app", "Register who owns keys and accounts."),
@@ -65,6 +65,8 @@ ENTRIES: Final[dict[str, Entry]] = {
         "tallystick.cli.correction:dispute_app", "Dispute what a record paid; answer."
     ),
     "netting": Entry("tallystick.cli.netting:app", "Net debts in a deferred unit; settle them."),
+    "limit": Entry("tallystick.cli.limit:app", "Bound what keys and accounts spend."),
+    "zone": Entry("tallystick.cli.zone:app", "Publish time zones for limits."),
     "prices": Entry("tallystick.cli.prices:app", "Read price books; price a usage. Offline."),
     "show": Entry("tallystick.cli.show:app", "Show an envelope and what became of it."),
     "history": Entry("tallystick.cli.history:app", "List what touched an account."),

@@ -137,6 +137,15 @@ class Kernel:
             128 bytes each, ascending by the disputed record.
         """
 
+    def limits(self, principal: bytes) -> bytes:
+        """Rows of table 20 that bound the spending of a principal: 120 bytes each, ascending."""
+
+    def zone(self, id: bytes) -> bytes | None:  # noqa: A002
+        """848 bytes: the zone's row of table 23."""
+
+    def line(self, public_key: bytes) -> bytes | None:
+        """96 bytes: the key's row of table 21; None if it is a line by itself with none above."""
+
     def netting(
         self, unit: bytes, principal: bytes | None, account: bytes | None
     ) -> list[bytes] | None:

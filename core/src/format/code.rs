@@ -110,9 +110,15 @@ codes! {
     CardNotEffective = 137, "CARD_NOT_EFFECTIVE";
     HoldMode = 138, "HOLD_MODE";
     PriceNotAgreed = 139, "PRICE_NOT_AGREED";
+    LimitExceeded = 140, "LIMIT_EXCEEDED";
     CapExceeded = 141, "CAP_EXCEEDED";
     Unpriced = 142, "UNPRICED";
     PriceMismatch = 143, "PRICE_MISMATCH";
+    ZoneHorizon = 145, "ZONE_HORIZON";
+    ZoneNotFound = 146, "ZONE_NOT_FOUND";
+    ZoneState = 147, "ZONE_STATE";
+    LimitWidened = 148, "LIMIT_WIDENED";
+    DelegationInvalid = 149, "DELEGATION_INVALID";
     InsufficientFunds = 150, "INSUFFICIENT_FUNDS";
     FundsHeld = 151, "FUNDS_HELD";
     AmountOverflow = 152, "AMOUNT_OVERFLOW";

@@ -90,6 +90,8 @@ pub const BLOCK_MAGIC: &[u8; 4] = b"TSB1";
 pub const ENVELOPE_PREFIX: &[u8] = b"tallystick/envelope/v1\0";
 /// What stands before derived ids.
 pub const OBJECT_PREFIX: &[u8] = b"tallystick/object/v1\0";
+/// What stands before the ledger id and a zone's name in its id.
+pub const ZONE_PREFIX: &[u8] = b"tallystick/zone/v1\0";
 /// What stands before the CONT records in the hash of a head.
 pub const CONT_PREFIX: &[u8] = b"tallystick/cont/v1\0";
 /// What stands before the net positions in the hash of a SETTLE.

@@ -52,6 +52,14 @@ pub mod kind {
     pub const PRICE: u16 = 0x0602;
     /// Makes a card binding.
     pub const CARD_PUBLISH: u16 = 0x0603;
+    /// Bounds what is spent.
+    pub const LIMIT: u16 = 0x0801;
+    /// Publishes the table of a time zone.
+    pub const ZONE: u16 = 0x0802;
+    /// Puts a key under another.
+    pub const DELEGATE: u16 = 0x0803;
+    /// Revokes a key with all that is under it.
+    pub const KILL: u16 = 0x0804;
     /// Gives back a part of what a record paid.
     pub const REFUND: u16 = 0x0901;
     /// Asks for a part of what a record paid.

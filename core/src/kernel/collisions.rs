@@ -49,6 +49,8 @@ fn state(scope: u16) -> (State, Slot, Slot) {
         registered_at: 1,
         until_ns: 0,
         revoked_at: 0,
+        line: Slot::MAX,
+        parent: Slot::MAX,
     });
     state.insert_unit([7; 16], principal, [b'U'; 16], 0);
     let account = state.insert_account([8; 16], principal, 0, 0);
@@ -62,6 +64,8 @@ fn state(scope: u16) -> (State, Slot, Slot) {
         registered_at: 1,
         until_ns: 0,
         revoked_at: 0,
+        line: Slot::MAX,
+        parent: Slot::MAX,
     });
     (state, principal, account)
 }

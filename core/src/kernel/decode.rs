@@ -7,6 +7,7 @@
 use super::card_state::CardMemory;
 use super::citation::Citation;
 use super::encode::{table, ROW_BYTES, ROW_PREFIX_BYTES};
+use super::limit_codec::LIMIT_KEY_BYTES;
 use super::price_rows::PriceLine;
 use super::rows::{
     account_flag, scope, Account, Channel, ChannelStatus, Correction, Dispute, DisputeStatus, Hold,
@@ -72,7 +73,7 @@ pub fn decode(mut rows: &[u8], genesis: &Genesis) -> Result<State, RowError> {
             "the first row is not that of the ledger",
         )?;
         (last_table, last_key) = (number, key);
-        state.decode_row(number, content, &mut pending)?;
+        state.decode_row(number, content, &mut pending, genesis)?;
     }
     require(last_table != 0, "no rows")?;
     state.finish(pending)?;
@@ -102,7 +103,9 @@ fn key_of(number: u16, content: &[u8]) -> Vec<u8> {
         table::LEDGER => Vec::new(),
         table::WINDOW => netting_key(content, 24),
         table::PAIR => netting_key(content, 56),
-        table::KEY => content[..32].to_vec(),
+        table::KEY | table::LINE => content[..32].to_vec(),
+        table::LIMIT => content[..LIMIT_KEY_BYTES].to_vec(),
+        table::MARK => content[..16 + LIMIT_KEY_BYTES].to_vec(),
         table::LIVE_ID | table::REFERENCE | table::CORRECTION | table::DISPUTE => {
             u64_at(content, 0).to_be_bytes().to_vec()
         }
@@ -117,7 +120,13 @@ fn netting_key(content: &[u8], end: usize) -> Vec<u8> {
 }
 
 impl State {
-    fn decode_row(&mut self, number: u16, row: &[u8], pending: &mut Pending) -> Decoded {
+    fn decode_row(
+        &mut self,
+        number: u16,
+        row: &[u8],
+        pending: &mut Pending,
+        genesis: &Genesis,
+    ) -> Decoded {
         match number {
             table::LEDGER => self.decode_ledger(row),
             table::PRINCIPAL => self.decode_principal(row),
@@ -135,6 +144,10 @@ impl State {
             table::CORRECTION => self.decode_correction(row),
             table::DISPUTE => self.decode_dispute(row),
             table::MANDATE => self.decode_mandate(row),
+            table::LIMIT => self.decode_limit(row),
+            table::LINE => self.decode_line(row),
+            table::MARK => self.decode_mark(row),
+            table::ZONE => self.decode_zone(row, &genesis.ledger_id),
             table::DEFERRED_UNIT => self.decode_deferred_unit(row),
             table::MEMBER => self.decode_member(row),
             table::WINDOW => self.decode_window(row),
@@ -177,6 +190,8 @@ impl State {
             registered_at: u64_at(row, 56),
             until_ns: u64_at(row, 64),
             revoked_at: u64_at(row, 72),
+            line: Slot::MAX,
+            parent: Slot::MAX,
         };
         require(scope::ALL.contains(&key.scope), "unknown scope of a key")?;
         require(matches!(status, 1 | 2), "unknown status of a key")?;

@@ -31,6 +31,10 @@ pub mod table {
     pub const CORRECTION: u16 = 15;
     pub const DISPUTE: u16 = 16;
     pub const MANDATE: u16 = 17;
+    pub const LIMIT: u16 = 20;
+    pub const LINE: u16 = 21;
+    pub const MARK: u16 = 22;
+    pub const ZONE: u16 = 23;
     pub const DEFERRED_UNIT: u16 = 26;
     pub const MEMBER: u16 = 27;
     pub const WINDOW: u16 = 28;
@@ -39,8 +43,8 @@ pub mod table {
 
 /// Bytes of a row's content, by table number; 0 where there is no such table.
 pub const ROW_BYTES: [usize; 30] = [
-    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 0, 200, 80, 128, 136, 0, 0, 0, 0, 0, 0,
-    0, 0, 48, 56, 80, 72,
+    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 0, 200, 80, 128, 136, 0, 0, 120, 96,
+    96, 848, 0, 0, 48, 56, 80, 72,
 ];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
 pub const ROW_PREFIX_BYTES: usize = 8;
@@ -314,6 +318,23 @@ impl State {
         for row in self.mandates.sorted() {
             write_row(sink, table::MANDATE, &self.mandate_row(row));
         }
+        for (key, row) in &self.limits {
+            write_row(sink, table::LIMIT, &self.limit_row(key, row));
+        }
+        for row in self
+            .keys
+            .sorted()
+            .into_iter()
+            .filter(|row| row.is_in_line())
+        {
+            write_row(sink, table::LINE, &self.line_row(row));
+        }
+        for (key, row) in &self.marks {
+            write_row(sink, table::MARK, &self.mark_row(key, row));
+        }
+        for (id, row) in &self.zones {
+            write_row(sink, table::ZONE, &self.zone_row(id, row));
+        }
         self.write_netting(sink);
     }
 
@@ -338,10 +359,16 @@ impl State {
             self.corrections.len(),
             self.disputes.len(),
             self.mandates.len(),
+            0,
+            0,
+            self.limits.len(),
+            self.line_count(),
+            self.marks.len(),
+            self.zones.len(),
         ];
         let counts = counts
             .into_iter()
-            .chain([0; 8])
+            .chain([0; 2])
             .chain(self.netting_counts());
         let sizes = ROW_BYTES.iter().zip(counts);
         sizes
@@ -362,7 +389,7 @@ impl State {
 pub fn write_row<const N: usize>(sink: &mut impl FnMut(&[u8]), table: u16, content: &[u8; N]) {
     let mut prefix = [0; ROW_PREFIX_BYTES];
     prefix[0..2].copy_from_slice(&table.to_le_bytes());
-    // Rows are 392 bytes at most.
+    // Rows are 848 bytes at most.
     prefix[4..8].copy_from_slice(&(N as u32).to_le_bytes());
     sink(&prefix);
     sink(content);

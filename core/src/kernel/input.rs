@@ -130,6 +130,9 @@ impl Input<'_> {
         let key = state.keys.get(self.key);
         require(!key.revoked, Code::KeyRevoked)?;
         require(key.until_ns == 0 || key.until_ns > self.t, Code::KeyExpired)?;
+        if key.is_in_line() {
+            state.check_above(self.key, self.t)?;
+        }
         require(scopes.has(key.scope), Code::ScopeDenied)
     }
 
@@ -300,6 +303,10 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::DISPUTE => super::correction::dispute(state, input),
         kind::DISPUTE_ANSWER => super::correction::dispute_answer(state, effects, input),
         kind::UNIT => super::unit::unit(state, input),
+        kind::LIMIT => super::limit::limit(state, input),
+        kind::ZONE => super::limit::zone(state, input),
+        kind::DELEGATE => super::delegation::delegate(state, input),
+        kind::KILL => super::delegation::kill(state, input),
         kind::ACCOUNT => super::registry::account(state, input),
         kind::NAME => super::registry::name(state, input),
         kind::KEY => super::key::key(state, input),

@@ -43,6 +43,7 @@ impl State {
         self.verify_prices(&mut problems);
         self.verify_mandates(&mut problems);
         self.verify_netting(&mut problems);
+        self.verify_limits(&mut problems);
         problems
     }
 
@@ -215,6 +216,16 @@ impl State {
         for row in self.mandates.rows() {
             counted[self.accounts.get(row.payer).owner as usize].mandate_count += 1;
         }
+        for row in self.limits.values() {
+            counted[row.owner as usize].limit_count += 1;
+        }
+        for (pin, _) in self.marks.keys() {
+            let hold = self.holds.find_row(*pin).map(|hold| hold.payer);
+            let payer = hold.or_else(|| self.channels.find_row(*pin).map(|row| row.payer));
+            if let Some(payer) = payer {
+                counted[self.accounts.get(payer).owner as usize].mark_count += 1;
+            }
+        }
         for live in self.live_ids.iter() {
             counted[live.principal as usize].live_id_count += 1;
         }
@@ -331,7 +342,7 @@ fn same_counts(a: &Principal, b: &Principal) -> bool {
     let counts = |p: &Principal| {
         let mut keys = p.keys.clone();
         keys.sort_unstable();
-        (
+        let counters = [
             p.account_count,
             p.pin_count,
             p.name_count,
@@ -342,8 +353,10 @@ fn same_counts(a: &Principal, b: &Principal) -> bool {
             p.correction_count,
             p.dispute_count,
             p.mandate_count,
-            keys,
-        )
+            p.limit_count,
+            p.mark_count,
+        ];
+        (counters, keys)
     };
     counts(a) == counts(b)
 }

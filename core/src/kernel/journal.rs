@@ -5,11 +5,13 @@
 //! again before the rows they refer to, and what was appended last leaves first. Consumed ids and
 //! sweeps are not journalled: they happen before the journal is switched on.
 
+use super::limit_rows::{Limit, LimitKey, Mark, Zone};
 use super::netting_state::{ClosedWindow, Member, Pair, Position, SettledWindow, Side};
 use super::price_rows::CardLife;
 use super::rows::{Account, Channel, Correction, Dispute, Hold, HoldStatus, Key, Mandate};
 use super::state::{broken, State};
 use super::table::Slot;
+use crate::format::Id16;
 
 /// One change, with what is needed to take it back.
 pub enum Undo {
@@ -33,6 +35,10 @@ pub enum Undo {
     /// By the sequence number of the cited record; None if there was no row.
     CorrectionPut(u64, Option<Correction>),
     DisputePut(u64, Option<Dispute>),
+    LimitPut(LimitKey, Option<Limit>),
+    /// Of a principal; by hold or channel, and limit.
+    MarkPut(Slot, (Id16, LimitKey), Option<Mark>),
+    ZonePut(Id16, Option<Box<Zone>>),
     /// Of a unit's open or closed window; 0 if there was no row.
     PairSet(Slot, Side, Pair, u128),
     MemberPut(Slot, Slot, Option<Member>),
@@ -131,6 +137,15 @@ impl State {
             Undo::DisputePut(sequence, old) => {
                 self.remove_dispute(sequence);
                 old.into_iter().for_each(|row| self.enter_dispute(row));
+            }
+            Undo::LimitPut(key, old) => {
+                self.set_limit(key, old);
+            }
+            Undo::MarkPut(principal, key, old) => {
+                self.set_mark(principal, key, old);
+            }
+            Undo::ZonePut(id, old) => {
+                self.set_zone(id, old.map(|zone| *zone));
             }
             Undo::ReferenceInserted => match self.references.pop_back() {
                 Some(row) => self.principals.get_mut(row.principal).reference_count -= 1,

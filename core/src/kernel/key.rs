@@ -55,6 +55,8 @@ fn new_key(input: &Input<'_>, scope: u16, until_ns: u64) -> Key {
         registered_at: input.sequence,
         until_ns,
         revoked_at: 0,
+        line: Slot::MAX,
+        parent: Slot::MAX,
     }
 }
 
@@ -134,7 +136,14 @@ fn rotate(state: &mut State, input: &Input<'_>) -> Outcome {
     check_cap(state, input)?;
 
     let scope = state.keys.get(input.key).scope;
-    state.insert_key(new_key(input, scope, 0));
+    let line = match scope {
+        scope::SPEND => state.line_of(input.key),
+        _ => Slot::MAX,
+    };
+    state.insert_key(Key {
+        line,
+        ..new_key(input, scope, 0)
+    });
     let old = state.key_mut(input.key);
     if until_ns == 0 {
         revoke_at(old, input.sequence);

@@ -9,6 +9,7 @@ use super::input::{
 use super::mandate::{check_covers, payees_mandate};
 use super::pending::Pin;
 use super::priced::{self, Agreed, Usage};
+use super::spending::check_limits;
 use super::state::State;
 use super::table::Slot;
 use crate::format::{id16_at, Code, Id16, ZERO_ID};
@@ -69,6 +70,7 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
     }
     let mandate = mandate.map(|(slot, _)| slot);
     input.check_reference_cap(state)?;
+    let counting = check_limits(state, input, payer, amount, None)?;
     check_funds(payer, amount)?;
     check_credit_room(payee, amount)?;
 
@@ -83,6 +85,7 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
     };
     let card = Some(metered.card);
     effects.push_priced(state, Cause::Meter, input.index, pin, amount, card);
+    state.count(counting, input.principal, amount, None);
     input.remember_reference(state, GROUP);
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::input::{
 use super::price_rows::Terms;
 use super::priced;
 use super::rows::{Hold, HoldStatus};
+use super::spending::check_limits;
 use super::state::{difference, sum, State};
 use super::table::Slot;
 use crate::format::{Code, Id16};
@@ -47,6 +48,7 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     }
     input.check_pin_cap(state)?;
     input.check_reference_cap(state)?;
+    let counting = check_limits(state, input, payer, maximum, Some((id, payee_id)))?;
     check_funds(payer, maximum)?;
     check_room(payee.credits_pending, maximum)?;
 
@@ -65,6 +67,7 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     };
     state.add_pending((&hold).into(), maximum);
     state.insert_hold(hold);
+    state.count(counting, input.principal, maximum, Some(id));
     input.remember_reference(state, GROUP);
     Ok(())
 }
@@ -153,6 +156,8 @@ pub fn extend(state: &mut State, input: &Input<'_>) -> Outcome {
         require(expires_at_ns >= hold.expires_at_ns, Code::ExpiryInvalid)?;
         check_expiry(input, expires_at_ns, hold.created_at_ns)?;
     }
+    let pin = Some((id, payee.id));
+    let counting = check_limits(state, input, payer, additional, pin)?;
     check_funds(payer, additional)?;
     check_room(hold.maximum, additional)?;
     check_room(payee.credits_pending, additional)?;
@@ -162,6 +167,7 @@ pub fn extend(state: &mut State, input: &Input<'_>) -> Outcome {
     // No sooner than before, or 0 for unchanged.
     let expires_at_ns = expires_at_ns.max(hold.expires_at_ns);
     state.extend_hold(slot, maximum, expires_at_ns);
+    state.count(counting, input.principal, additional, Some(id));
     Ok(())
 }
 

@@ -18,6 +18,9 @@
 //! | `encode`, `decode`, `price_codec` | state rows and digest, there and back |
 //! | `checkpoint`, `invariants` | all of the state as bytes; what must hold of it |
 //! | `price_rows` | rows of cards, lines and terms |
+//! | `limit`, `delegation` | more of the rules: limits and zones, keys under keys |
+//! | `spending`, `calendar`, `line` | what limits count, and until when; keys above a key |
+//! | `limit_rows`, `limit_codec` | rows of limits, marks, lines and zones, and their bytes |
 //! | `gather`, `touched`, `history` | which accounts a record has to do with |
 //! | `query`, `admit`, `cell`, `packed`, `python*` | what the shell asks, and how |
 //!
@@ -27,6 +30,7 @@
 mod admit;
 mod ahead;
 mod apply;
+mod calendar;
 mod card;
 mod card_state;
 #[cfg(any(test, feature = "python"))]
@@ -38,6 +42,7 @@ mod citation;
 mod collisions;
 mod correction;
 mod decode;
+mod delegation;
 mod effect;
 mod encode;
 mod envelope;
@@ -48,6 +53,10 @@ mod invariants;
 mod journal;
 mod key;
 mod leaf;
+mod limit;
+mod limit_codec;
+mod limit_rows;
+mod line;
 mod mandate;
 mod meter;
 mod metering;
@@ -71,6 +80,7 @@ mod query;
 mod registry;
 mod rows;
 mod schedule;
+mod spending;
 mod state;
 mod sweep;
 mod system;

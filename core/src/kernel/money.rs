@@ -4,6 +4,7 @@ use super::input::{
     check_between, check_credit_room, check_funds, check_usable, require, Input, Outcome,
     FLAG_UNIQUE, OWNER_SPEND,
 };
+use super::spending::check_limits;
 use super::state::State;
 use crate::format::Code;
 
@@ -29,10 +30,12 @@ pub fn transfer(state: &mut State, input: &Input<'_>) -> Outcome {
     check_usable(credit)?;
     check_between(state, debit_slot, credit_slot)?;
     input.check_reference_cap(state)?;
+    let counting = check_limits(state, input, debit, amount, None)?;
     check_funds(debit, amount)?;
     check_credit_room(credit, amount)?;
 
     state.post(debit_slot, credit_slot, amount);
+    state.count(counting, input.principal, amount, None);
     input.remember_reference(state, GROUP);
     Ok(())
 }

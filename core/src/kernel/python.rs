@@ -206,6 +206,33 @@ impl PyKernel {
         self.bytes_of(py, |kernel| kernel.dispute_rows(principal, after, limit))
     }
 
+    fn limits<'py>(
+        &self,
+        py: Python<'py>,
+        principal: PyBackedBytes,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let principal: Id16 = array(&principal, "an id")?;
+        self.bytes_of(py, |kernel| kernel.limit_rows(principal))
+    }
+
+    fn zone<'py>(
+        &self,
+        py: Python<'py>,
+        id: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let id: Id16 = array(&id, "an id")?;
+        self.row_of(py, |kernel| kernel.zone_row(id))
+    }
+
+    fn line<'py>(
+        &self,
+        py: Python<'py>,
+        public_key: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let key: Key32 = array(&public_key, "a public key")?;
+        self.row_of(py, |kernel| kernel.line_row(key))
+    }
+
     #[pyo3(signature = (unit, principal, account))]
     fn netting<'py>(
         &self,

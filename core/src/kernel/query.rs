@@ -1,6 +1,7 @@
 //! Reads of single rows, and of what the kernel says of itself.
 
 use super::encode::{ACCOUNT_ROW_BYTES, CHANNEL_ROW_BYTES, HOLD_ROW_BYTES};
+use super::limit_rows::LimitKey;
 use super::schedule::NEVER;
 use super::Kernel;
 use crate::format::{id16_at, Genesis, Hash32, Id16, Key32};
@@ -123,6 +124,37 @@ impl Kernel {
     pub fn mandate_row(&self, id: Id16) -> Option<Vec<u8>> {
         let row = self.state.mandates.find_row(id)?;
         Some(self.state.mandate_row(row).to_vec())
+    }
+
+    /// All rows of table 20 that bound the spending of a principal, ascending.
+    pub fn limit_rows(&self, principal: Id16) -> Vec<u8> {
+        let state = &self.state;
+        let Some(owner) = state.principals.find(principal) else {
+            return Vec::new();
+        };
+        let least = LimitKey {
+            target: 0,
+            window: 0,
+            subject: [0; 32],
+            unit: [0; 16],
+        };
+        let own = state.limit_owners.range((owner, least)..);
+        let keys = own.take_while(|(of, _)| *of == owner).map(|(_, key)| key);
+        let rows = keys.filter_map(|key| Some((key, state.limits.get(key)?)));
+        rows.flat_map(|(key, row)| state.limit_row(key, row))
+            .collect()
+    }
+
+    /// Row of table 23 of a zone.
+    pub fn zone_row(&self, id: Id16) -> Option<Vec<u8>> {
+        let row = self.state.zones.get(&id)?;
+        Some(self.state.zone_row(&id, row).to_vec())
+    }
+
+    /// Row of table 21 of a key; None for one that is a line by itself, with none above it.
+    pub fn line_row(&self, key: Key32) -> Option<Vec<u8>> {
+        let row = self.state.keys.find_row(key)?;
+        row.is_in_line().then(|| self.state.line_row(row).to_vec())
     }
 
     pub fn principal_row(&self, id: Id16) -> Option<Vec<u8>> {

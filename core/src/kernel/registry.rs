@@ -3,6 +3,7 @@
 use super::input::{require, Input, Outcome, OPERATE, OWNER};
 use super::rows::{account_flag, scope, Account, Key, Name};
 use super::state::State;
+use super::table::Slot;
 use crate::format::limits::CONT_PAYLOAD_BYTES;
 use crate::format::{sha256, Code};
 
@@ -33,6 +34,8 @@ pub fn principal(state: &mut State, input: &Input<'_>) -> Outcome {
         registered_at: input.sequence,
         until_ns: 0,
         revoked_at: 0,
+        line: Slot::MAX,
+        parent: Slot::MAX,
     });
     Ok(())
 }

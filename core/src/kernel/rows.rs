@@ -68,6 +68,10 @@ pub struct Principal {
     pub dispute_count: u32,
     /// Mandates against its own accounts that are remembered.
     pub mandate_count: u32,
+    /// Limits of it, its accounts and its keys.
+    pub limit_count: u32,
+    /// What its open holds and channels count against limits.
+    pub mark_count: u32,
 }
 
 /// Table 3.
@@ -82,6 +86,10 @@ pub struct Key {
     pub until_ns: u64,
     /// Sequence number, 0 while active.
     pub revoked_at: u64,
+    /// The first key of its line; `Slot::MAX` for itself (table 21, as the next).
+    pub line: Slot,
+    /// The first key of the line above; `Slot::MAX` for none, and for keys that are not first.
+    pub parent: Slot,
 }
 
 /// Table 4.
@@ -363,6 +371,12 @@ impl Key {
     #[inline]
     pub fn is_active(&self, t: u64) -> bool {
         !self.revoked && (self.until_ns == 0 || self.until_ns > t)
+    }
+
+    /// Whether it is more than a line by itself with none above.
+    #[inline]
+    pub fn is_in_line(&self) -> bool {
+        self.line != Slot::MAX || self.parent != Slot::MAX
     }
 }
 

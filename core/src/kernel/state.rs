@@ -12,6 +12,7 @@ use hashbrown::{HashMap, HashSet};
 use super::card_state::CardMemory;
 use super::gather::Gather;
 use super::journal::{Journal, Undo};
+use super::limit_rows::{Limit, LimitKey, Mark, Zone};
 use super::netting_state::Netting;
 use super::price_rows::{Card, PriceLine, Terms};
 use super::rows::{
@@ -43,6 +44,12 @@ pub struct State {
     /// By the sequence number of the cited record, which is also the order of its time.
     pub corrections: BTreeMap<u64, Correction>,
     pub disputes: BTreeMap<u64, Dispute>,
+    pub limits: BTreeMap<LimitKey, Limit>,
+    /// (principal, limit) of every limit.
+    pub limit_owners: BTreeSet<(Slot, LimitKey)>,
+    /// By hold or channel, and limit.
+    pub marks: BTreeMap<(Id16, LimitKey), Mark>,
+    pub zones: BTreeMap<Id16, Zone>,
     /// (principal, cited record) of both sides of every dispute.
     pub dispute_parties: BTreeSet<(Slot, u64)>,
     pub mandates: Table<Mandate>,
@@ -124,6 +131,8 @@ impl State {
                 registered_at: 0,
                 until_ns: 0,
                 revoked_at: 0,
+                line: Slot::MAX,
+                parent: Slot::MAX,
             });
         }
         state
@@ -238,6 +247,8 @@ impl State {
         let hold = self.holds.get_mut(slot);
         self.journal.note(|| Undo::HoldChanged(slot, *hold));
         hold.captured = captured;
+        let hold = *hold;
+        self.no_longer_held(hold.id, hold.payer, hold.rest());
     }
 
     /// Ends an open hold; the columns are the caller's.
@@ -253,6 +264,7 @@ impl State {
         self.expiries.remove(hold.expires_at_ns, hold.id);
         self.ended.push_back(slot);
         self.payer_principal(hold.payer).pin_count -= 1;
+        self.give_back(hold.id, hold.payer, hold.rest());
     }
 
     /// Adds a channel; the pending columns are the caller's.

@@ -142,6 +142,7 @@ impl State {
             ..channel
         };
         self.change_channel(slot, closed);
+        self.give_back(channel.id, channel.payer, rest);
         rest
     }
 }

@@ -340,6 +340,7 @@ fn every_result_code_is_given() {
         FUNDS_CODES,
         crate::prices::CODES,
         crate::netting::CODES,
+        crate::limits::CODES,
     ];
     let mut given = BTreeSet::new();
     for (expected, scenario) in tables.into_iter().flatten() {

@@ -7,6 +7,7 @@ mod codes;
 mod history;
 mod ledger;
 mod lifetimes;
+mod limits;
 mod netting;
 mod prices;
 #[path = "../support/mod.rs"]

@@ -11,6 +11,7 @@ from tallystick_ledger.errors import FieldError
 from tallystick_ledger.records.base import HEAD, BytesLike, Record
 from tallystick_ledger.records.channel import Channel, ChannelClose, TopUp, Voucher
 from tallystick_ledger.records.correction import Dispute, DisputeAnswer, Refund
+from tallystick_ledger.records.delegation import Delegate, Kill
 from tallystick_ledger.records.kinds import (
     AccountOperation,
     CaptureSource,
@@ -19,12 +20,16 @@ from tallystick_ledger.records.kinds import (
     Group,
     KeyOperation,
     Kind,
+    LimitOperation,
+    LimitTarget,
+    LimitWindow,
     NameKind,
     Overrun,
     PrincipalType,
     ReserveMode,
     Scope,
 )
+from tallystick_ledger.records.limit import Limit
 from tallystick_ledger.records.mandate import Mandate, MandateEnd
 from tallystick_ledger.records.meter import Meter
 from tallystick_ledger.records.metering import Capture, Extend, Release, Reserve, without_conts
@@ -36,6 +41,7 @@ from tallystick_ledger.records.registry import Account, Key, Principal
 from tallystick_ledger.records.system import Tick
 from tallystick_ledger.records.terms import CardTerms, ServedUsage
 from tallystick_ledger.records.unit import CreditLimit, Unit
+from tallystick_ledger.records.zone import Zone
 
 RECORD_TYPES: Final[dict[int, type[Record]]] = {
     record.KIND: record
@@ -63,6 +69,10 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Card,
         Price,
         CardPublish,
+        Limit,
+        Zone,
+        Delegate,
+        Kill,
         Refund,
         Dispute,
         DisputeAnswer,
@@ -161,6 +171,7 @@ __all__ = [
     "ChannelClose",
     "CorrectionReason",
     "CreditLimit",
+    "Delegate",
     "Dispute",
     "DisputeAnswer",
     "Extend",
@@ -171,7 +182,12 @@ __all__ = [
     "Join",
     "Key",
     "KeyOperation",
+    "Kill",
     "Kind",
+    "Limit",
+    "LimitOperation",
+    "LimitTarget",
+    "LimitWindow",
     "Mandate",
     "MandateEnd",
     "Meter",
@@ -196,6 +212,7 @@ __all__ = [
     "Unit",
     "Voucher",
     "WindowClose",
+    "Zone",
     "decode",
     "decode_head",
     "head_fields",

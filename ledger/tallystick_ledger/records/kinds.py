@@ -33,6 +33,10 @@ class Kind(IntEnum):
     CARD = 0x0601
     PRICE = 0x0602
     CARD_PUBLISH = 0x0603
+    LIMIT = 0x0801
+    ZONE = 0x0802
+    DELEGATE = 0x0803
+    KILL = 0x0804
     REFUND = 0x0901
     DISPUTE = 0x0902
     DISPUTE_ANSWER = 0x0903
@@ -64,6 +68,7 @@ class Group(IntEnum):
     METERING = 4
     STREAMING = 5
     PRICES = 6
+    LIMITS = 8
     CORRECTION = 9
     SYSTEM = 10
     NETTING = 11
@@ -142,6 +147,31 @@ class CaptureSource(IntEnum):
     PROVIDER_REPORTED = 1
     GATEWAY_COUNTED = 2
     ESTIMATED = 3
+
+
+class LimitTarget(IntEnum):
+    """Whose spending a limit bounds."""
+
+    KEY = 1  # a SPEND key, and all that it delegated to
+    ACCOUNT = 2
+    PRINCIPAL = 3  # all its accounts of one unit
+    PAYEE = 4  # what one payee account keeps on hold of one payer account
+
+
+class LimitWindow(IntEnum):
+    """Over what a limit counts."""
+
+    DAY = 1
+    MONTH = 2
+    TOTAL = 3  # since the limit was set
+    HELD = 4  # what is on hold now: of PAYEE alone
+
+
+class LimitOperation(IntEnum):
+    """What a LIMIT record does."""
+
+    SET = 1
+    END = 2
 
 
 class CorrectionReason(IntEnum):

@@ -28,15 +28,16 @@ from tallystick_ledger.spec.accounts import (
     pay,
     pin,
 )
+from tallystick_ledger.spec.lines import is_in_time
 from tallystick_ledger.spec.refusal import found, require
 from tallystick_ledger.spec.signer import (
     Place,
     check_key_and_scope,
     check_reference,
     check_reference_cap,
-    is_in_time,
     remember_reference,
 )
+from tallystick_ledger.spec.spending import check_limits, count, give_back, no_longer_held
 from tallystick_ledger.spec.state import State
 from tallystick_ledger.state_rows import ChannelRow, ChannelStatus, KeyStatus
 from tallystick_ledger.vouchers import is_valid_voucher
@@ -56,8 +57,8 @@ def channel(state: State, place: Place, record: Channel) -> list[Effect]:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND, KEY_NOT_FOUND, ID_CONFLICT; KEY_STATE; for the payer's, then for
             the payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH,
-            NOT_A_MEMBER; CAP_EXCEEDED, open holds and channels or references; INSUFFICIENT_FUNDS
-            or FUNDS_HELD; AMOUNT_OVERFLOW.
+            NOT_A_MEMBER; CAP_EXCEEDED, open holds and channels or references; ZONE_HORIZON,
+            LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     deposit = Amount(record.deposit)
     require(record.challenge_ns <= state.genesis.hold_max_lifetime_ns, Code.BAD_FIELD)
@@ -77,9 +78,11 @@ def channel(state: State, place: Place, record: Channel) -> list[Effect]:
     check_between(state, payer, payee)
     check_pinned_cap(state, place.principal)
     check_reference_cap(state, place, unique=record.unique)
+    counting = check_limits(state, place, payer, deposit, pin=channel_id, payee=payee.account)
     check_can_pin(payer, payee, deposit)
 
     remember_reference(state, place, Group.STREAMING, record.reference, unique=record.unique)
+    count(state, counting, deposit, pin=channel_id)
     pin(state, record.payer_account, record.payee_account, deposit)
     state.put_channel(
         ChannelRow(
@@ -108,8 +111,9 @@ def top_up(state: State, place: Place, record: TopUp) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; CHANNEL_NOT_FOUND, NOT_PAYER;
             CHANNEL_ENDED, CHANNEL_CLOSING; for the payer's, then for the payee's account:
-            ACCOUNT_CLOSED, ACCOUNT_FROZEN; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW, of
-            the deposit or of the payee's account.
+            ACCOUNT_CLOSED, ACCOUNT_FROZEN; ZONE_HORIZON, LIMIT_EXCEEDED, CAP_EXCEEDED;
+            INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW, of the deposit or of the payee's
+            account.
     """
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
@@ -121,10 +125,12 @@ def top_up(state: State, place: Place, record: TopUp) -> list[Effect]:
     payee = state.accounts[row.payee_account]
     check_open(payer)
     check_open(payee)
+    counting = check_limits(state, place, payer, amount, pin=row.channel, payee=payee.account)
     check_funds(payer, amount)
     require(amounts.fits(row.deposit + amount), Code.AMOUNT_OVERFLOW)
     require(amounts.fits(payee.credits_pending + amount), Code.AMOUNT_OVERFLOW)
 
+    count(state, counting, amount, pin=row.channel)
     pin(state, row.payer_account, row.payee_account, amount)
     state.put_channel(replace(row, deposit=amounts.add(row.deposit, amount)))
     return []
@@ -161,7 +167,9 @@ def voucher(state: State, place: Place, record: Voucher) -> list[Effect]:
     check_credit_room(payee, payable)
 
     pay(state, row.payer_account, row.payee_account, payable)
-    state.put_channel(replace(row, paid=amounts.add(row.paid, payable), highest=cumulative))
+    paid = amounts.add(row.paid, payable)
+    state.put_channel(replace(row, paid=paid, highest=cumulative))
+    no_longer_held(state, row.channel, amounts.subtract(row.deposit, paid))
     return [_effect(Cause.VOUCHER, place.index, row, payable)]
 
 
@@ -245,6 +253,7 @@ def _end(state: State, row: ChannelRow, timestamp_ns: TimestampNs) -> Amount:
     """Closes a channel, takes its rest out of both pending columns and returns it."""
     rest = amounts.subtract(row.deposit, row.paid)
     free(state, row.payer_account, row.payee_account, rest)
+    give_back(state, row.channel, rest)
     closed = replace(
         row, status=ChannelStatus.CLOSED, closes_at_ns=_NEVER, ended_at_ns=timestamp_ns
     )

@@ -25,6 +25,10 @@ def rows(state: State) -> Iterator[Row]:
     yield from state.corrections
     yield from state.disputes
     yield from state.mandates
+    yield from state.limits
+    yield from state.lines
+    yield from state.marks
+    yield from state.zones
     yield from state.deferred_units
     yield from state.members
     yield from state.windows

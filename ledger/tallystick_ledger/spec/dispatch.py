@@ -16,6 +16,7 @@ from tallystick_ledger.records import (
     Channel,
     ChannelClose,
     CreditLimit,
+    Delegate,
     Dispute,
     DisputeAnswer,
     Extend,
@@ -23,6 +24,8 @@ from tallystick_ledger.records import (
     Issue,
     Join,
     Key,
+    Kill,
+    Limit,
     Mandate,
     MandateEnd,
     Meter,
@@ -41,6 +44,7 @@ from tallystick_ledger.records import (
     Unit,
     Voucher,
     WindowClose,
+    Zone,
 )
 from tallystick_ledger.records.base import BytesLike
 from tallystick_ledger.results import Effect
@@ -48,6 +52,8 @@ from tallystick_ledger.spec import (
     cards,
     channels,
     corrections,
+    delegation,
+    limits,
     mandates,
     metering,
     meters,
@@ -134,6 +140,8 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return units.burn(state, place, record)
         case CreditLimit():
             return units.credit_limit(state, place, record)
+        case Limit() | Zone() | Delegate() | Kill():
+            return _apply_bound(state, place, record)
         case Refund():
             return corrections.refund(state, place, record)
         case Dispute():
@@ -151,3 +159,17 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
         case Fail():
             return netting.fail(state, place, record)
     raise Refused(Code.UNKNOWN_KIND)
+
+
+def _apply_bound(
+    state: State, place: Place, record: Limit | Zone | Delegate | Kill
+) -> list[Effect]:
+    """Likewise, of the kinds that bound what others may do."""
+    match record:
+        case Limit():
+            return limits.limit(state, place, record)
+        case Zone():
+            return limits.zone(state, place, record)
+        case Delegate():
+            return delegation.delegate(state, place, record)
+    return delegation.kill(state, place, record)

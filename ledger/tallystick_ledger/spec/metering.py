@@ -35,6 +35,7 @@ from tallystick_ledger.spec.signer import (
     check_reference_cap,
     remember_reference,
 )
+from tallystick_ledger.spec.spending import check_limits, count, give_back, no_longer_held
 from tallystick_ledger.spec.state import State
 from tallystick_ledger.state_rows import HoldRow, HoldStatus, TermsRow
 
@@ -53,6 +54,7 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
             payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH,
             NOT_A_MEMBER; EXPIRY_INVALID; with terms NOT_PROVIDER, UNIT_MISMATCH,
             CARD_NOT_EFFECTIVE, UNPRICED; CAP_EXCEEDED, open holds and channels or references;
+            ZONE_HORIZON, LIMIT_EXCEEDED;
             INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     maximum = Amount(record.maximum)
@@ -74,9 +76,11 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
         priced.check_model(state, card, record.terms)
     check_pinned_cap(state, place.principal)
     check_reference_cap(state, place, unique=record.unique)
+    counting = check_limits(state, place, payer, maximum, pin=hold_id, payee=payee.account)
     check_can_pin(payer, payee, maximum)
 
     remember_reference(state, place, Group.METERING, record.reference, unique=record.unique)
+    count(state, counting, maximum, pin=hold_id)
     pin(state, record.payer_account, record.payee_account, maximum)
     state.put_hold(
         HoldRow(
@@ -118,8 +122,9 @@ def extend(state: State, place: Place, record: Extend) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; HOLD_NOT_FOUND, NOT_PAYER; HOLD_ENDED,
             HOLD_EXPIRED; for the payer's, then for the payee's account: ACCOUNT_CLOSED,
-            ACCOUNT_FROZEN; EXPIRY_INVALID; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW, of
-            the maximum or of the payee's account.
+            ACCOUNT_FROZEN; EXPIRY_INVALID; ZONE_HORIZON, LIMIT_EXCEEDED, CAP_EXCEEDED;
+            INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW, of the maximum or of the payee's
+            account.
     """
     additional = Amount(record.additional)
     check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
@@ -133,10 +138,12 @@ def extend(state: State, place: Place, record: Extend) -> list[Effect]:
         earliest_ns = max(hold.expires_at_ns, place.timestamp_ns + MIN_HOLD_NS)
         latest_ns = hold.created_at_ns + state.genesis.hold_max_lifetime_ns
         require(earliest_ns <= record.expires_at_ns <= latest_ns, Code.EXPIRY_INVALID)
+    counting = check_limits(state, place, payer, additional, pin=hold.hold, payee=payee.account)
     check_funds(payer, additional)
     require(amounts.fits(hold.maximum + additional), Code.AMOUNT_OVERFLOW)
     require(amounts.fits(payee.credits_pending + additional), Code.AMOUNT_OVERFLOW)
 
+    count(state, counting, additional, pin=hold.hold)
     pin(state, hold.payer_account, hold.payee_account, additional)
     maximum = amounts.add(hold.maximum, additional)
     expires_at_ns = record.expires_at_ns or hold.expires_at_ns
@@ -257,6 +264,7 @@ def _pay(state: State, hold: HoldRow, difference: Amount) -> HoldRow:
     pay(state, hold.payer_account, hold.payee_account, difference)
     paid = replace(hold, captured=amounts.add(hold.captured, difference))
     state.put_hold(paid)
+    no_longer_held(state, hold.hold, amounts.subtract(paid.maximum, paid.captured))
     return paid
 
 
@@ -269,6 +277,7 @@ def _end(state: State, hold: HoldRow, status: HoldStatus, timestamp_ns: Timestam
     """Ends a hold, takes its rest out of both pending columns and returns it."""
     rest = amounts.subtract(hold.maximum, hold.captured)
     free(state, hold.payer_account, hold.payee_account, rest)
+    give_back(state, hold.hold, rest)
     state.put_hold(replace(hold, status=status, ended_at_ns=timestamp_ns))
     return rest
 

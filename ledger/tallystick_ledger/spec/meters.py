@@ -26,6 +26,7 @@ from tallystick_ledger.spec.signer import (
     check_reference_cap,
     remember_reference,
 )
+from tallystick_ledger.spec.spending import check_limits, count
 from tallystick_ledger.spec.state import State
 from tallystick_ledger.state_rows import AccountRow, MandateRow
 
@@ -41,9 +42,9 @@ def meter(state: State, place: Place, record: Meter) -> list[Effect]:
             CREDIT_NOT_FOUND, CARD_NOT_FOUND; for the payer's, then for the payee's account:
             ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH, NOT_A_MEMBER;
             NOT_PROVIDER, UNIT_MISMATCH, CARD_NOT_EFFECTIVE; UNPRICED, PRICE_MISMATCH; CAP_EXCEEDED;
-            INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW. Under a mandate also
-            MANDATE_NOT_FOUND, NOT_PAYEE before the accounts, MANDATE_ENDED, PRICE_NOT_AGREED
-            before their state, and MANDATE_EXCEEDED after the price.
+            ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW. Under a
+            mandate also MANDATE_NOT_FOUND, NOT_PAYEE before the accounts, MANDATE_ENDED,
+            PRICE_NOT_AGREED before their state, and MANDATE_EXCEEDED after the price.
     """
     amount = Amount(record.amount)
     by_payer = record.mandate == NO_ID
@@ -64,10 +65,12 @@ def meter(state: State, place: Place, record: Meter) -> list[Effect]:
     if mandate is not None:
         mandates.check_covers(mandate, amount)
     check_reference_cap(state, place, unique=record.unique)
+    counting = check_limits(state, place, payer, amount)
     check_funds(payer, amount)
     check_credit_room(payee, amount)
 
     remember_reference(state, place, Group.METERING, record.reference, unique=record.unique)
+    count(state, counting, amount)
     move(state, record.payer_account, record.payee_account, amount)
     if mandate is not None:
         mandates.use(state, mandate, amount)

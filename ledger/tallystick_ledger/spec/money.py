@@ -20,6 +20,7 @@ from tallystick_ledger.spec.signer import (
     check_reference_cap,
     remember_reference,
 )
+from tallystick_ledger.spec.spending import check_limits, count
 from tallystick_ledger.spec.state import State
 
 
@@ -33,7 +34,7 @@ def transfer(state: State, place: Place, record: Transfer) -> list[Effect]:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND; for the debit, then for the credit account: ACCOUNT_CLOSED,
             ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH, NOT_A_MEMBER; CAP_EXCEEDED;
-            INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
+            ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
@@ -44,9 +45,11 @@ def transfer(state: State, place: Place, record: Transfer) -> list[Effect]:
     check_movable(credit)
     check_between(state, debit, credit)
     check_reference_cap(state, place, unique=record.unique)
+    counting = check_limits(state, place, debit, amount)
     check_funds(debit, amount)
     check_credit_room(credit, amount)
 
     remember_reference(state, place, Group.MONEY, record.reference, unique=record.unique)
+    count(state, counting, amount)
     move(state, debit.account, credit.account, amount)
     return []

@@ -20,8 +20,9 @@ from tallystick_ledger.records import (
 )
 from tallystick_ledger.results import Effect
 from tallystick_ledger.spec.accounts import check_account_cap, own_account
+from tallystick_ledger.spec.lines import is_in_time, join
 from tallystick_ledger.spec.refusal import found, require
-from tallystick_ledger.spec.signer import Place, check_key_and_scope, is_in_time
+from tallystick_ledger.spec.signer import Place, check_key_and_scope
 from tallystick_ledger.spec.state import State
 from tallystick_ledger.state_rows import (
     AccountFlags,
@@ -149,6 +150,8 @@ def key_rotate(state: State, place: Place, record: Key) -> None:
 
     old = state.keys[place.signing_key]
     _register_key(state, place, record, old.scope, _NEVER)
+    if old.scope is Scope.SPEND:
+        join(state, record.key, old.key)
     if record.until_ns == 0:
         _revoke_key(state, place, old)
     else:

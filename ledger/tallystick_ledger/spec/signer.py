@@ -16,9 +16,10 @@ from tallystick_ledger.ids import (
     object_id,
 )
 from tallystick_ledger.records import Group, Scope
+from tallystick_ledger.spec.lines import check_above, is_in_time
 from tallystick_ledger.spec.refusal import require
 from tallystick_ledger.spec.state import State
-from tallystick_ledger.state_rows import KeyRow, KeyStatus, ReferenceRow
+from tallystick_ledger.state_rows import KeyStatus, ReferenceRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,6 @@ class Place:
         return object_id(state.ledger_id, self.principal, self.envelope_id, self.index)
 
 
-def is_in_time(key: KeyRow, timestamp_ns: TimestampNs) -> bool:
-    """Whether a key's time is not over."""
-    return key.until_ns == 0 or key.until_ns > timestamp_ns
-
-
 def check_key_and_scope(state: State, place: Place, *scopes: Scope) -> None:
     """Stage 2.
 
@@ -67,6 +63,7 @@ def check_key_and_scope(state: State, place: Place, *scopes: Scope) -> None:
     key = state.keys[place.signing_key]
     require(key.status is KeyStatus.ACTIVE, Code.KEY_REVOKED)
     require(is_in_time(key, place.timestamp_ns), Code.KEY_EXPIRED)
+    check_above(state, key.key, place.timestamp_ns)
     require(key.scope in scopes, Code.SCOPE_DENIED)
 
 

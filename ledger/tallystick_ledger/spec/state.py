@@ -21,6 +21,10 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | corrections | owner of the payee's account | |
 | disputes | owner of the payer's account | |
 | mandates | owner of the payer's account | |
+| limits | whose spending they bound | |
+| lines | line | |
+| marks | hold or channel | |
+| zones | | |
 | deferred_units | | |
 | members | unit of the account | |
 | windows | unit | |
@@ -51,12 +55,13 @@ from tallystick_ledger.ids import (
     SequenceNumber,
     TimestampNs,
     UnitId,
+    ZoneId,
     node_principal,
     operator_principal,
 )
-from tallystick_ledger.limits import DRAFT_LIFETIME_NS
+from tallystick_ledger.limits import DRAFT_LIFETIME_NS, ID_BYTES
 from tallystick_ledger.merkle import Frontier
-from tallystick_ledger.records import PrincipalType, Scope
+from tallystick_ledger.records import LimitTarget, PrincipalType, Scope
 from tallystick_ledger.spec import amounts
 from tallystick_ledger.spec.tables import Journal, Table
 from tallystick_ledger.state_rows import (
@@ -70,8 +75,12 @@ from tallystick_ledger.state_rows import (
     HoldRow,
     KeyRow,
     KeyStatus,
+    LimitKey,
+    LimitRow,
+    LineRow,
     LiveIdRow,
     MandateRow,
+    MarkRow,
     MemberRow,
     NameRow,
     PairRow,
@@ -81,6 +90,7 @@ from tallystick_ledger.state_rows import (
     TermsRow,
     UnitRow,
     WindowRow,
+    ZoneRow,
 )
 
 _GENESIS = SequenceNumber(0)
@@ -146,6 +156,12 @@ class State:
         self.mandates: Table[MandateId, MandateRow] = Table(
             self.journal, member_of=lambda row: self.accounts[row.payer_account].owner
         )
+        self.limits: Table[LimitKey, LimitRow] = Table(self.journal, member_of=self._limited)
+        self.lines: Table[PublicKey, LineRow] = Table(self.journal, member_of=lambda row: row.line)
+        self.marks: Table[tuple[bytes, LimitKey], MarkRow] = Table(
+            self.journal, member_of=lambda row: row.pin
+        )
+        self.zones: Table[ZoneId, ZoneRow] = Table(self.journal)
         self.deferred_units: Table[UnitId, DeferredUnitRow] = Table(self.journal)
         self.members: Table[AccountId, MemberRow] = Table(
             self.journal, member_of=lambda row: self.accounts[row.account].unit
@@ -328,6 +344,14 @@ class State:
         if not row.is_open:
             return None
         return self.accounts[row.payer_account].owner
+
+    def _limited(self, row: LimitRow) -> PrincipalId:
+        if row.target is LimitTarget.KEY:
+            return self.keys[PublicKey(row.subject)].principal
+        first = row.subject[:ID_BYTES]
+        if row.target is LimitTarget.PRINCIPAL:
+            return PrincipalId(first)
+        return self.accounts[AccountId(first)].owner
 
     def _found(
         self, principal: PrincipalId, principal_type: PrincipalType, key: PublicKey, scope: Scope

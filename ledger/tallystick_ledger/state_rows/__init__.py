@@ -15,6 +15,7 @@ from tallystick_ledger.ids import LedgerId
 from tallystick_ledger.state_rows.base import Row, Table
 from tallystick_ledger.state_rows.channel import ChannelRow, ChannelStatus
 from tallystick_ledger.state_rows.correction import CorrectionRow, DisputeRow, DisputeStatus
+from tallystick_ledger.state_rows.limit import LimitKey, LimitRow, LineRow, MarkRow, ZoneRow
 from tallystick_ledger.state_rows.mandate import MandateRow
 from tallystick_ledger.state_rows.marks import LiveIdRow, ReferenceRow
 from tallystick_ledger.state_rows.money import AccountFlags, AccountRow, HoldRow, HoldStatus
@@ -59,6 +60,10 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         CorrectionRow,
         DisputeRow,
         MandateRow,
+        LimitRow,
+        LineRow,
+        MarkRow,
+        ZoneRow,
         DeferredUnitRow,
         MemberRow,
         WindowRow,
@@ -109,8 +114,12 @@ __all__ = [
     "KeyRow",
     "KeyStatus",
     "LedgerRow",
+    "LimitKey",
+    "LimitRow",
+    "LineRow",
     "LiveIdRow",
     "MandateRow",
+    "MarkRow",
     "MemberRow",
     "MemberStatus",
     "NameRow",
@@ -124,6 +133,7 @@ __all__ = [
     "UnitRow",
     "WindowRow",
     "WindowStatus",
+    "ZoneRow",
     "digest",
     "framed",
 ]

@@ -27,6 +27,10 @@ class Table(IntEnum):
     CORRECTION = 15
     DISPUTE = 16
     MANDATE = 17
+    LIMIT = 20
+    LINE = 21
+    MARK = 22
+    ZONE = 23
     DEFERRED_UNIT = 26
     MEMBER = 27
     WINDOW = 28

@@ -23,6 +23,7 @@ from tallystick_core import Kernel
 from tallystick_node import access
 from tallystick_node.limits import (
     MAX_READ_IDS,
+    MAX_READ_ZONES,
     STREAM_IDLE_S,
     STREAM_WINDOW,
 )
@@ -180,6 +181,34 @@ class LedgerService:
         accounts = self._kernel.accounts(access.accounts_of_holds(rows, count))
         return access.visible_holds(reader, rows, count, accounts), before
 
+    async def get_limits(
+        self, request: pb.GetLimitsRequest, caller: Caller, context: RawContext
+    ) -> pb.GetLimitsResponse:
+        """Rows of a principal's limits, if the caller may see them, and rows of zones."""
+        if len(request.principal) not in (0, ID_BYTES):
+            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "a principal has 16 bytes")
+        if len(request.zones) % ID_BYTES or len(request.zones) > MAX_READ_ZONES * ID_BYTES:
+            await abort(
+                context,
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"zones are 16 bytes each, at most {MAX_READ_ZONES} a call",
+            )
+        await settle(self._reads, request.options, context)
+        reader = caller.reader()
+        if request.principal:
+            access.require_account_reader(reader)
+        before = self._reads.next_sequence
+        rows = b""
+        if request.principal and access.may_read_limits(reader, request.principal):
+            rows = self._kernel.limits(request.principal)
+        named = [
+            request.zones[start : start + ID_BYTES]
+            for start in range(0, len(request.zones), ID_BYTES)
+        ]
+        wanted = dict.fromkeys([*named, *access.zones_of_limits(rows)])
+        zones = b"".join(self._kernel.zone(zone) or b"" for zone in wanted)
+        return pb.GetLimitsResponse(rows=rows, zones=zones, next_sequence=before)
+
     async def get_netting(
         self, request: pb.GetNettingRequest, caller: Caller, context: RawContext
     ) -> pb.GetNettingResponse:
@@ -299,6 +328,7 @@ class LedgerService:
             "GetAccounts": read(path + "GetAccounts", pb.GetAccountsRequest, self.get_accounts),
             "GetHolds": read(path + "GetHolds", pb.GetHoldsRequest, self.get_holds),
             "GetChannels": read(path + "GetChannels", pb.GetChannelsRequest, self.get_channels),
+            "GetLimits": read(path + "GetLimits", pb.GetLimitsRequest, self.get_limits),
             "GetNetting": read(path + "GetNetting", pb.GetNettingRequest, self.get_netting),
             "GetEnvelope": read(path + "GetEnvelope", pb.GetEnvelopeRequest, self.get_envelope),
             "GetStatus": read(path + "GetStatus", pb.GetStatusRequest, self.get_status),

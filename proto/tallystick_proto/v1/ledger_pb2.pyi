@@ -89,6 +89,26 @@ class GetChannelsResponse(_message.Message):
     next_sequence: int
     def __init__(self, rows: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
 
+class GetLimitsRequest(_message.Message):
+    __slots__ = ("principal", "zones", "options")
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    ZONES_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    principal: bytes
+    zones: bytes
+    options: ReadOptions
+    def __init__(self, principal: _Optional[bytes] = ..., zones: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+
+class GetLimitsResponse(_message.Message):
+    __slots__ = ("rows", "zones", "next_sequence")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    ZONES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    rows: bytes
+    zones: bytes
+    next_sequence: int
+    def __init__(self, rows: _Optional[bytes] = ..., zones: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
 class GetNettingRequest(_message.Message):
     __slots__ = ("unit", "account", "options")
     UNIT_FIELD_NUMBER: _ClassVar[int]

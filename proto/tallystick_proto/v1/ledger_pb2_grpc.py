@@ -59,6 +59,11 @@ class LedgerStub:
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.SerializeToString,
                 response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.FromString,
                 _registered_method=True)
+        self.GetLimits = channel.unary_unary(
+                '/tallystick.v1.Ledger/GetLimits',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetLimitsRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetLimitsResponse.FromString,
+                _registered_method=True)
         self.GetNetting = channel.unary_unary(
                 '/tallystick.v1.Ledger/GetNetting',
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingRequest.SerializeToString,
@@ -118,6 +123,13 @@ class LedgerServicer:
 
     def GetChannels(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLimits(self, request, context):
+        """The limits of a principal, and time zones.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -183,6 +195,11 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.GetChannels,
                     request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.FromString,
                     response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.SerializeToString,
+            ),
+            'GetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimits,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetLimitsRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetLimitsResponse.SerializeToString,
             ),
             'GetNetting': grpc.unary_unary_rpc_method_handler(
                     servicer.GetNetting,
@@ -345,6 +362,33 @@ class Ledger:
             '/tallystick.v1.Ledger/GetChannels',
             tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.SerializeToString,
             tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/GetLimits',
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetLimitsRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

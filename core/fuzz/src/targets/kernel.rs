@@ -26,7 +26,7 @@ use crate::world::{apply, world, World};
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
 const DEFERRED: u16 = 16;
-const KINDS: [u16; 30] = [
+const KINDS: [u16; 34] = [
     kind::TRANSFER,
     kind::RESERVE,
     kind::CAPTURE,
@@ -52,6 +52,10 @@ const KINDS: [u16; 30] = [
     kind::DISPUTE_ANSWER,
     kind::MANDATE,
     kind::MANDATE_END,
+    kind::LIMIT,
+    kind::ZONE,
+    kind::DELEGATE,
+    kind::KILL,
     kind::JOIN,
     kind::WINDOW_CLOSE,
     kind::SETTLE,
@@ -302,6 +306,7 @@ impl Machine<'_> {
                 &[(6, &[1 + a % 3, d % 12]), (8, &key), (104, &principal)],
             ),
             kind::PRINCIPAL => record(kind, &[(6, &[1 + a % 3]), (8, &key), (120, &[0; 8])]),
+            kind::LIMIT | kind::ZONE | kind::DELEGATE | kind::KILL => self.limit_record(kind, step),
             _ => record(kind, &[]),
         };
         if matches!(kind, kind::KEY | kind::PRINCIPAL) {
@@ -360,6 +365,53 @@ impl Machine<'_> {
             kind::SETTLE => record(kind, &[(8, unit), (24, &window), (40, &hash)]),
             kind::FAIL => record(kind, &[(8, unit), (24, &window), (40, account)]),
             _ => record(kind, &[(8, unit), (24, &window)]),
+        }
+    }
+
+    fn limit_record(&self, kind: u16, step: [u8; 8]) -> Record {
+        let [_, _, a, b, c, d, _, twist] = step;
+        let keys = &self.keys;
+        let key = keys[usize::from(b) % keys.len()];
+        let other = keys[usize::from(c) % keys.len()];
+        match kind {
+            kind::DELEGATE => record(kind, &[(8, &key), (40, &other)]),
+            kind::KILL => record(kind, &[(8, &key)]),
+            kind::ZONE => {
+                let horizon = self.now_ns.saturating_add(u64::from(d) << 40).to_le_bytes();
+                let offset = (u32::from(c) * 700).to_le_bytes();
+                let fields: [(usize, &[u8]); 5] = [
+                    (8, &[b'A' + a % 2]),
+                    (40, &[1]),
+                    (48, &horizon),
+                    (56, &[1 + b % 3]),
+                    (60, &offset),
+                ];
+                record(kind, &fields)
+            }
+            _ => {
+                let account = self.accounts[usize::from(b) % self.accounts.len()];
+                let payee = self.accounts[usize::from(c) % self.accounts.len()];
+                let principal = self.principals[usize::from(b) % self.principals.len()];
+                let unit = self.units[usize::from(a) % self.units.len()];
+                let (target, window) = (1 + d % 4, 1 + twist % 3);
+                let (window, second) = match target {
+                    4 => (4, payee),
+                    _ => (window, [0; 16]),
+                };
+                let subject = match target {
+                    1 => key.to_vec(),
+                    3 => [principal, second].concat(),
+                    _ => [account, second].concat(),
+                };
+                let fields: [(usize, &[u8]); 5] = [
+                    (6, &[target, window]),
+                    (8, &unit),
+                    (40, &[c]),
+                    (72, &[1 + u8::from(c == 0)]),
+                    (80, &subject),
+                ];
+                record(kind, &fields)
+            }
         }
     }
 
