@@ -1,6 +1,7 @@
 """The economy as a user runs it, small: a real cluster, and every check with something planted."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,6 +86,12 @@ def _posting_changed(outcome: Outcome, cause: str, change: Callable[[Posting], P
     return _with_closing(outcome, postings=postings)
 
 
+def _with_metered(outcome: Outcome, **changes: object) -> Outcome:
+    acts = copy(outcome.acts)
+    acts.metered = replace(acts.metered, **changes)  # type: ignore[arg-type]
+    return replace(outcome, acts=acts)
+
+
 def _a_nano_more(posting: Posting) -> Posting:
     return replace(posting, amount=posting.amount + 1)
 
@@ -119,6 +126,24 @@ PLANTED: dict[str, tuple[Callable[[Outcome], Outcome], set[str]]] = {
             ),
         ),
         {"cards"},
+    ),
+    "a metered charge of a nano-USD more": (
+        lambda outcome: _posting_changed(outcome, "METER", _a_nano_more),
+        {"charges"},
+    ),
+    "a metered request that nobody planned": (
+        lambda outcome: _posting_changed(
+            outcome, "METER", lambda posting: replace(posting, reference=10**6)
+        ),
+        {"metered"},
+    ),
+    "a mandate that permits more": (
+        lambda outcome: _with_metered(outcome, cap=10**12),
+        {"mandate"},
+    ),
+    "a mandate without an end": (
+        lambda outcome: _with_metered(outcome, refused_after=""),
+        {"mandate"},
     ),
     "a voucher of a nano-USD more": (
         lambda outcome: _posting_changed(outcome, "VOUCHER", _a_nano_more),

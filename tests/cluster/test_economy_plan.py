@@ -94,7 +94,9 @@ def test_regulars_pay_for_the_second_trace_by_vouchers(plan: Plan) -> None:
     vouchers = plan.paid_by(Way.CHANNEL)
     assert {job.consumer for job in vouchers} == {0, 1, 2}
     assert {job.offer.provider for job in vouchers} == {"moonshot"}
-    assert len(vouchers) + len(plan.paid_by(Way.HOLD)) == len(plan.jobs)
+    metered = plan.paid_by(Way.METER)
+    assert {plan.consumers[job.consumer].role for job in metered} == {Role.GATEWAY, Role.COMPANY}
+    assert sum(len(plan.paid_by(way)) for way in Way) == len(plan.jobs)
 
 
 def test_tokens_are_counted_on_one_meter_each(plan: Plan) -> None:

@@ -8,11 +8,13 @@
 | day.py | a day compressed into seconds |
 | tariffs.py | publishes the price books as cards; what applies when |
 | stage.py | what all acts share, and what an act is |
+| pacing.py | runs requests at their times of the day |
 | requests.py | act: requests on priced holds, sized by what past ones came to |
+| metered.py | act: requests that are priced and paid in one step, also under a mandate |
 | vouchers.py | act: requests on channels, paid by vouchers that are signed off the ledger |
 | corrections.py | act: a refund, a dispute that is half accepted, one that is rejected |
 | books.py | the auditor reads every account's history and makes statements |
-| audit.py | what each charge should have been, computed anew; sums; what the nodes say |
+| audit.py, sums.py | what each charge should have been, computed anew; what has to add up |
 | checks.py | something that was checked, and how it is told |
 | figures.py, report.py | the outcome, for programs and for people |
 | run.py, app.py | from an empty directory to the exit code |

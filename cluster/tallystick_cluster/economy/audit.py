@@ -1,19 +1,20 @@
 """What each charge should have been, computed anew, and compared with what the ledger did.
 
 The ledger's side comes from the auditor's postings: a RESERVE tells the request (its reference) and
-the instant at which prices were pinned, the effects of its CAPTUREs tell amount and card. The other
+the instant at which prices were pinned, the effects of its CAPTUREs tell amount and card; a METER
+tells all of that at once. The other
 side comes from the trace and from the price book itself, with its own hours, in exact fractions
 rounded half up once. Neither the ledger's pricing nor what the acts computed is used.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from tallystick.prices import Card, Served
-from tallystick.statements.posting import Posting, Side
+from tallystick.statements.posting import Side
 from tallystick_cluster.economy.books import Closing
 from tallystick_cluster.economy.checks import Check, check
 from tallystick_cluster.economy.day import NS_PER_MS
@@ -55,8 +56,25 @@ class Charged:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A request as the postings tell it.
+
+    Attributes:
+        payee: Whose account was paid.
+        card: The card that priced it.
+        amount: What was paid, nano-USD.
+        at_ns: When its prices were pinned.
+    """
+
+    payee: AccountId
+    card: bytes
+    amount: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ledgered:
-    """The holds as the postings tell them.
+    """Requests of one way of paying.
 
     Attributes:
         charged: One for each request that was billed.
@@ -67,6 +85,7 @@ class Ledgered:
     problems: tuple[str, ...]
 
 
+NOBODY: Final = AccountId(bytes(16))
 NOTHING_READ: Final = Ledgered((), ())
 
 
@@ -101,36 +120,63 @@ class BookPrices:
 
 
 def read_holds(stage: Stage, closing: Closing) -> Ledgered:
-    """Finds each request of the plan among the postings."""
-    by_number = {job.number: job for job in stage.plan.paid_by(Way.HOLD)}
-    reserves: dict[int, Posting] = {}
+    """Finds each request that was to be on a hold among the postings."""
+    found: dict[int, Found] = {}
     problems: list[str] = []
+    captures = _captures(stage, closing)
     for party in stage.cast.consumers:
         for posting in closing.postings[party.money]:
             if posting.cause != Kind.RESERVE.name or posting.side is not Side.DEBIT:
                 continue
-            if posting.reference in reserves:
+            payee, card, amount = captures.pop(posting.origin, (NOBODY, b"", 0))
+            if posting.reference in found:
                 problems.append(f"request {posting.reference} was reserved twice")
-            reserves[posting.reference] = posting
-    captures = _captures(stage, closing)
+            found[posting.reference] = Found(payee, card, amount, posting.timestamp_ns)
+    problems += [f"nobody asked for hold {origin.hex()}" for origin in captures]
+    return _ledgered(stage, stage.plan.paid_by(Way.HOLD), found, problems)
+
+
+def read_metered(stage: Stage, closing: Closing, without: Collection[int]) -> Ledgered:
+    """Finds each request that was to be metered among the postings.
+
+    Args:
+        stage: The day.
+        closing: What the auditor read.
+        without: Numbers of the requests that the ledger refused.
+    """
+    found: dict[int, Found] = {}
+    problems: list[str] = []
+    for party in stage.cast.providers.values():
+        for posting in closing.postings[party.money]:
+            if posting.cause != Cause.METER.name or posting.side is not Side.CREDIT:
+                continue
+            if posting.reference in found:
+                problems.append(f"request {posting.reference} was metered twice")
+            found[posting.reference] = Found(
+                party.money, posting.card, posting.amount, posting.timestamp_ns
+            )
+    jobs = [job for job in stage.plan.paid_by(Way.METER) if job.number not in without]
+    return _ledgered(stage, jobs, found, problems)
+
+
+def _ledgered(
+    stage: Stage, jobs: Sequence[Job], found: dict[int, Found], problems: list[str]
+) -> Ledgered:
+    """Compares what was found with what was planned, by number, and prices it anew."""
     prices = BookPrices(stage)
     charged = []
-    for number, job in by_number.items():
-        reserve = reserves.pop(number, None)
-        found = captures.pop(reserve.origin, None) if reserve is not None else None
-        if reserve is None or found is None:
-            problems.append(f"request {number} was not billed")
+    for job in jobs:
+        one = found.pop(job.number, None)
+        if one is None or not one.amount:
+            problems.append(f"request {job.number} was not billed")
             continue
-        payee, card, amount = found
-        version = stage.tariffs.by_id.get(CardId(card))
-        if version is None or payee != stage.cast.providers[job.offer.provider].money:
-            problems.append(f"request {number} was billed by somebody else, or without a card")
+        version = stage.tariffs.by_id.get(CardId(one.card))
+        if version is None or one.payee != stage.cast.providers[job.offer.provider].money:
+            problems.append(f"request {job.number} was billed by somebody else, or without a card")
             continue
-        at_ns = reserve.timestamp_ns
-        should_be = prices.exact(job, version, at_ns)
-        charged.append(Charged(job, amount, should_be, at_ns, version))
-    problems += [f"nobody asked for hold {origin.hex()}" for origin in captures]
-    problems += [f"nobody planned request {number}" for number in reserves]
+        should_be = prices.exact(job, version, one.at_ns)
+        charged.append(Charged(job, one.amount, should_be, one.at_ns, version))
+    problems += [f"nobody planned request {number}" for number in found]
     return Ledgered(tuple(charged), tuple(problems))
 
 
@@ -146,15 +192,8 @@ def _captures(stage: Stage, closing: Closing) -> dict[bytes, tuple[AccountId, by
     return {origin: (*whose[origin], amount) for origin, amount in amounts.items()}
 
 
-def check_holds(stage: Stage, held: Ledgered) -> Iterator[Check]:
-    """Every request once, each charge right, each card in force when it was applied."""
-    charged = held.charged
-    yield check(
-        "once",
-        f"{len(charged):,} requests on holds: each reserved once, billed once, by its provider",
-        held.problems,
-        count=len(charged),
-    )
+def check_prices(stage: Stage, charged: Sequence[Charged]) -> Iterator[Check]:
+    """Each charge right, each card in force when it was applied."""
     wrong = [each for each in charged if not each.is_right]
     total = sum(each.amount for each in charged)
     off = sum((abs(each.amount - each.should_be) for each in charged), Fraction())
@@ -172,7 +211,7 @@ def check_holds(stage: Stage, held: Ledgered) -> Iterator[Check]:
     yield _check_hours(stage, charged)
 
 
-def _check_cards(stage: Stage, charged: tuple[Charged, ...]) -> Check:
+def _check_cards(stage: Stage, charged: Sequence[Charged]) -> Check:
     problems = []
     counts: dict[CardId, int] = defaultdict(int)
     for each in charged:
@@ -203,7 +242,7 @@ def _check_cards(stage: Stage, charged: tuple[Charged, ...]) -> Check:
     return check("cards", text, problems, count=len(changed))
 
 
-def _check_hours(stage: Stage, charged: tuple[Charged, ...]) -> Check:
+def _check_hours(stage: Stage, charged: Sequence[Charged]) -> Check:
     off_ns = stage.tariffs.times.off_peak_ns
     of_hours = [each for each in charged if each.job.offer.has_hours]
     low = [each for each in of_hours if each.at_ns >= off_ns]
@@ -217,65 +256,8 @@ def _check_hours(stage: Stage, charged: tuple[Charged, ...]) -> Check:
     return check("hours", text, problems, count=len(of_hours))
 
 
-def check_books(stage: Stage, closing: Closing) -> Iterator[Check]:
-    """Statements add up, agree with the ledger, and sum to what was issued."""
-    names = closing.names
-    yield check(
-        "statements",
-        f"{len(closing.statements):,} statements: opening + {closing.movements:,} movements = "
-        "closing, in each breakdown",
-        (names[key] for key, each in closing.statements.items() if not each.adds_up),
-        count=closing.movements,
-    )
-    yield check(
-        "balances",
-        f"all {len(names):,} accounts stand in the ledger as in the statements",
-        [
-            *(names[each] for each in closing.differing),
-            *(
-                [f"the ledger has {closing.account_count} accounts"]
-                if closing.account_count != len(names)
-                else []
-            ),
-        ],
-        count=len(names),
-    )
-    pending = [
-        names[key]
-        for key, each in closing.statements.items()
-        if each.closing.debits_pending or each.closing.credits_pending
-    ]
-    yield check("holds_over", "nothing is on hold any more", pending)
-    yield from _check_units(stage, closing)
-
-
-def _check_units(stage: Stage, closing: Closing) -> Iterator[Check]:
-    by_unit: dict[bytes, dict[AccountId, int]] = defaultdict(dict)
-    for account, each in closing.statements.items():
-        by_unit[each.unit][account] = each.closing.balance
-    for unit, symbol in stage.units.items():
-        balances = by_unit.get(unit, {})
-        issuance = balances.get(AccountId(unit), 0)
-        held = sum(balances.values()) - issuance
-        issued = _issued(closing.postings.get(AccountId(unit), ()))
-        problems = []
-        if held + issuance or held != issued:
-            problems.append(f"{held:,} are held, {issued:,} were issued")
-        yield check(
-            f"sum_{symbol}",
-            f"{symbol}: {len(balances):,} accounts sum to zero; {held:,} are held, all that was "
-            "issued",
-            problems,
-            count=len(balances),
-        )
-
-
-def _issued(postings: tuple[Posting, ...]) -> int:
-    return sum(-posting.posted_change for posting in postings)
-
-
 def charges_by_offer(
-    charged: tuple[Charged, ...],
+    charged: Sequence[Charged],
 ) -> Mapping[tuple[str, str], list[Charged]]:
     """Charges by provider and model."""
     found: dict[tuple[str, str], list[Charged]] = defaultdict(list)

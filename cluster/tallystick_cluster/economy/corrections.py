@@ -63,7 +63,7 @@ class Corrections(Act):
         await self._dispute(stage, "deepseek-chat", share=0)
 
     async def _refund(self, stage: Stage) -> None:
-        billed = max(self._of_model("gpt-5-mini"), key=lambda each: each.amount)
+        billed = max(self._of_model("gpt-5.6-terra"), key=lambda each: each.amount)
         payer, payee = self._parties(stage, billed)
         await stage.client.refund(
             billed.sequence, billed.amount, CorrectionReason.SERVICE, signer=payee.owner

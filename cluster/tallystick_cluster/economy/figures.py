@@ -12,8 +12,9 @@ from tallystick_cluster.economy.audit import Charged, charges_by_offer
 from tallystick_cluster.economy.books import Closing
 from tallystick_cluster.economy.checks import Check
 from tallystick_cluster.economy.plan import Role
-from tallystick_cluster.economy.stage import Stage
+from tallystick_cluster.economy.stage import Shown, Stage
 from tallystick_ledger.ids import AccountId
+from tallystick_ledger.results import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class PartyFigures:
         closing_nano: Balance in the evening.
         claimed_nano: Of what came in, what rests on the payee's word: captures within a hold.
         signed_nano: Of what came in, what its payer signed: vouchers, what was given back.
+        back_nano: Of what went out, what was given back.
     """
 
     name: str
@@ -65,6 +67,7 @@ class PartyFigures:
     closing_nano: int
     claimed_nano: int
     signed_nano: int
+    back_nano: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Figures:
         models: What each sold.
         providers: Their statements.
         consumers: Theirs, all companies of one person as one.
+        tables: The acts' own.
         told: What the acts say: labels and values.
         checks: What was checked.
         day_s: Real seconds of the day.
@@ -86,6 +90,7 @@ class Figures:
     models: Sequence[ModelFigures]
     providers: Sequence[PartyFigures]
     consumers: Sequence[PartyFigures]
+    tables: Sequence[Shown]
     told: Mapping[str, str]
     checks: Sequence[Check]
     day_s: float
@@ -144,6 +149,10 @@ class Figures:
                     "payer_signed_nano_usd": each.signed_nano,
                 }
                 for each in (*self.providers, *self.consumers)
+            ],
+            "tables": [
+                {"columns": each.columns, "rows": each.rows, "note": each.note}
+                for each in self.tables
             ],
             "told": dict(self.told),
             "checks": [
@@ -206,4 +215,10 @@ def _party(name: str, accounts: Sequence[AccountId], closing: Closing) -> PartyF
         sum(each.closing.balance for each in statements),
         on_word_of(Authority.PAYEE),
         on_word_of(Authority.PAYER),
+        sum(
+            each.flows["cause"][cause.name].change.debits_posted
+            for each in statements
+            for cause in (Cause.REFUND, Cause.DISPUTE)
+            if cause.name in each.flows["cause"]
+        ),
     )

@@ -5,8 +5,11 @@ stretched so that its first request is at midnight and its last at the day's end
 their shape. Consumers ask as unevenly as measured clients do. The largest of them is a gateway, the
 next are companies, and the many small ones are companies of one person.
 
-Regulars have a channel with the provider of the second trace and pay by vouchers; everybody else,
-and everything else, is on holds.
+| who | asks for | pays |
+|---|---|---|
+| a regular (the largest three) | the second trace's model | on a channel, by vouchers |
+| a company's agents, the gateway | the model that is metered | in one step, when it is over |
+| everybody | everything else | on holds |
 """
 
 import random
@@ -27,6 +30,7 @@ DAY_MS: Final = 86_400_000
 COMPANIES: Final = 9
 AGENTS: Final = 3
 REGULARS: Final = 3
+METERED_MODEL: Final = "gpt-5-mini"
 # A provider cuts an answer here; the traces' longest has 2,000 tokens.
 MAX_OUTPUT_TOKENS: Final = 2_048
 
@@ -55,6 +59,7 @@ class Way(Enum):
 
     HOLD = "hold"
     CHANNEL = "channel"
+    METER = "meter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +161,18 @@ def make_plan(arrivals: Sequence[Arrival], weights: Sequence[ClientWeight], *, s
             drafts.append((arrival.at_ms * DAY_MS // span_ms, arrival, consumer, offer))
     drafts.sort(key=lambda each: each[0])
     jobs = tuple(
-        Job(number, arrival, day_ms, consumer, offer, _way(arrival, consumer))
+        Job(number, arrival, day_ms, consumer, offer, _way(offer, consumer))
         for number, (day_ms, arrival, consumer, offer) in enumerate(drafts, start=1)
     )
     return Plan(jobs, tuple(_consumer(place) for place in range(len(weights))))
 
 
-def _way(arrival: Arrival, consumer: int) -> Way:
-    is_channel = arrival.trace is Trace.MOONCAKE and consumer < REGULARS
-    return Way.CHANNEL if is_channel else Way.HOLD
+def _way(offer: Offer, consumer: int) -> Way:
+    if offer.trace is Trace.MOONCAKE and consumer < REGULARS:
+        return Way.CHANNEL
+    if offer.model == METERED_MODEL and consumer <= COMPANIES:
+        return Way.METER
+    return Way.HOLD
 
 
 def _consumer(place: int) -> Consumer:

@@ -76,6 +76,13 @@ def show_figures(screen: Screen, figures: Figures) -> None:
     _show_models(screen, figures)
     _show_parties(screen, figures)
     _show_words(screen, figures)
+    for shown in figures.tables:
+        table = plain_table(*shown.columns)
+        for row in shown.rows:
+            table.add_row(*row)
+        screen.table(table)
+        if shown.note:
+            screen.line(shown.note)
     screen.line()
     for label, value in figures.told.items():
         screen.line(f"{label:<18} {value}")
@@ -130,5 +137,5 @@ def _show_parties(screen: Screen, figures: Figures) -> None:
 def _show_words(screen: Screen, figures: Figures) -> None:
     table = plain_table("whose word, USD", "payee-claimed", "payer-signed", "given back")
     for each in figures.providers:
-        table.add_row(each.name, usd(each.claimed_nano), usd(each.signed_nano), usd(each.out_nano))
+        table.add_row(each.name, usd(each.claimed_nano), usd(each.signed_nano), usd(each.back_nano))
     screen.table(table)

@@ -21,8 +21,8 @@ from tallystick.prices.ledger import served_usage
 from tallystick_cluster.economy import audit
 from tallystick_cluster.economy.books import Closing
 from tallystick_cluster.economy.cast import Party
-from tallystick_cluster.economy.checks import Check
-from tallystick_cluster.economy.day import NS_PER_S
+from tallystick_cluster.economy.checks import Check, check
+from tallystick_cluster.economy.pacing import run_paced
 from tallystick_cluster.economy.plan import Job, Way
 from tallystick_cluster.economy.stage import Act, Stage
 from tallystick_cluster.economy.tariffs import Version
@@ -75,24 +75,14 @@ class Requests(Act):
     async def day(self, stage: Stage) -> None:
         """See `Act.day`."""
         jobs = stage.plan.paid_by(Way.HOLD)
-        room = asyncio.Semaphore(stage.in_flight)
         started_s = time.monotonic()
         with stage.screen.progress(len(jobs)) as advance:
 
             async def settle(job: Job) -> None:
-                try:
-                    await self._settle(stage, job)
-                finally:
-                    room.release()
+                await self._settle(stage, job)
                 advance(len(self.billed))
 
-            async with asyncio.TaskGroup() as group:
-                for job in jobs:
-                    await stage.day.wait_for(job.day_ms)
-                    await room.acquire()
-                    late_ns = time.time_ns() - stage.day.at_ns(job.day_ms)
-                    self.lag_s = max(self.lag_s, late_ns / NS_PER_S)
-                    group.create_task(settle(job))
+            self.lag_s = await run_paced(stage, jobs, settle)
         self.elapsed_s = time.monotonic() - started_s
 
     async def _settle(self, stage: Stage, job: Job) -> None:
@@ -143,7 +133,13 @@ class Requests(Act):
     def checks(self, stage: Stage, closing: Closing) -> Iterator[Check]:
         """See `Act.checks`."""
         self.held = audit.read_holds(stage, closing)
-        yield from audit.check_holds(stage, self.held)
+        yield check(
+            "once",
+            f"{len(self.held.charged):,} requests on holds: each reserved once, billed once, by "
+            "its provider",
+            self.held.problems,
+            count=len(self.held.charged),
+        )
         self.told |= {
             "holds": f"pinned at what 95 of 100 came to, or the worst case; {self.extended:,} of "
             f"{len(self.billed):,} grew",

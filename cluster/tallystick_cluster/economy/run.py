@@ -21,7 +21,7 @@ from tallystick_cluster.data.arrivals import Trace, load_arrivals
 from tallystick_cluster.demo.nodes import agreed, nodes_stopped, start_all, timed
 from tallystick_cluster.demo.proofs import Told
 from tallystick_cluster.demo.screen import Screen
-from tallystick_cluster.economy import audit
+from tallystick_cluster.economy.audit import check_prices
 from tallystick_cluster.economy.books import Closing, read_books
 from tallystick_cluster.economy.cast import (
     MONEY_EXPONENT,
@@ -35,11 +35,13 @@ from tallystick_cluster.economy.checks import Check, check
 from tallystick_cluster.economy.corrections import Corrections
 from tallystick_cluster.economy.day import NS_PER_S, wait_until
 from tallystick_cluster.economy.figures import Figures, consumers_of, models_of, providers_of
+from tallystick_cluster.economy.metered import Metered
 from tallystick_cluster.economy.offers import Books, price_list
 from tallystick_cluster.economy.plan import Plan, make_plan
 from tallystick_cluster.economy.report import introduce, show_prices
 from tallystick_cluster.economy.requests import Requests
 from tallystick_cluster.economy.stage import Act, Stage
+from tallystick_cluster.economy.sums import check_books
 from tallystick_cluster.economy.tariffs import Tariffs, dearest_nano, set_times
 from tallystick_cluster.economy.vouchers import Vouchers
 from tallystick_cluster.layout import KEYS_DIRECTORY, ClusterLayout, create_cluster
@@ -74,13 +76,19 @@ class Acts:
     def __init__(self) -> None:
         """Nothing has happened yet."""
         self.requests = Requests()
+        self.metered = Metered()
         self.vouchers = Vouchers()
         self.corrections = Corrections(requests=self.requests)
 
     @property
     def all(self) -> Sequence[Act]:
         """In the order of their evenings and checks."""
-        return (self.requests, self.vouchers, self.corrections)
+        return (
+            self.requests,
+            self.metered,
+            self.vouchers,
+            self.corrections,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +136,18 @@ def figures_of(outcome: Outcome) -> Figures:
     """Checks what is to be checked, and sums up."""
     stage, closing, acts = outcome.stage, outcome.closing, outcome.acts
     checks = [each for act in acts.all for each in act.checks(stage, closing)]
-    checks += audit.check_books(stage, closing)
+    priced = (*acts.requests.held.charged, *acts.metered.metered.charged)
+    checks += check_prices(stage, priced)
+    checks += check_books(stage, closing)
     checks.append(_check_nodes(outcome.told))
-    charged = (*acts.requests.held.charged, *acts.vouchers.charged)
+    charged = (*priced, *acts.vouchers.charged)
     told = {label: value for act in acts.all for label, value in act.told.items()}
     return Figures(
         len(stage.plan.jobs),
         models_of(charged),
         providers_of(stage, closing),
         consumers_of(stage, closing),
+        [table for act in acts.all for table in act.shown(stage, closing)],
         told,
         checks,
         acts.requests.elapsed_s,

@@ -49,6 +49,21 @@ class Stage:
         return self.tariffs.times.day
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A table of an act's own.
+
+    Attributes:
+        columns: Their titles: names first, then numbers.
+        rows: As many texts each.
+        note: A sentence below it.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
 @dataclass(slots=True)
 class Act:
     """Something that is shown. Its parts run in this order; all acts share the day.
@@ -70,5 +85,10 @@ class Act:
 
     def checks(self, stage: Stage, closing: Closing) -> Iterator[Check]:
         """What has to be so in the end, by what the auditor read."""
+        del stage, closing
+        yield from ()
+
+    def shown(self, stage: Stage, closing: Closing) -> Iterator[Shown]:
+        """Tables that it has to show, after the checks."""
         del stage, closing
         yield from ()
