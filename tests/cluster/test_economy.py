@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tallystick.statements.posting import Posting
+from tallystick.statements.posting import Posting, Side
 from tallystick_cluster.demo.app import app
 from tallystick_cluster.demo.screen import Screen
 from tallystick_cluster.economy import app as economy_app
@@ -52,11 +52,18 @@ def test_a_day_of_it_is_right(outcome: Outcome) -> None:
     assert sum(each["money_nano_usd"] for each in as_json["models"]) == figures.money_nano
     jobs = outcome.stage.plan.jobs
     assert figures.tokens == sum(job.arrival.tokens for job in jobs)
-    # Providers get what consumers lose, nothing else moves during the day.
+    # Providers get what consumers lose, and what the bank lent the broker to pay its debts.
     earned = sum(each.closing_nano - each.opening_nano for each in figures.providers)
     spent = sum(each.opening_nano - each.closing_nano for each in figures.consumers)
     back = sum(each.amount for each in outcome.acts.corrections.given)
-    assert earned == spent == figures.money_nano - back
+    assert spent == figures.money_nano - back
+    assert earned == spent + outcome.acts.netting.lent
+
+
+def test_debts_move_in_net(outcome: Outcome) -> None:
+    (table,) = [each for each in figures_of(outcome).tables if each.columns[0] == "netting, USD"]
+    assert [row[0] for row in table.rows][-2:] == ["broker", "all"]
+    assert 0 < sum(outcome.acts.netting.moved) < sum(outcome.acts.netting.gross)
 
 
 def _with_closing(outcome: Outcome, **changes: object) -> Outcome:
@@ -144,6 +151,18 @@ PLANTED: dict[str, tuple[Callable[[Outcome], Outcome], set[str]]] = {
     "a mandate without an end": (
         lambda outcome: _with_metered(outcome, refused_after=""),
         {"mandate"},
+    ),
+    "a debt of a nano-USD more": (
+        lambda outcome: _posting_changed(outcome, "TRANSFER", _a_nano_more),
+        {"debts"},
+    ),
+    "a net payment of a nano-USD more": (
+        lambda outcome: _posting_changed(
+            outcome,
+            "NETTING",
+            lambda posting: _a_nano_more(posting) if posting.side is Side.DEBIT else posting,
+        ),
+        {"netting"},
     ),
     "a voucher of a nano-USD more": (
         lambda outcome: _posting_changed(outcome, "VOUCHER", _a_nano_more),

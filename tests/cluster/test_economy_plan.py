@@ -9,6 +9,7 @@ from tallystick_cluster.data import ClientWeight, load_weights
 from tallystick_cluster.data.arrivals import Arrival, Trace, load_arrivals
 from tallystick_cluster.economy.checks import check
 from tallystick_cluster.economy.day import NS_PER_S, Day, clock
+from tallystick_cluster.economy.netting import passed_on
 from tallystick_cluster.economy.offers import (
     OFFERS,
     PRICE_LISTS,
@@ -181,6 +182,19 @@ def test_a_day_in_seconds() -> None:
     assert PRICES_AT_NS - day.occurred_at_ns(0) == 86_400 * NS_PER_S
     assert day.occurred_at_ns(1_500) - day.occurred_at_ns(0) == 1_500_000_000
     assert clock(DAY_MS // 2 + 61_000) == "12:01"
+
+
+def test_every_fourth_request_is_passed_on_to_somebody_else(plan: Plan) -> None:
+    debts = passed_on(plan.jobs)
+    azure = [job for job in plan.jobs if job.arrival.trace is Trace.AZURE]
+    assert {debt.job.number for debt in debts} == {
+        job.number for job in azure if job.number % 4 == 0
+    }
+    assert all(debt.debtor != debt.creditor == debt.job.offer.provider for debt in debts)
+    # Everybody owes and is owed but the broker, which nobody owes.
+    providers = {of.provider for of in PRICE_LISTS}
+    assert {debt.creditor for debt in debts} == providers
+    assert {debt.debtor for debt in debts} == providers - {"moonshot"} | {"broker"}
 
 
 def test_a_commitment_covers_every_request_in_order(plan: Plan) -> None:

@@ -13,6 +13,7 @@
 | metered.py | act: requests that are priced and paid in one step, also under a mandate |
 | vouchers.py | act: requests on channels, paid by vouchers that are signed off the ledger |
 | corrections.py | act: a refund, a dispute that is half accepted, one that is rejected |
+| netting.py | act: providers set off what they owe each other, one cannot pay, only the net moves |
 | books.py | the auditor reads every account's history and makes statements |
 | audit.py, sums.py | what each charge should have been, computed anew; what has to add up |
 | checks.py | something that was checked, and how it is told |

@@ -36,6 +36,7 @@ from tallystick_cluster.economy.corrections import Corrections
 from tallystick_cluster.economy.day import NS_PER_S, wait_until
 from tallystick_cluster.economy.figures import Figures, consumers_of, models_of, providers_of
 from tallystick_cluster.economy.metered import Metered
+from tallystick_cluster.economy.netting import Netting
 from tallystick_cluster.economy.offers import Books, price_list
 from tallystick_cluster.economy.plan import Plan, make_plan
 from tallystick_cluster.economy.report import introduce, show_prices
@@ -79,6 +80,7 @@ class Acts:
         self.metered = Metered()
         self.vouchers = Vouchers()
         self.corrections = Corrections(requests=self.requests)
+        self.netting = Netting()
 
     @property
     def all(self) -> Sequence[Act]:
@@ -88,6 +90,7 @@ class Acts:
             self.metered,
             self.vouchers,
             self.corrections,
+            self.netting,
         )
 
 
@@ -186,7 +189,7 @@ async def _play(
         await _prepare(stage, acts)
         with timed(screen, f"the day: {len(plan.jobs):,} requests"):
             await _day(stage, acts)
-        with timed(screen, "the evening: vouchers, corrections"):
+        with timed(screen, "the evening: channels closed, corrections, netting"):
             for act in acts.all:
                 await act.evening(stage)
         with timed(screen, "all nodes stand at one sequence number"):
