@@ -47,10 +47,12 @@ def test_a_day_of_it_is_right(outcome: Outcome) -> None:
     figures = figures_of(outcome)
     assert _failed(figures) == set()
     assert figures.ok
-    assert figures.settled == figures.requests == 2 * REQUESTS
+    refused = outcome.acts.metered.refused
+    assert figures.settled + len(refused) == figures.requests == 2 * REQUESTS
+    assert refused
     as_json = figures.as_json()
     assert sum(each["money_nano_usd"] for each in as_json["models"]) == figures.money_nano
-    jobs = outcome.stage.plan.jobs
+    jobs = [job for job in outcome.stage.plan.jobs if job.number not in refused]
     assert figures.tokens == sum(job.arrival.tokens for job in jobs)
     # Providers get what consumers lose, and what the bank lent the broker to pay its debts.
     earned = sum(each.closing_nano - each.opening_nano for each in figures.providers)
@@ -96,6 +98,12 @@ def _posting_changed(outcome: Outcome, cause: str, change: Callable[[Posting], P
 def _with_metered(outcome: Outcome, **changes: object) -> Outcome:
     acts = copy(outcome.acts)
     acts.metered = replace(acts.metered, **changes)  # type: ignore[arg-type]
+    return replace(outcome, acts=acts)
+
+
+def _with_agents(outcome: Outcome, **changes: object) -> Outcome:
+    acts = copy(outcome.acts)
+    acts.agents = replace(acts.agents, **changes)  # type: ignore[arg-type]
     return replace(outcome, acts=acts)
 
 
@@ -163,6 +171,15 @@ PLANTED: dict[str, tuple[Callable[[Outcome], Outcome], set[str]]] = {
             lambda posting: _a_nano_more(posting) if posting.side is Side.DEBIT else posting,
         ),
         {"netting"},
+    ),
+    "a limit that would have had room": (
+        lambda outcome: _with_agents(outcome, limit=10**12),
+        {"limit"},
+    ),
+    "a limit that was not kept": (lambda outcome: _with_agents(outcome, limit=1), {"limit"}),
+    "a killed key that still spends": (
+        lambda outcome: _with_agents(outcome, refused_after=[]),
+        {"kill"},
     ),
     "a voucher of a nano-USD more": (
         lambda outcome: _posting_changed(outcome, "VOUCHER", _a_nano_more),

@@ -11,6 +11,7 @@
 | pacing.py | runs requests at their times of the day |
 | requests.py | act: requests on priced holds, sized by what past ones came to |
 | metered.py | act: requests that are priced and paid in one step, also under a mandate |
+| agents.py | act: agents' keys under one key with a limit a day; the kill switch |
 | vouchers.py | act: requests on channels, paid by vouchers that are signed off the ledger |
 | corrections.py | act: a refund, a dispute that is half accepted, one that is rejected |
 | netting.py | act: providers set off what they owe each other, one cannot pay, only the net moves |

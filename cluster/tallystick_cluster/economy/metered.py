@@ -11,7 +11,7 @@ each and all of them up to a cap. In the evening nothing is left of it, and one 
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick import Signer, errors
@@ -42,11 +42,15 @@ class Metered(Act):
     Attributes:
         cap: What the mandate is good for, nano-USD.
         refused_after: With which code one charge too many was refused.
+        signers: Keys that pay instead of a consumer's own, by its place among the consumers.
+        refused: Requests that a limit had no room for, by number.
         metered: The requests as the auditor found them.
     """
 
     cap: int = 0
     refused_after: str = ""
+    signers: dict[int, tuple[Signer, ...]] = field(default_factory=dict)
+    refused: dict[int, errors.LimitExceeded] = field(default_factory=dict)
     metered: audit.Ledgered = audit.NOTHING_READ
     _mandate: MandateId = NO_MANDATE
 
@@ -85,8 +89,12 @@ class Metered(Act):
                 if job.consumer == GATEWAY:
                     await self._claim(stage, job)
                 else:
-                    agents = stage.cast.consumers[job.consumer].workers
+                    own = stage.cast.consumers[job.consumer].workers
+                    agents = self.signers.get(job.consumer, own)
                     await self.pay(stage, job, agents[job.number % len(agents)])
+            except errors.LimitExceeded as refused:
+                self.refused[job.number] = refused
+                return
             except (errors.FundsHeld, errors.CardRefused, errors.PriceRefused):
                 await asyncio.sleep(WAIT_S)
             else:
@@ -136,7 +144,7 @@ class Metered(Act):
 
     def checks(self, stage: Stage, closing: Closing) -> Iterator[Check]:
         """See `Act.checks`."""
-        self.metered = audit.read_metered(stage, closing, ())
+        self.metered = audit.read_metered(stage, closing, self.refused)
         charged = self.metered.charged
         claimed = [each for each in charged if each.job.consumer == GATEWAY]
         yield check(

@@ -21,6 +21,7 @@ from tallystick_cluster.data.arrivals import Trace, load_arrivals
 from tallystick_cluster.demo.nodes import agreed, nodes_stopped, start_all, timed
 from tallystick_cluster.demo.proofs import Told
 from tallystick_cluster.demo.screen import Screen
+from tallystick_cluster.economy.agents import Agents
 from tallystick_cluster.economy.audit import check_prices
 from tallystick_cluster.economy.books import Closing, read_books
 from tallystick_cluster.economy.cast import (
@@ -78,6 +79,7 @@ class Acts:
         """Nothing has happened yet."""
         self.requests = Requests()
         self.metered = Metered()
+        self.agents = Agents(metered=self.metered)
         self.vouchers = Vouchers()
         self.corrections = Corrections(requests=self.requests)
         self.netting = Netting()
@@ -88,6 +90,7 @@ class Acts:
         return (
             self.requests,
             self.metered,
+            self.agents,
             self.vouchers,
             self.corrections,
             self.netting,
