@@ -22,6 +22,7 @@ from tallystick_proto.v1 import ledger_pb2
 
 # ListRecordsResponse.records: numbers, flags, effects; envelope id, signer, code, detail, record.
 _ROW: Final = struct.Struct("<QQQHHI16s32sHHI8x128s")
+_KINDS: Final = frozenset(Kind)
 _HOLD_EXPIRED: Final = 1
 _ONLY_EXPIRED: Final = 2
 
@@ -116,7 +117,7 @@ class HistoryRecord:
         if not self.data:
             return None
         number = int.from_bytes(self.data[:2], "little")
-        return Kind(number) if number in set(Kind) else number
+        return Kind(number) if number in _KINDS else number
 
     @property
     def record(self) -> Record | Raw | None:
