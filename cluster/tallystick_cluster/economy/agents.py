@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from tallystick import Signer, errors
 from tallystick.spending import LimitOf
 from tallystick.zone_tables import make
-
-from tallystick import Signer, errors
 from tallystick_cluster.economy.books import Closing
 from tallystick_cluster.economy.cast import Registrar
 from tallystick_cluster.economy.checks import Check, check
