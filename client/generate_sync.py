@@ -22,6 +22,7 @@ SOURCES: Final = {
     "cards": "CardMethods",
     "holds": "HoldMethods",
     "meters": "MeterMethods",
+    "market_methods": "MarketMethods",
     "channels": "ChannelMethods",
     "corrections": "CorrectionMethods",
     "netting": "NettingMethods",

@@ -9,22 +9,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from tallystick.core import ClientCore
-from tallystick.draft import build
+from tallystick.draft import Draft, build
 from tallystick.errors import InvalidArgument
 from tallystick.keyfile import Signer
+from tallystick.market_methods import MarketMethods
 from tallystick.results import Created
 from tallystick_ledger.ids import CardId, NameId, UnitId
-from tallystick_ledger.limits import MAX_RECORDS
+from tallystick_ledger.limits import HASH_BYTES, MAX_CARD_LINES, MAX_RECORDS
 from tallystick_ledger.merkle import root_of_hashes
 from tallystick_ledger.records import Card, CardPublish, Price
+from tallystick_ledger.state_rows import CardRow
 
 # The notice period is 60 s of log time, counted from when the card is applied.
 DEFAULT_NOTICE_S: Final = 90.0
 _NO_CARD = CardId(bytes(16))
+_RECORDS_A_LINE: Final = 2
+# What fits beside a CARD with all its length meters (up to 4 records) and CARD_PUBLISH.
+LINES_PER_ENVELOPE: Final = (MAX_RECORDS - 5) // _RECORDS_A_LINE
 
 
-class CardMethods(ClientCore):
+class CardMethods(MarketMethods):
     """What publishes prices. Errors and arguments that are not named are as in `HoldMethods`."""
 
     async def publish_card(
@@ -38,20 +42,24 @@ class CardMethods(ClientCore):
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Created[CardId]:
-        """Drafts a card, adds its lines and publishes it, all or nothing. Signed by OWNER or PRICE.
+        """Drafts a card, adds its lines and publishes it. Signed by OWNER or PRICE.
+
+        All or nothing, if it fits into one envelope: up to 4,092 lines do. More go in several, one
+        after the other. Where one of these fails, the draft binds nobody and is forgotten after a
+        day; the same call goes on with it if it comes in time for the draft's notice period.
 
         Args:
             unit: What it prices in.
-            lines: Its lines, in order; their `card` is put in here. About 4,000 at most.
+            lines: Its lines, in order, at most 4,096; their `card` is put in here.
             length_meters: Meters whose sum is a request's length, for lines with a threshold.
             effective_in_s: From when it prices holds, seconds from now; at least 60 and the time
-                that the envelope takes.
+                that the envelopes take. A draft that is gone on with keeps its own.
             supersedes: An own published card that ends when this one begins; zero for none.
             signer: The provider.
-            deadline_s: When to give up.
+            deadline_s: When to give up each envelope.
 
         Returns:
-            The card's id.
+            The card's id, and the receipt of what published it.
 
         Raises:
             UnitNotFound: There is no such unit.
@@ -63,18 +71,108 @@ class CardMethods(ClientCore):
         """
         if not lines:
             raise InvalidArgument("A card has at least one line.")
-        draft = self.draft(signer)
-        card = CardId(draft.next_id())
-        own = [build(replace, line, card=card) for line in lines]
-        starts_ns = self._time_in(effective_in_s)
-        root = root_of_hashes(line.leaf_hash for line in own)
-        meters = tuple(sorted(length_meters))
-        draft.add(build(Card, unit, starts_ns, len(own), root, meters, supersedes))
-        if 2 * len(own) + draft.record_count >= MAX_RECORDS:
+        if len(lines) > MAX_CARD_LINES:
             raise InvalidArgument(
-                f"{len(own)} lines do not fit into one envelope.", advice="Publish several cards."
+                f"A card has at most {MAX_CARD_LINES:,} lines, not {len(lines):,}.",
+                advice="Publish several cards, of some models each.",
             )
-        for line in own:
+        draft = self.draft(signer)
+        wanted = build(
+            Card,
+            unit,
+            self._time_in(effective_in_s),
+            len(lines),
+            bytes(HASH_BYTES),
+            tuple(sorted(length_meters)),
+            supersedes,
+        )
+        if _fits(draft, wanted, len(lines)):
+            card = CardId(draft.next_id())
+            own = _of(card, lines)
+            draft.add(replace(wanted, lines_root=_root(own)))
+            for line in own:
+                draft.add(line)
+            draft.add(build(CardPublish, card))
+            return Created(card, await self._send(draft, deadline_s, atomic=True))
+        begun = await self._begun(wanted, lines, draft.signer, deadline_s)
+        if begun is None:
+            card = CardId(draft.next_id())
+            own = _of(card, lines)
+            draft.add(replace(wanted, lines_root=_root(own)))
+            done = (MAX_RECORDS - draft.record_count) // _RECORDS_A_LINE
+            for line in own[:done]:
+                draft.add(line)
+            await self._send(draft, deadline_s, atomic=True)
+        else:
+            card, done = begun
+        draft = self.draft(signer)
+        for line in _of(card, lines[done:]):
             draft.add(line)
         draft.add(build(CardPublish, card))
         return Created(card, await self._send(draft, deadline_s, atomic=True))
+
+    async def find_card(
+        self,
+        unit: UnitId,
+        lines: Sequence[Price],
+        *,
+        length_meters: Sequence[NameId] = (),
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> CardRow | None:
+        """Finds the own published card that says just this, and that no other has superseded.
+
+        So a program can publish a price list again and again, and make a card of it once.
+
+        Args:
+            unit: What it prices in.
+            lines: All its lines, in order; their `card` does not matter.
+            length_meters: Meters whose sum is a request's length.
+            signer: The provider.
+            deadline_s: When to give up each of the questions that it takes.
+        """
+        whose = self.signer if signer is None else signer
+        meters = tuple(sorted(length_meters))
+        for row in await self.cards(owner=whose.principal, signer=signer, deadline_s=deadline_s):
+            is_in_force = row.is_published and not row.superseded_from_ns
+            said = (row.unit, row.line_count, row.length_meters)
+            if not is_in_force or said != (unit, len(lines), meters):
+                continue
+            if _root(_of(row.card, lines)) == row.lines_root:
+                return row
+        return None
+
+    async def _begun(
+        self, wanted: Card, lines: Sequence[Price], signer: Signer, deadline_s: float | None
+    ) -> tuple[CardId, int] | None:
+        """An own draft of just these lines that can still be published, and how many it has."""
+        rows = await self.cards(owner=signer.principal, signer=signer, deadline_s=deadline_s)
+        for row in rows:
+            said = (row.unit, row.line_count, row.length_meters, row.supersedes)
+            is_alike = said == (
+                wanted.unit,
+                wanted.line_count,
+                wanted.length_meters,
+                wanted.supersedes,
+            )
+            in_time = row.effective_from_ns >= self._time_in(DEFAULT_NOTICE_S * 3 / 4)
+            if row.is_published or not is_alike or not in_time:
+                continue
+            if _root(_of(row.card, lines)) == row.lines_root:
+                card = await self.card(row.card, signer=signer, deadline_s=deadline_s)
+                if card is not None:
+                    return row.card, len(card.lines)
+        return None
+
+
+def _of(card: CardId, lines: Sequence[Price]) -> list[Price]:
+    return [build(replace, line, card=card) for line in lines]
+
+
+def _root(lines: Sequence[Price]) -> bytes:
+    return root_of_hashes(line.leaf_hash for line in lines)
+
+
+def _fits(draft: Draft, card: Card, line_count: int) -> bool:
+    count = draft.record_count + card.record_count + _RECORDS_A_LINE * line_count + 1
+    return count <= MAX_RECORDS

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tallystick import limits
 from tallystick.draft import Draft
@@ -16,7 +17,9 @@ from tallystick.submitter import Submitter
 from tallystick_ledger.errors import LedgerError
 from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import (
+    CardId,
     LedgerId,
+    NameId,
     PrincipalId,
     PublicKey,
     TimestampNs,
@@ -24,6 +27,9 @@ from tallystick_ledger.ids import (
 )
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import HASH_BYTES, MAX_RECORDS
+
+if TYPE_CHECKING:
+    from tallystick.market import ListedCard
 
 _NS_PER_S = 1_000_000_000
 
@@ -83,6 +89,8 @@ class ClientCore:
             self._pool, self._look_up, self._surroundings, attempt_timeout_s
         )
         self._attempt_timeout_s = attempt_timeout_s
+        # Published cards never change; by card and model, the oldest first.
+        self._billed_by: dict[tuple[CardId, NameId], ListedCard] = {}
 
     @property
     def ledger_id(self) -> LedgerId:

@@ -40,6 +40,12 @@ MAX_ENDPOINTS: Final = 32
 
 # Ids in one GetAccounts, GetHolds or GetChannels request (ledger.proto).
 MAX_IDS_PER_READ: Final = 8_192
+# Ids in one GetNames request (ledger.proto), whose texts are of any length.
+MAX_NAMES_PER_READ: Final = 1_024
+# More texts than this are looked for in the list of all names instead of each for itself.
+MAX_NAMES_ASKED_ALONE: Final = 16
+# Cards, each with the lines of one model, that a client keeps to bill by.
+MAX_CARDS_KEPT: Final = 64
 # Records on one page of a history (ledger.proto), and as many as are asked for unless said.
 MAX_PAGE_RECORDS: Final = 1_000
 DEFAULT_PAGE_RECORDS: Final = 100

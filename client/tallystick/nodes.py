@@ -78,6 +78,17 @@ GET_LIMITS: Final = ReadMethod(
 GET_NETTING: Final = ReadMethod(
     f"/{wire.SERVICE}/GetNetting", ledger_pb2.GetNettingResponse.FromString
 )
+GET_CARDS: Final = ReadMethod(f"/{wire.SERVICE}/GetCards", ledger_pb2.GetCardsResponse.FromString)
+LIST_CARDS: Final = ReadMethod(
+    f"/{wire.SERVICE}/ListCards", ledger_pb2.ListCardsResponse.FromString
+)
+LIST_PRICES: Final = ReadMethod(
+    f"/{wire.SERVICE}/ListPrices", ledger_pb2.ListPricesResponse.FromString
+)
+GET_NAMES: Final = ReadMethod(f"/{wire.SERVICE}/GetNames", ledger_pb2.GetNamesResponse.FromString)
+LIST_NAMES: Final = ReadMethod(
+    f"/{wire.SERVICE}/ListNames", ledger_pb2.ListNamesResponse.FromString
+)
 GET_ENVELOPE: Final = ReadMethod(
     f"/{wire.SERVICE}/GetEnvelope", ledger_pb2.GetEnvelopeResponse.FromString
 )

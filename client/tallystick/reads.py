@@ -67,7 +67,16 @@ from tallystick_ledger.ids import (
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.results import Effect, decode_effects
-from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow, LimitRow, ZoneRow
+from tallystick_ledger.state_rows import (
+    AccountRow,
+    CardRow,
+    ChannelRow,
+    HoldRow,
+    LimitRow,
+    PriceLineRow,
+    TermsRow,
+    ZoneRow,
+)
 from tallystick_proto.v1 import ledger_pb2
 
 _NS_PER_S = 1_000_000_000
@@ -170,7 +179,17 @@ class NodeStatus:
     peers: tuple[PeerInfo, ...]
 
 
-_Row = TypeVar("_Row", AccountRow, ChannelRow, HoldRow, LimitRow, ZoneRow)
+_Row = TypeVar(
+    "_Row",
+    AccountRow,
+    CardRow,
+    ChannelRow,
+    HoldRow,
+    LimitRow,
+    PriceLineRow,
+    TermsRow,
+    ZoneRow,
+)
 _HasRows = TypeVar(
     "_HasRows",
     ledger_pb2.GetAccountsResponse,
@@ -251,20 +270,20 @@ class Reader:
         self, request: ledger_pb2.GetNettingRequest, key: SigningKey, deadline_s: float
     ) -> NettingState | None:
         """Returns what this key may see of a deferred unit; None where there is no such unit."""
-        return decode_netting(await self._ask(GET_NETTING, request, key, deadline_s))
+        return decode_netting(await self.ask(GET_NETTING, request, key, deadline_s))
 
     async def limits(
         self, request: ledger_pb2.GetLimitsRequest, key: SigningKey, deadline_s: float
     ) -> tuple[list[LimitRow], list[ZoneRow]]:
         """Returns a principal's limits, and the zones that they or the request name."""
-        answer = await self._ask(GET_LIMITS, request, key, deadline_s)
+        answer = await self.ask(GET_LIMITS, request, key, deadline_s)
         return _all_rows(LimitRow, answer.rows), _all_rows(ZoneRow, answer.zones)
 
     async def envelope(
         self, request: ledger_pb2.GetEnvelopeRequest, key: SigningKey, deadline_s: float
     ) -> EnvelopeInfo:
         """Returns what the ledger holds under an id or sequence number."""
-        answer = await self._ask(GET_ENVELOPE, request, key, deadline_s)
+        answer = await self.ask(GET_ENVELOPE, request, key, deadline_s)
         try:
             return _decode_envelope(answer)
         except (LedgerError, InvalidArgument, ValueError) as error:
@@ -276,7 +295,7 @@ class Reader:
         self, request: ledger_pb2.ListRecordsRequest, key: SigningKey, deadline_s: float
     ) -> ledger_pb2.ListRecordsResponse:
         """Returns a page of an account's history."""
-        return await self._ask(LIST_RECORDS, request, key, deadline_s)
+        return await self.ask(LIST_RECORDS, request, key, deadline_s)
 
     async def watch(
         self, request: ledger_pb2.WatchRequest, key: SigningKey, deadline_s: float
@@ -388,14 +407,19 @@ class Reader:
         deadline_s: float,
     ) -> list[_Row | None]:
         rows: list[_Row | None] = []
-        for part in _parts(ids):
-            answer = await self._ask(method, request(part), key, deadline_s)
-            rows += _decode_rows(row_type, answer.rows, len(part) // ID_BYTES)
+        for part in id_parts(ids):
+            answer = await self.ask(method, request(part), key, deadline_s)
+            rows += decode_rows(row_type, answer.rows, len(part) // ID_BYTES)
         return rows
 
-    async def _ask(
+    async def ask(
         self, method: ReadMethod[Answer], request: Message, key: SigningKey, deadline_s: float
     ) -> Answer:
+        """Returns the answer to a question, from one node or another.
+
+        Raises:
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
         sent = request.SerializeToString()
         answer, _ = await self._ask_and_tell(method, sent, key, deadline_s)
         return answer
@@ -433,15 +457,25 @@ class Reader:
             await asyncio.sleep(delay_s)
 
 
-def _parts(ids: Sequence[bytes]) -> Iterator[bytes]:
+def id_parts(ids: Sequence[bytes], limit: int = limits.MAX_IDS_PER_READ) -> Iterator[bytes]:
+    """Ids back to back, as many as fit into one question.
+
+    Raises:
+        InvalidArgument: One of them has not 16 bytes.
+    """
     for each in ids:
         if len(each) != ID_BYTES:
             raise InvalidArgument(f"{each!r} is no id of 16 bytes.")
-    for start in range(0, len(ids), limits.MAX_IDS_PER_READ):
-        yield b"".join(ids[start : start + limits.MAX_IDS_PER_READ])
+    for start in range(0, len(ids), limit):
+        yield b"".join(ids[start : start + limit])
 
 
-def _decode_rows(row_type: type[_Row], rows: bytes, count: int) -> list[_Row | None]:
+def decode_rows(row_type: type[_Row], rows: bytes, count: int) -> list[_Row | None]:
+    """Rows of a node's answer, None for those that are all zero.
+
+    Raises:
+        ProtocolError: They are not so many rows of this kind.
+    """
     size = row_type.LAYOUT.size
     if len(rows) != count * size:
         raise ProtocolError(f"A node answered {len(rows)} bytes for {count} rows of {size}.")
@@ -454,7 +488,7 @@ def _decode_rows(row_type: type[_Row], rows: bytes, count: int) -> list[_Row | N
 
 def _all_rows(row_type: type[_Row], rows: bytes) -> list[_Row]:
     count = len(rows) // row_type.LAYOUT.size
-    return [row for row in _decode_rows(row_type, rows, count) if row is not None]
+    return [row for row in decode_rows(row_type, rows, count) if row is not None]
 
 
 def _decode_envelope(answer: ledger_pb2.GetEnvelopeResponse) -> EnvelopeInfo:

@@ -13,7 +13,11 @@ from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
 from tallystick.history import HistoryFilter, RecordPage
 from tallystick.keyfile import Signer
+from tallystick.market import ListedCard, Listing, RegisteredName
+from tallystick.market_methods import Priced
 from tallystick.netting_state import NettingState
+from tallystick.prices.lines import STANDARD
+from tallystick.prices.usage import Usage
 from tallystick.reads import EnvelopeInfo, NodeStatus
 from tallystick.results import Created, Receipt
 from tallystick.spending import UTC, LimitOf
@@ -44,7 +48,15 @@ from tallystick_ledger.records import (
     Scope,
     ServedUsage,
 )
-from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow, LimitRow, ZoneRow
+from tallystick_ledger.state_rows import (
+    AccountRow,
+    CardRow,
+    ChannelRow,
+    HoldRow,
+    LimitRow,
+    TermsRow,
+    ZoneRow,
+)
 from tallystick_ledger.zones import ZoneTable
 
 _ANY_CARD = CardId(NO_ID)
@@ -364,7 +376,7 @@ class BlockingMethods:
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> Created[CardId]:
-        """Drafts a card, adds its lines and publishes it, all or nothing. Signed by OWNER or PRICE.
+        """Drafts a card, adds its lines and publishes it. Signed by OWNER or PRICE.
 
         Arguments, results and errors: see `AsyncClient.publish_card`.
         """
@@ -377,6 +389,25 @@ class BlockingMethods:
                 supersedes=supersedes,
                 signer=signer,
                 deadline_s=deadline_s,
+            )
+        )
+
+    def find_card(
+        self,
+        unit: UnitId,
+        lines: Sequence[Price],
+        *,
+        length_meters: Sequence[NameId] = (),
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> CardRow | None:
+        """Finds the own published card that says just this, and that no other has superseded.
+
+        Arguments, results and errors: see `AsyncClient.find_card`.
+        """
+        return blocking.run(
+            self._client.find_card(
+                unit, lines, length_meters=length_meters, signer=signer, deadline_s=deadline_s
             )
         )
 
@@ -521,6 +552,170 @@ class BlockingMethods:
         Arguments, results and errors: see `AsyncClient.end_mandate`.
         """
         return blocking.run(self._client.end_mandate(mandate, signer=signer, deadline_s=deadline_s))
+
+    def get_cards(
+        self,
+        cards: Sequence[CardId],
+        *,
+        stale: bool = False,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[CardRow | None]:
+        """Reads cards by their ids: published ones, and own drafts.
+
+        Arguments, results and errors: see `AsyncClient.get_cards`.
+        """
+        return blocking.run(
+            self._client.get_cards(cards, stale=stale, signer=signer, deadline_s=deadline_s)
+        )
+
+    def cards(
+        self,
+        *,
+        owner: PrincipalId | None = None,
+        model: NameId | None = None,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[CardRow]:
+        """Lists published cards, and own drafts, by their ids.
+
+        Arguments, results and errors: see `AsyncClient.cards`.
+        """
+        return blocking.run(
+            self._client.cards(owner=owner, model=model, signer=signer, deadline_s=deadline_s)
+        )
+
+    def card(
+        self,
+        card: CardId,
+        *,
+        model: NameId | None = None,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> ListedCard | None:
+        """Reads a card with its lines and the texts of its names.
+
+        Arguments, results and errors: see `AsyncClient.card`.
+        """
+        return blocking.run(
+            self._client.card(card, model=model, signer=signer, deadline_s=deadline_s)
+        )
+
+    def get_names(
+        self,
+        names: Iterable[NameId],
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> dict[NameId, RegisteredName]:
+        """Reads names by their ids; those that are not there are not in the answer.
+
+        Arguments, results and errors: see `AsyncClient.get_names`.
+        """
+        return blocking.run(self._client.get_names(names, signer=signer, deadline_s=deadline_s))
+
+    def names(
+        self,
+        kind: NameKind,
+        prefix: str = "",
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[RegisteredName]:
+        """Lists the names of a kind that begin with `prefix`, in the order of their texts' bytes.
+
+        Arguments, results and errors: see `AsyncClient.names`.
+        """
+        return blocking.run(self._client.names(kind, prefix, signer=signer, deadline_s=deadline_s))
+
+    def ensure_names(
+        self,
+        wanted: Iterable[tuple[NameKind, str]],
+        *,
+        of: Sequence[PrincipalId] = (),
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> dict[tuple[NameKind, str], NameId]:
+        """Finds the names of these texts, and registers those that are missing. Signed by OWNER.
+
+        Arguments, results and errors: see `AsyncClient.ensure_names`.
+        """
+        return blocking.run(
+            self._client.ensure_names(wanted, of=of, signer=signer, deadline_s=deadline_s)
+        )
+
+    def market(
+        self,
+        usage: Usage | str | None = None,
+        *,
+        models: Sequence[str] = (),
+        providers: Sequence[str | PrincipalId] = (),
+        tier: str = STANDARD,
+        region: str = "",
+        at_ns: TimestampNs | None = None,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> Listing:
+        """Lists what is offered on the ledger, and what a usage costs where.
+
+        Arguments, results and errors: see `AsyncClient.market`.
+        """
+        return blocking.run(
+            self._client.market(
+                usage,
+                models=models,
+                providers=providers,
+                tier=tier,
+                region=region,
+                at_ns=at_ns,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def get_terms(
+        self,
+        holds: Sequence[HoldId],
+        *,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[TermsRow | None]:
+        """Reads what priced holds are bound to, of payer or payee.
+
+        Arguments, results and errors: see `AsyncClient.get_terms`.
+        """
+        return blocking.run(self._client.get_terms(holds, signer=signer, deadline_s=deadline_s))
+
+    def capture_usage(
+        self,
+        hold: HoldId,
+        usage: Usage | str,
+        *,
+        tier: str = STANDARD,
+        region: str = "",
+        final: bool = False,
+        source: CaptureSource = CaptureSource.PROVIDER_REPORTED,
+        occurred_at_ns: TimestampNs = _UNKNOWN_TIME,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Priced:
+        """Bills a priced hold for what was used, by the card that it is bound to.
+
+        Arguments, results and errors: see `AsyncClient.capture_usage`.
+        """
+        return blocking.run(
+            self._client.capture_usage(
+                hold,
+                usage,
+                tier=tier,
+                region=region,
+                final=final,
+                source=source,
+                occurred_at_ns=occurred_at_ns,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
 
     def open_channel(
         self,

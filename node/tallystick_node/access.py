@@ -14,6 +14,8 @@ scope. Everything here is a pure function of those and of state rows.
     OPERATE, NODE                -                           its principal's       yes
     others                       -                           -                     yes
 
+Published rate cards and names are an offer to all: any key reads them. A draft is its owner's.
+
 SPEND and METER see balances, because whoever spends or bills within a request has to know what is
 there. OPERATE and NODE see what they signed themselves; their principals own no accounts. An
 operator who has to look makes an AUDIT key, so that the key which may register principals stays
@@ -86,6 +88,11 @@ RULES: Final[dict[str, Rule]] = {
     _LEDGER + "GetNetting": Rule(
         "the unit's issuer; members, of what is theirs; AUDIT", Token.REQUIRED
     ),
+    _LEDGER + "GetCards": Rule("any active key; drafts: their owner, AUDIT", Token.REQUIRED),
+    _LEDGER + "ListCards": Rule("any active key; drafts: their owner, AUDIT", Token.REQUIRED),
+    _LEDGER + "ListPrices": Rule("any active key; drafts: their owner, AUDIT", Token.REQUIRED),
+    _LEDGER + "GetNames": Rule("any active key", Token.REQUIRED),
+    _LEDGER + "ListNames": Rule("any active key", Token.REQUIRED),
     _LEDGER + "GetEnvelope": Rule("the signer's principal; AUDIT", Token.REQUIRED),
     _LEDGER + "ListRecords": Rule("the account's owner; AUDIT", Token.REQUIRED),
     _LEDGER + "Watch": Rule("the account's owner; AUDIT", Token.REQUIRED),
@@ -107,9 +114,14 @@ _KEY_ROW: Final = struct.Struct("<32s16sHHIQQQ")
 _ACTIVE: Final = 1
 _ACCOUNT_ROW_BYTES: Final = 136
 _ACCOUNT_OWNER: Final = slice(16, 32)
+_HOLD_ROW_BYTES: Final = 112
 _HOLD_ACCOUNTS: Final = slice(16, 48)
 _LIMIT_ROW_BYTES: Final = 120
 _LIMIT_ZONE: Final = slice(56, 72)
+_CARD_ROW_BYTES: Final = 392
+_CARD_OWNER: Final = slice(16, 32)
+_CARD_STATUS: Final = slice(132, 134)
+_PUBLISHED: Final = (2).to_bytes(2, "little")
 _ID_BYTES: Final = 16
 NO_ACCOUNT: Final = bytes(_ACCOUNT_ROW_BYTES)
 
@@ -273,6 +285,44 @@ def visible_holds(reader: Reader, rows: bytes, count: int, accounts: bytes) -> b
     owners = _owners(accounts)
     pairs = zip(owners[::2], owners[1::2], strict=True)
     return _visible(reader, rows, len(rows) // count, pairs)
+
+
+def visible_terms(holds: bytes, terms: bytes) -> bytes:
+    """Blanks the terms of the holds that are blank.
+
+    Args:
+        holds: What `visible_holds` returned.
+        terms: As many rows of state table 14 or all zero.
+    """
+    count = len(holds) // _HOLD_ROW_BYTES
+    size = len(terms) // count
+    blank, no_hold = bytes(size), bytes(_HOLD_ROW_BYTES)
+    return b"".join(
+        terms[at * size : (at + 1) * size]
+        if holds[at * _HOLD_ROW_BYTES : (at + 1) * _HOLD_ROW_BYTES] != no_hold
+        else blank
+        for at in range(count)
+    )
+
+
+def visible_cards(reader: Reader, rows: bytes) -> bytes:
+    """Blanks the drafts that a reader may not see.
+
+    Args:
+        reader: Who asks.
+        rows: Rows of state table 11 or all zero.
+
+    Returns:
+        As `visible_accounts`.
+    """
+    starts = range(0, len(rows), _CARD_ROW_BYTES)
+    each = (rows[start : start + _CARD_ROW_BYTES] for start in starts)
+    return b"".join(row if _may_read_card(reader, row) else bytes(len(row)) for row in each)
+
+
+def _may_read_card(reader: Reader, row: bytes) -> bool:
+    is_own = reader.is_auditor or row[_CARD_OWNER] == reader.principal
+    return is_own or row[_CARD_STATUS] == _PUBLISHED
 
 
 def _name(scope: int) -> str:

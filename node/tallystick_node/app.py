@@ -18,7 +18,7 @@ from pathlib import Path
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tallystick_core import Applied, Kernel
+from tallystick_core import Applied, Kernel, KernelStatus
 
 from tallystick_ledger.ids import LedgerId
 from tallystick_node.apply import ApplyWorker, apply_entry
@@ -39,6 +39,7 @@ from tallystick_node.replica import ChainTip, CommittedEntry, Replica
 from tallystick_node.services.gate import Gate
 from tallystick_node.services.history import HistoryService
 from tallystick_node.services.ledger import LedgerService
+from tallystick_node.services.market import MarketService
 from tallystick_node.services.reflection import offer_reflection
 from tallystick_node.services.turnstile import client_server
 from tallystick_node.storage import Store
@@ -56,7 +57,7 @@ def recover(
 ) -> tuple[Kernel, int, History]:
     """State as of the last entry that is known to be committed, and the history index.
 
-    Where that index is missing, or does not reach the checkpoint, the whole log is replayed.
+    Where that index or that of names does not reach the checkpoint, the whole log is replayed.
 
     Args:
         genesis: The ledger's genesis bytes.
@@ -72,18 +73,9 @@ def recover(
         log.info("no checkpoint", replays=store.commit_index)
     else:
         restored = Kernel.restore(genesis, checkpoint[1])
-        indexed, reached = covered_until(store, chunk_records), restored.status().next_sequence
-        if indexed >= reached:
+        if _indexes_reach(store, restored.status(), chunk_records):
             kernel, applied = restored, checkpoint[0]
             log.info("checkpoint loaded", index=applied, replays=store.commit_index - applied)
-        else:
-            store.reset_history()
-            log.warning(
-                "the history index is built anew from the whole log",
-                indexed=indexed,
-                checkpoint=reached,
-                replays=store.commit_index,
-            )
     history = History(kernel, store, chunk_records=chunk_records)
     for index, payload in store.payloads(applied + 1, store.commit_index + 1):
         done = apply_entry(kernel, store, index, payload)
@@ -91,6 +83,29 @@ def recover(
             history.applied(done.first_sequence + done.record_count)
         applied = index
     return kernel, applied, history
+
+
+def _indexes_reach(store: Store, checkpoint: KernelStatus, chunk_records: int) -> bool:
+    """Whether history and names on disk are all that a checkpoint has behind it."""
+    indexed, named = covered_until(store, chunk_records), store.name_count()
+    if indexed < checkpoint.next_sequence:
+        store.reset_history()
+        log.warning(
+            "the history index is built anew from the whole log",
+            indexed=indexed,
+            checkpoint=checkpoint.next_sequence,
+            replays=store.commit_index,
+        )
+        return False
+    if named < checkpoint.names:
+        log.warning(
+            "the index of names is built anew from the whole log",
+            names=named,
+            checkpoint=checkpoint.names,
+            replays=store.commit_index,
+        )
+        return False
+    return True
 
 
 class Node:
@@ -206,7 +221,11 @@ class Node:
         history = HistoryService(
             reads=self.reads, history=self.history_reads, gate=self.gate, kernel=self.kernel
         )
-        self.server.add_generic_rpc_handlers((service.handler(), history.handler()))
+        market = MarketService(
+            reads=self.reads, store=self.store, gate=self.gate, kernel=self.kernel
+        )
+        handlers = (service.handler(), history.handler(), market.handler())
+        self.server.add_generic_rpc_handlers(handlers)
         self.health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
         for name in ("", wire.SERVICE):

@@ -63,6 +63,7 @@ def apply_entry(
         timestamp_ns=applied.timestamp_ns,
         rows=encode_applied(applied),
         ids=applied.ids,
+        names=applied.names,
     )
     return applied
 

@@ -192,6 +192,10 @@ STREAM_WINDOW: Final = 8
 MAX_READ_IDS: Final = 8_192
 # Zones of one read, 848 bytes each.
 MAX_READ_ZONES: Final = 64
+# Lines of one answer: all that a card may have, 736 KiB.
+MAX_READ_LINES: Final = 4_096
+# Names of one answer, each up to 292 bytes and looked up for itself.
+MAX_READ_NAMES: Final = 1_024
 # A read's request: so many ids and a little. More is refused before it is hashed.
 MAX_READ_REQUEST_BYTES: Final = MAX_READ_IDS * 16 + 1 * _KIB
 # How long a read waits for a quorum and for this node to catch up.

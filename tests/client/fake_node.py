@@ -16,6 +16,7 @@ from typing import Any, Self, TypeAlias
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
+from tests.client.fake_market import FakeMarket
 
 from tallystick.results import OUTCOME
 from tallystick_ledger import block
@@ -46,6 +47,7 @@ from tallystick_ledger.state_rows import (
     LimitRow,
     MemberRow,
     PairRow,
+    TermsRow,
     WindowRow,
 )
 from tallystick_node import access
@@ -291,6 +293,10 @@ class FakeNode:
                 "GetNetting": self._read("GetNetting", pb.GetNettingRequest, self._get_netting),
                 "GetEnvelope": self._read("GetEnvelope", pb.GetEnvelopeRequest, self._get_envelope),
                 "GetStatus": self._read("GetStatus", pb.GetStatusRequest, self._get_status),
+            }
+            | {
+                name: self._read(name, request, work)
+                for name, (request, work) in FakeMarket(self.cluster.ledger).reads().items()
             },
         )
 
@@ -397,9 +403,15 @@ class FakeNode:
             bytes(HoldRow.LAYOUT.size) if row is None else row.encode() for row in found
         )
         accounts = self._account_rows(access.accounts_of_holds(rows, len(found)))
+        visible = access.visible_holds(reader, rows, len(found), accounts)
+        terms = [self.cluster.ledger.state.terms.get(each) for each in _ids(request.ids)]
+        pinned = b"".join(
+            bytes(TermsRow.LAYOUT.size) if row is None else row.encode() for row in terms
+        )
         return pb.GetHoldsResponse(
-            rows=access.visible_holds(reader, rows, len(found), accounts),
+            rows=visible,
             next_sequence=self.cluster.ledger.state.next_sequence_number,
+            terms=access.visible_terms(visible, pinned) if request.with_terms else b"",
         )
 
     async def _get_limits(

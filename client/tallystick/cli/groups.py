@@ -59,6 +59,11 @@ ENTRIES: Final[dict[str, Entry]] = {
         "tallystick.cli.meter:mandate_app", "Let a payee meter against an account, up to caps."
     ),
     "hold": Entry("tallystick.cli.hold:list_app", "List what is on hold."),
+    "card": Entry("tallystick.cli.card:app", "Publish and read rate cards."),
+    "market": Entry(
+        "tallystick.cli.market:app", "List what is offered; compare by the price of a usage."
+    ),
+    "name": Entry("tallystick.cli.name:app", "Register and list names of models, meters, regions."),
     "channel": Entry("tallystick.cli.channel:app", "Deposit for vouchers; sign and redeem them."),
     "refund": Entry("tallystick.cli.correction:refund_app", "Give back what a record paid."),
     "dispute": Entry(

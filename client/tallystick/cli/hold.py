@@ -1,10 +1,12 @@
 """`tallystick reserve`, `extend`, `capture` and `release`, and `hold list`."""
 
 import time
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from tallystick.cli.card import read_card
 from tallystick.cli.output import CommandFailed, Report, Table
 from tallystick.cli.session import (
     AmountArgument,
@@ -17,8 +19,11 @@ from tallystick.cli.session import (
     receipt_data,
     session,
 )
+from tallystick.cli.usage import AnswerOption, UsageOption, read_used
 from tallystick.errors import InvalidArgument
-from tallystick_ledger.ids import HoldId
+from tallystick.prices import STANDARD
+from tallystick_ledger import records
+from tallystick_ledger.ids import NO_ID, HoldId
 from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.state_rows import HoldRow
 
@@ -29,6 +34,14 @@ release_app = typer.Typer(help="Free the rest of a hold.")
 list_app = typer.Typer(no_args_is_help=True, help="List what is on hold.")
 
 _NS_PER_S = 1_000_000_000
+
+
+class Overrun(StrEnum):
+    """What becomes of a charge above the maximum of a priced hold."""
+
+    REJECT = "reject"
+    CAP = "cap"
+
 
 _Hold = Annotated[str, typer.Argument(help="The hold's id, as `tallystick reserve` printed it.")]
 
@@ -43,16 +56,48 @@ def reserve(
     ] = 60.0,
     reference: ReferenceOption = 0,
     unique: UniqueOption = False,
+    card: Annotated[str, typer.Option(help="The card that prices it. Default: none.")] = "",
+    model: Annotated[str, typer.Option(help="With --card: the model, as the card says it.")] = "",
+    tier: Annotated[
+        list[str] | None,
+        typer.Option(help="With --card: a service tier that may be given; repeatable."),
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(help="With --card: a region where it may be served; repeatable."),
+    ] = None,
+    end_user: Annotated[
+        str, typer.Option(help="With --card: a salted tag of whom it is for, 32 hex digits.")
+    ] = "",
+    overrun: Annotated[
+        Overrun, typer.Option(help="With --card: what becomes of a charge above AMOUNT.")
+    ] = Overrun.REJECT,
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Pin up to AMOUNT of an own account for a payee."""
+    """Pin up to AMOUNT of an own account for a payee, with --card at a card's prices."""
     with session(profile, key, sends=True) as opened:
         debit, credit = opened.book.account(payer), opened.book.account(payee)
         parsed = opened.amount(amount, debit)
+        terms = None
+        if card or model:
+            listed = read_card(opened, card)
+            terms = listed.terms(
+                listed.model(model),
+                tiers=tier or (),
+                regions=region or (),
+                end_user=_id(end_user, "tag") if end_user else NO_ID,
+                overrun=records.Overrun[overrun.name],
+            )
         hold = opened.client.reserve(
-            debit, credit, parsed.steps, expires_in_s=seconds, reference=reference, unique=unique
+            debit,
+            credit,
+            parsed.steps,
+            expires_in_s=seconds,
+            reference=reference,
+            unique=unique,
+            terms=terms,
         )
         written = opened.written_for(parsed.steps, debit)
     Report(
@@ -62,6 +107,7 @@ def reserve(
             "payee": credit.hex(),
             "maximum": str(parsed.steps),
             "expires_at_ns": hold.expires_at_ns,
+            "card": None if terms is None else terms.card.hex(),
             "receipt": receipt_data(hold.receipt),
         },
         f"{payee} may capture up to {written} of {payer} within {seconds:g} s.",
@@ -107,24 +153,48 @@ def extend(
 @capture_app.command()
 def capture(
     hold: _Hold,
-    amount: AmountArgument,
+    amount: Annotated[
+        list[str] | None,
+        typer.Argument(help="As in 12.50 USD; nothing for a hold with a card.", metavar="AMOUNT"),
+    ] = None,
+    usage: UsageOption = "",
+    answer: AnswerOption = None,
+    tier: Annotated[str, typer.Option(help="The service tier that was given.")] = "",
+    region: Annotated[str, typer.Option(help="Where it was served.")] = "",
     final: Annotated[bool, typer.Option("--final", help="End the hold and free its rest.")] = False,
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bill a hold: AMOUNT is the sum so far, earlier captures included. Signed by the payee."""
+    """Bill a hold for all so far, earlier captures included. Signed by the payee.
+
+    A flat hold is billed for AMOUNT; one with a card for --usage or --answer, and its card says
+    what that costs.
+    """
     hold_id = _hold_id(hold)
+    if bool(amount) == (bool(usage) or answer is not None):
+        raise InvalidArgument("Give an amount, or --usage, or --answer.")
     with session(profile, key, sends=True) as opened:
         row = _row(opened, hold_id)
-        parsed = opened.amount(amount, row.payee_account)
-        receipt = opened.client.capture(hold_id, parsed.steps, final=final)
-        written = opened.written_for(parsed.steps, row.payee_account)
-        rest = opened.written_for(row.maximum - parsed.steps, row.payee_account)
+        if amount:
+            billed = opened.amount(amount, row.payee_account).steps
+            receipt = opened.client.capture(hold_id, billed, final=final)
+        else:
+            used, reading = read_used(usage, answer)
+            by_card = opened.client.capture_usage(
+                hold_id,
+                used,
+                tier=tier or (STANDARD if reading is None else reading.tier),
+                region=region or ("" if reading is None else reading.region),
+                final=final,
+            )
+            billed, receipt = by_card.amount, by_card.receipt
+        written = opened.written_for(billed, row.payee_account)
+        rest = opened.written_for(row.maximum - billed, row.payee_account)
     Report(
         {
             "hold": hold,
-            "captured": str(parsed.steps),
+            "captured": str(billed),
             "final": final,
             "receipt": receipt_data(receipt),
         },
@@ -213,13 +283,17 @@ def _seconds(duration_ns: int) -> str:
 
 
 def _hold_id(text: str) -> HoldId:
+    return HoldId(_id(text, "hold"))
+
+
+def _id(text: str, what: str) -> bytes:
     try:
         raw = bytes.fromhex(text)
     except ValueError:
         raw = b""
     if len(raw) != ID_BYTES:
-        raise InvalidArgument(f"{text!r} is no hold.", advice="Ids are 32 hexadecimal digits.")
-    return HoldId(raw)
+        raise InvalidArgument(f"{text!r} is no {what}.", advice="Ids are 32 hexadecimal digits.")
+    return raw
 
 
 def _row(opened: Session, hold: HoldId) -> HoldRow:

@@ -26,6 +26,10 @@ class UnpricedReason(Enum):
     NO_LINE = "no line for this model and meter in this tier and region"
     NOT_NOW = "lines exist, but none covers this instant and input length"
     SAME_AS = "its line says SAME_AS another meter that has no price of its own"
+    NO_TIER = "the card knows no such service tier"
+    NO_REGION = "the card knows no such region"
+    AMBIGUOUS = "the card has two names with this text"
+    NOT_IN_FORCE = "the card is not in force then"
 
 
 class Unpriced(PriceError):  # noqa: N818 - says what happened

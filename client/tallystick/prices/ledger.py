@@ -9,6 +9,7 @@ is which. What a card of a ledger cannot say is refused, never approximated: a l
 or a price that is not whole in the unit's smallest step.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -22,7 +23,7 @@ from tallystick.prices.meters import Group, Meter
 from tallystick.prices.usage import Usage
 from tallystick_ledger import pricing
 from tallystick_ledger.ids import NO_ID, CardId, NameId
-from tallystick_ledger.records import Price, ServedUsage
+from tallystick_ledger.records import NameKind, Price, ServedUsage
 
 BOOK_EXPONENT: Final = 9  # books count in nano-units
 _NO_CARD = CardId(NO_ID)
@@ -78,6 +79,54 @@ class LedgerCard:
         except pricing.UnpricedError as error:
             reason = UnpricedReason.NO_LINE
             raise Unpriced("ledger", served.model, str(usage), reason) from error
+
+
+def parts_of(card: Card, models: Iterable[str], limit: int) -> list[list[str]]:
+    """Cuts models into runs whose lines fit into a card of a ledger each.
+
+    Args:
+        card: Of a price book.
+        models: In the order that they come in.
+        limit: Lines that fit; a model with more has a run of its own.
+    """
+    counts = Counter(line.model for line in card.lines)
+    parts: list[list[str]] = []
+    room = 0
+    for model in models:
+        if counts[model] > room:
+            parts.append([])
+            room = limit
+        parts[-1].append(model)
+        room -= counts[model]
+    return parts
+
+
+def names_wanted(card: Card, models: Iterable[str]) -> list[tuple[NameKind, str]]:
+    """Kinds and texts of the names that a ledger needs for a card's lines for some models."""
+    wanted = frozenset(models)
+    found: set[tuple[NameKind, str]] = set()
+    for line in card.lines:
+        if line.model in wanted:
+            found |= {(NameKind.MODEL, line.model), (NameKind.METER, line.meter.label)}
+            found |= set() if line.same_as is None else {(NameKind.METER, line.same_as.label)}
+            found |= set() if line.tier == ANY else {(NameKind.TIER, line.tier)}
+            found |= set() if line.region == ANY else {(NameKind.REGION, line.region)}
+    return sorted(found)
+
+
+def names_of(found: Mapping[tuple[NameKind, str], NameId]) -> Names:
+    """What `Client.ensure_names` found, as `ledger_card` takes it."""
+
+    def by_text(kind: NameKind) -> dict[str, NameId]:
+        return {text: name for (each, text), name in found.items() if each is kind}
+
+    meters = by_text(NameKind.METER)
+    return Names(
+        by_text(NameKind.MODEL),
+        {meter: meters[meter.label] for meter in Meter if meter.label in meters},
+        by_text(NameKind.TIER),
+        by_text(NameKind.REGION),
+    )
 
 
 def ledger_card(

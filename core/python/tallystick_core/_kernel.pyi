@@ -119,6 +119,43 @@ class Kernel:
     def channels(self, ids: bytes) -> bytes:
         """As `accounts`: 160 bytes for each id, rows of table 10."""
 
+    def terms(self, holds: bytes) -> bytes:
+        """As `accounts`: 200 bytes for each hold, rows of table 14; zero for flat ones."""
+
+    def cards(self, ids: bytes) -> bytes:
+        """As `accounts`: 392 bytes for each id, rows of table 11."""
+
+    def card_list(
+        self,
+        after: bytes,
+        limit: int,
+        *,
+        drafts_of: bytes | None = None,
+        owner: bytes | None = None,
+        model: bytes | None = None,
+    ) -> bytes:
+        """Rows of table 11, ascending by id.
+
+        Args:
+            after: Only cards behind this id, 16 bytes.
+            limit: At most so many rows.
+            drafts_of: Whose drafts are in it, too; None for everybody's.
+            owner: Only cards of this principal.
+            model: Only cards with lines for this NAME.
+        """
+
+    def card_lines(
+        self, card: bytes, first: int, limit: int, *, model: bytes | None = None
+    ) -> bytes:
+        """Rows of table 12 of one card, in order; 184 bytes each. Of a draft: those that it has.
+
+        Args:
+            card: 16 bytes.
+            first: Number of the first line.
+            limit: At most so many rows.
+            model: Only lines for this NAME.
+        """
+
     def correction(self, sequence: int) -> bytes | None:
         """80 bytes: the row of table 15 of a corrected record."""
 
@@ -224,6 +261,14 @@ class Applied:
         """128 bytes each, in order."""
 
     @property
+    def names(self) -> bytes:
+        """The names that the block registered, one after the other.
+
+        0 id (16); 16 owner (16); 32 u16 kind; 34 u16 bytes of the text; 36 the text. The state has
+        no texts: whoever wants them keeps these.
+        """
+
+    @property
     def effect_counts(self) -> bytes:
         """u32 for each envelope: how many of the effects are its own."""
 
@@ -275,6 +320,8 @@ class KernelStatus:
     def principals(self) -> int: ...
     @property
     def keys(self) -> int: ...
+    @property
+    def names(self) -> int: ...
     @property
     def units(self) -> int: ...
     @property

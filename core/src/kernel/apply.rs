@@ -49,6 +49,8 @@ pub struct Applied {
     /// 128 bytes each.
     pub effects: Vec<u8>,
     pub envelopes: Vec<EnvelopeOutcome>,
+    /// The names that it registered, see `names_of`.
+    pub names: Vec<u8>,
     /// Whether all results are plain successes and nothing had an effect.
     pub plain: bool,
 }
@@ -115,6 +117,7 @@ impl Kernel {
         let mut envelopes = Vec::with_capacity(header.envelope_count() as usize);
         let mut sweep_budget = MAX_SWEPT;
         let mut plain = true;
+        let names_before = self.state.names.len();
         for envelope in view.envelopes() {
             let outcome = self.envelope(
                 view,
@@ -129,7 +132,10 @@ impl Kernel {
         // Checked with the header: neither leaves 64 bits.
         self.state.next_sequence = first_sequence + u64::from(header.record_count());
         self.state.min_next_timestamp_ns = timestamp_ns + u64::from(header.record_count());
+        let has_names = self.state.names.len() != names_before;
+        let names = has_names.then(|| self.names_of(view, &envelopes, &results));
         Ok(Applied {
+            names: names.unwrap_or_default(),
             first_sequence,
             timestamp_ns,
             record_count: header.record_count(),

@@ -22,7 +22,7 @@
 //! | `spending`, `calendar`, `line` | what limits count, and until when; keys above a key |
 //! | `limit_rows`, `limit_codec` | rows of limits, marks, lines and zones, and their bytes |
 //! | `gather`, `touched`, `history` | which accounts a record has to do with |
-//! | `query`, `admit`, `cell`, `packed`, `python*` | what the shell asks, and how |
+//! | `query`, `market`, `admit`, `cell`, `packed`, `python*` | what the shell asks, and how |
 //!
 //! A refused record or block is a value. A broken invariant is a panic: it means that this node
 //! can no longer say what the ledger says, and the only honest reaction is to stop.
@@ -58,6 +58,7 @@ mod limit_codec;
 mod limit_rows;
 mod line;
 mod mandate;
+mod market;
 mod meter;
 mod metering;
 mod money;
@@ -94,6 +95,7 @@ pub use apply::{Applied, BlockError, EnvelopeOutcome};
 pub use checkpoint::{checkpoint_info, CheckpointError, CheckpointInfo};
 pub use citation::cited_sequences;
 pub use history::HistoryGap;
+pub use market::CardList;
 pub use netting_query::NettingView;
 #[cfg(feature = "python")]
 pub use python::register;

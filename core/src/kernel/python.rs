@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 
 use super::cell::{Broken, Cell};
 use super::python_applied::PyApplied;
-use super::{checkpoint_info, cited_sequences, CheckpointInfo, Kernel, KernelStatus};
+use super::{checkpoint_info, cited_sequences, CardList, CheckpointInfo, Kernel, KernelStatus};
 use crate::admission::PyAdmission;
 use crate::format::{Genesis, Id16, Key32};
 
@@ -31,6 +31,10 @@ pub(super) fn array<const N: usize>(bytes: &[u8], what: &str) -> PyResult<[u8; N
     bytes
         .try_into()
         .map_err(|_| PyValueError::new_err(format!("{what} has {N} bytes")))
+}
+
+fn optional_id(bytes: Option<&[u8]>) -> PyResult<Option<Id16>> {
+    bytes.map(|id| array(id, "an id")).transpose()
 }
 
 fn check_ids(ids: &[u8]) -> PyResult<()> {
@@ -176,6 +180,49 @@ impl PyKernel {
     fn channels<'py>(&self, py: Python<'py>, ids: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
         check_ids(&ids)?;
         self.bytes_of(py, |kernel| kernel.channel_rows(&ids))
+    }
+
+    fn terms<'py>(&self, py: Python<'py>, ids: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
+        check_ids(&ids)?;
+        self.bytes_of(py, |kernel| kernel.terms_rows(&ids))
+    }
+
+    fn cards<'py>(&self, py: Python<'py>, ids: PyBackedBytes) -> PyResult<Bound<'py, PyBytes>> {
+        check_ids(&ids)?;
+        self.bytes_of(py, |kernel| kernel.card_rows(&ids))
+    }
+
+    #[pyo3(signature = (after, limit, *, drafts_of = None, owner = None, model = None))]
+    fn card_list<'py>(
+        &self,
+        py: Python<'py>,
+        after: PyBackedBytes,
+        limit: usize,
+        drafts_of: Option<PyBackedBytes>,
+        owner: Option<PyBackedBytes>,
+        model: Option<PyBackedBytes>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let after: Id16 = array(&after, "an id")?;
+        let list = CardList {
+            drafts_of: optional_id(drafts_of.as_deref())?,
+            owner: optional_id(owner.as_deref())?,
+            model: optional_id(model.as_deref())?,
+        };
+        self.bytes_of(py, |kernel| kernel.card_list(&list, after, limit))
+    }
+
+    #[pyo3(signature = (card, first, limit, *, model = None))]
+    fn card_lines<'py>(
+        &self,
+        py: Python<'py>,
+        card: PyBackedBytes,
+        first: u32,
+        limit: usize,
+        model: Option<PyBackedBytes>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let card: Id16 = array(&card, "an id")?;
+        let model = optional_id(model.as_deref())?;
+        self.bytes_of(py, |kernel| kernel.card_lines(card, model, first, limit))
     }
 
     fn correction<'py>(
@@ -347,6 +394,11 @@ impl PyKernelStatus {
     #[getter]
     fn keys(&self) -> usize {
         self.inner.keys
+    }
+
+    #[getter]
+    fn names(&self) -> usize {
+        self.inner.names
     }
 
     #[getter]

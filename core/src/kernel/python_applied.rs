@@ -81,6 +81,11 @@ impl PyApplied {
     }
 
     #[getter]
+    fn names<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.names)
+    }
+
+    #[getter]
     fn effect_counts<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.effect_counts)
     }

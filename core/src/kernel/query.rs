@@ -2,6 +2,7 @@
 
 use super::encode::{ACCOUNT_ROW_BYTES, CHANNEL_ROW_BYTES, HOLD_ROW_BYTES};
 use super::limit_rows::LimitKey;
+use super::price_codec::TERMS_ROW_BYTES;
 use super::schedule::NEVER;
 use super::Kernel;
 use crate::format::{id16_at, Genesis, Hash32, Id16, Key32};
@@ -15,6 +16,7 @@ pub struct KernelStatus {
     pub tree_root: Hash32,
     pub principals: usize,
     pub keys: usize,
+    pub names: usize,
     pub units: usize,
     pub accounts: usize,
     pub holds: usize,
@@ -41,6 +43,7 @@ impl Kernel {
             tree_root: self.frontier.root(),
             principals: state.principals.len(),
             keys: state.keys.len(),
+            names: state.names.len(),
             units: state.units.len(),
             accounts: state.accounts.len(),
             holds: state.holds.len(),
@@ -94,6 +97,14 @@ impl Kernel {
         let channels = &self.state.channels;
         rows_of(ids, [0; CHANNEL_ROW_BYTES], |id| {
             channels.find_row(id).map(|row| self.state.channel_row(row))
+        })
+    }
+
+    /// Row of table 14 for each hold of 16 bytes, all zero where no card prices it.
+    pub fn terms_rows(&self, ids: &[u8]) -> Vec<u8> {
+        let terms = &self.state.terms;
+        rows_of(ids, [0; TERMS_ROW_BYTES], |id| {
+            terms.find_row(id).map(|row| self.state.terms_row(row))
         })
     }
 
@@ -191,7 +202,7 @@ impl Kernel {
     }
 }
 
-fn rows_of<const N: usize>(
+pub(super) fn rows_of<const N: usize>(
     ids: &[u8],
     none: [u8; N],
     row: impl Fn(Id16) -> Option<[u8; N]>,

@@ -8,6 +8,7 @@ mod history;
 mod ledger;
 mod lifetimes;
 mod limits;
+mod market;
 mod netting;
 mod prices;
 #[path = "../support/mod.rs"]

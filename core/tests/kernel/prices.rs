@@ -12,7 +12,7 @@ const NOTICE_NS: u64 = 60 * SECOND_NS;
 const MILLION: u128 = 1_000_000;
 
 /// A head with CONTs that hold `content`.
-fn with_conts(mut head: Record, content: &[u8], count: usize) -> Vec<Record> {
+pub fn with_conts(mut head: Record, content: &[u8], count: usize) -> Vec<Record> {
     let payloads = (0..count).map(|at| {
         let part = content.get(104 * at..).unwrap_or_default();
         let mut cont = record(kind::CONT, &[]);
@@ -55,12 +55,12 @@ fn leaf(line: &[Record]) -> [u8; 32] {
 
 /// A ledger on which Bob sells a model, by one meter.
 pub struct Shop {
-    model: Id16,
-    meter: Id16,
+    pub model: Id16,
+    pub meter: Id16,
 }
 
 impl Shop {
-    fn new(ledger: &mut Ledger) -> Self {
+    pub fn new(ledger: &mut Ledger) -> Self {
         let bob = ledger.bob;
         Self {
             model: ledger.make(&bob, |_| name(1, b"model")),
@@ -69,7 +69,7 @@ impl Shop {
     }
 
     /// A card of one line, published unless `steps` end before: CARD, PRICE, CARD_PUBLISH.
-    fn card(&self, ledger: &mut Ledger, old: &Id16, steps: usize) -> (Id16, Vec<Code>) {
+    pub fn card(&self, ledger: &mut Ledger, old: &Id16, steps: usize) -> (Id16, Vec<Code>) {
         let bob = ledger.bob;
         let id = ledger.envelope_id();
         let card_id = ledger.derived(&bob.principal, &id, 0);
@@ -87,7 +87,7 @@ impl Shop {
     }
 
     /// A published card that is effective.
-    fn open(&self, ledger: &mut Ledger) -> Id16 {
+    pub fn open(&self, ledger: &mut Ledger) -> Id16 {
         let (card, codes) = self.card(ledger, &ZERO_ID, 3);
         assert_eq!(codes, [Code::Ok; 5]);
         ledger.wait(NOTICE_NS + 2 * SECOND_NS);
@@ -108,7 +108,7 @@ impl Shop {
     }
 
     /// A priced hold; its id.
-    fn hold(&self, ledger: &mut Ledger, card: &Id16, maximum: u128) -> Id16 {
+    pub fn hold(&self, ledger: &mut Ledger, card: &Id16, maximum: u128) -> Id16 {
         let alice = ledger.alice;
         let id = ledger.envelope_id();
         let hold = ledger.derived(&alice.principal, &id, 0);

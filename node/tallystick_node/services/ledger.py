@@ -155,7 +155,10 @@ class LedgerService:
     ) -> pb.GetHoldsResponse:
         """Rows of holds; as `get_accounts`."""
         rows, before = await self._pinned(self._kernel.holds, request, caller, context)
-        return pb.GetHoldsResponse(rows=rows, next_sequence=before)
+        terms = b""
+        if request.with_terms:
+            terms = access.visible_terms(rows, self._kernel.terms(request.ids))
+        return pb.GetHoldsResponse(rows=rows, next_sequence=before, terms=terms)
 
     async def get_channels(
         self, request: pb.GetChannelsRequest, caller: Caller, context: RawContext

@@ -12,6 +12,7 @@ Families (all share one write-ahead log, so a batch over several is atomic):
 | sequence | first sequence number of a block | log index, timestamp of its first record |
 | ids | largest id ‖ smallest id ‖ log index | run of consumed ids |
 | history | see history.py | page of postings |
+| names | see names.py | name |
 
 Options, as measured: 64 MiB write buffers and direct I/O for flushes (page-cache growth was a third
 of all CPU), no compression and no compaction of payloads (they are written once and read by index),
@@ -44,9 +45,9 @@ from tallystick_node.limits import (
     TABLE_WRITE_BUFFER_BYTES,
 )
 
-FAMILIES: Final = ("log", "meta", "applied", "sequence", "ids", "history")
-# Made where it is missing: its index is built from the log at the next start.
-_ADDED: Final = frozenset({"history"})
+FAMILIES: Final = ("log", "meta", "applied", "sequence", "ids", "history", "names")
+# Made where they are missing: their indexes are built from the log at the next start.
+_ADDED: Final = frozenset({"history", "names"})
 # Without compaction, level 0 only grows: no number of files may slow a write down.
 _NO_TRIGGER: Final = 1 << 30
 
@@ -56,7 +57,7 @@ class Database:
 
     Attributes:
         rows: the default family.
-        log, meta, applied, sequence, ids, history: the others.
+        log, meta, applied, sequence, ids, history, names: the others.
         handles: the same for use in a batch, by name.
     """
 
@@ -68,6 +69,7 @@ class Database:
         self.sequence = rocks.get_column_family("sequence")
         self.ids = rocks.get_column_family("ids")
         self.history = rocks.get_column_family("history")
+        self.names = rocks.get_column_family("names")
         self.handles: dict[str, ColumnFamily] = {
             name: rocks.get_column_family_handle(name) for name in FAMILIES
         }
@@ -117,8 +119,8 @@ class Database:
         """Release the database; another process may open it then."""
         # Each of these keeps RocksDB's lock.
         self.handles.clear()
-        families = (self.log, self.meta, self.applied, self.sequence, self.ids, self.history)
-        for family in families:
+        families = (self.log, self.meta, self.applied, self.sequence, self.ids)
+        for family in (*families, self.history, self.names):
             family.close()
         self.rows.close()
 

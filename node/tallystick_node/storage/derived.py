@@ -2,7 +2,7 @@
 
 Per block there is one small batch: its place by sequence number, the ids that it consumed as a
 sorted run, and, unless all its records were plain successes, one row of results and effects.
-Nothing is put per record or per envelope.
+Nothing is put per record or per envelope, but for the names that a block registers (names.py).
 
 The id index. A run's key begins with its largest and smallest id. Ids start with their time of
 making, and a run is split where that time crosses a multiple of 2^13 ms (8.2 s), so all runs that
@@ -18,7 +18,8 @@ from rocksdict import WriteBatch
 
 from tallystick_node.failure import fatal
 from tallystick_node.limits import ID_SPAN_BITS
-from tallystick_node.storage.database import Database, new_batch
+from tallystick_node.storage.database import new_batch
+from tallystick_node.storage.names import NameRows
 from tallystick_node.storage.rows import index_key, index_of_key
 
 APPLIED_KEY: Final = b"applied"
@@ -29,14 +30,18 @@ _OWNED_ID_BYTES: Final = 32  # id, principal
 _ID_TIME_SHIFT: Final = 80  # the upper 48 of 128 bits are milliseconds
 
 
-class DerivedRows:
+class DerivedRows(NameRows):
     """The applied side of a store. Writes belong to the apply thread; reads to any."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
     def write_applied(
-        self, index: int, *, first_sequence: int, timestamp_ns: int, rows: bytes, ids: bytes
+        self,
+        index: int,
+        *,
+        first_sequence: int,
+        timestamp_ns: int,
+        rows: bytes,
+        ids: bytes,
+        names: bytes = b"",
     ) -> None:
         """Write what applying one block made, not synced. Fatal if it fails.
 
@@ -47,6 +52,7 @@ class DerivedRows:
             rows: results and effects as the caller encodes them; empty for a plain block.
             ids: 40 bytes per consumed id, sorted: envelope id (u128 big-endian), principal (16),
                 first sequence number (u64 big-endian).
+            names: those that the block registered, as `Applied.names` has them.
         """
         try:
             database = self._database
@@ -56,6 +62,8 @@ class DerivedRows:
             batch.put(index_key(first_sequence), placed, database.handles["sequence"])
             if rows:
                 batch.put(key, rows, database.handles["applied"])
+            if names:
+                self.put_names(batch, names)
             for run in _runs(ids):
                 batch.put(_run_key(run, key), run, database.handles["ids"])
             self.put_applied_index(batch, index)

@@ -58,20 +58,24 @@ class GetAccountsResponse(_message.Message):
     def __init__(self, rows: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
 
 class GetHoldsRequest(_message.Message):
-    __slots__ = ("ids", "options")
+    __slots__ = ("ids", "options", "with_terms")
     IDS_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    WITH_TERMS_FIELD_NUMBER: _ClassVar[int]
     ids: bytes
     options: ReadOptions
-    def __init__(self, ids: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+    with_terms: bool
+    def __init__(self, ids: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ..., with_terms: _Optional[bool] = ...) -> None: ...
 
 class GetHoldsResponse(_message.Message):
-    __slots__ = ("rows", "next_sequence")
+    __slots__ = ("rows", "next_sequence", "terms")
     ROWS_FIELD_NUMBER: _ClassVar[int]
     NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
     rows: bytes
     next_sequence: int
-    def __init__(self, rows: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+    terms: bytes
+    def __init__(self, rows: _Optional[bytes] = ..., next_sequence: _Optional[int] = ..., terms: _Optional[bytes] = ...) -> None: ...
 
 class GetChannelsRequest(_message.Message):
     __slots__ = ("ids", "options")
@@ -138,6 +142,108 @@ class GetNettingResponse(_message.Message):
     figures: bytes
     next_sequence: int
     def __init__(self, unit: _Optional[bytes] = ..., windows: _Optional[bytes] = ..., members: _Optional[bytes] = ..., closed: _Optional[bytes] = ..., open: _Optional[bytes] = ..., pairs: _Optional[bytes] = ..., figures: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
+class GetCardsRequest(_message.Message):
+    __slots__ = ("ids", "options")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    ids: bytes
+    options: ReadOptions
+    def __init__(self, ids: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+
+class GetCardsResponse(_message.Message):
+    __slots__ = ("rows", "next_sequence")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    rows: bytes
+    next_sequence: int
+    def __init__(self, rows: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
+class ListCardsRequest(_message.Message):
+    __slots__ = ("owner", "model", "page_size", "page_token", "options")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    owner: bytes
+    model: bytes
+    page_size: int
+    page_token: bytes
+    options: ReadOptions
+    def __init__(self, owner: _Optional[bytes] = ..., model: _Optional[bytes] = ..., page_size: _Optional[int] = ..., page_token: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+
+class ListCardsResponse(_message.Message):
+    __slots__ = ("rows", "page_token", "next_sequence")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    rows: bytes
+    page_token: bytes
+    next_sequence: int
+    def __init__(self, rows: _Optional[bytes] = ..., page_token: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
+class ListPricesRequest(_message.Message):
+    __slots__ = ("card", "model", "first_line", "page_size", "options")
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    FIRST_LINE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    card: bytes
+    model: bytes
+    first_line: int
+    page_size: int
+    options: ReadOptions
+    def __init__(self, card: _Optional[bytes] = ..., model: _Optional[bytes] = ..., first_line: _Optional[int] = ..., page_size: _Optional[int] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+
+class ListPricesResponse(_message.Message):
+    __slots__ = ("rows", "next_sequence")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    rows: bytes
+    next_sequence: int
+    def __init__(self, rows: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
+class GetNamesRequest(_message.Message):
+    __slots__ = ("ids", "options")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    ids: bytes
+    options: ReadOptions
+    def __init__(self, ids: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+
+class GetNamesResponse(_message.Message):
+    __slots__ = ("names", "next_sequence")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    names: bytes
+    next_sequence: int
+    def __init__(self, names: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
+class ListNamesRequest(_message.Message):
+    __slots__ = ("kind", "prefix", "page_size", "page_token", "options")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    kind: int
+    prefix: str
+    page_size: int
+    page_token: bytes
+    options: ReadOptions
+    def __init__(self, kind: _Optional[int] = ..., prefix: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+
+class ListNamesResponse(_message.Message):
+    __slots__ = ("names", "page_token", "next_sequence")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    names: bytes
+    page_token: bytes
+    next_sequence: int
+    def __init__(self, names: _Optional[bytes] = ..., page_token: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
 
 class GetEnvelopeRequest(_message.Message):
     __slots__ = ("sequence", "key", "options")

@@ -69,6 +69,31 @@ class LedgerStub:
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingRequest.SerializeToString,
                 response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingResponse.FromString,
                 _registered_method=True)
+        self.GetCards = channel.unary_unary(
+                '/tallystick.v1.Ledger/GetCards',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetCardsRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetCardsResponse.FromString,
+                _registered_method=True)
+        self.ListCards = channel.unary_unary(
+                '/tallystick.v1.Ledger/ListCards',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListCardsRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListCardsResponse.FromString,
+                _registered_method=True)
+        self.ListPrices = channel.unary_unary(
+                '/tallystick.v1.Ledger/ListPrices',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListPricesRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListPricesResponse.FromString,
+                _registered_method=True)
+        self.GetNames = channel.unary_unary(
+                '/tallystick.v1.Ledger/GetNames',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNamesRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNamesResponse.FromString,
+                _registered_method=True)
+        self.ListNames = channel.unary_unary(
+                '/tallystick.v1.Ledger/ListNames',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesResponse.FromString,
+                _registered_method=True)
         self.GetEnvelope = channel.unary_unary(
                 '/tallystick.v1.Ledger/GetEnvelope',
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetEnvelopeRequest.SerializeToString,
@@ -141,6 +166,39 @@ class LedgerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCards(self, request, context):
+        """Rate cards. Published ones are for everybody with a key, drafts for their owner.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCards(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPrices(self, request, context):
+        """The lines of a card, in pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetNames(self, request, context):
+        """The texts of registered names: by id, or by kind and how they begin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNames(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEnvelope(self, request, context):
         """By (principal, envelope id) or by a sequence number inside it.
         """
@@ -205,6 +263,31 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.GetNetting,
                     request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingRequest.FromString,
                     response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingResponse.SerializeToString,
+            ),
+            'GetCards': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCards,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetCardsRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetCardsResponse.SerializeToString,
+            ),
+            'ListCards': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCards,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListCardsRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListCardsResponse.SerializeToString,
+            ),
+            'ListPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPrices,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListPricesRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListPricesResponse.SerializeToString,
+            ),
+            'GetNames': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNames,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNamesRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetNamesResponse.SerializeToString,
+            ),
+            'ListNames': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNames,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesResponse.SerializeToString,
             ),
             'GetEnvelope': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEnvelope,
@@ -416,6 +499,141 @@ class Ledger:
             '/tallystick.v1.Ledger/GetNetting',
             tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingRequest.SerializeToString,
             tallystick__proto_dot_v1_dot_ledger__pb2.GetNettingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/GetCards',
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetCardsRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetCardsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/ListCards',
+            tallystick__proto_dot_v1_dot_ledger__pb2.ListCardsRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.ListCardsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/ListPrices',
+            tallystick__proto_dot_v1_dot_ledger__pb2.ListPricesRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.ListPricesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/GetNames',
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetNamesRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetNamesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNames(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/ListNames',
+            tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesResponse.FromString,
             options,
             channel_credentials,
             insecure,

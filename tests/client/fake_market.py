@@ -1,0 +1,124 @@
+"""What a fake node answers about cards and names, out of the specification's state."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from google.protobuf.message import Message
+
+from tallystick_ledger.codes import Code
+from tallystick_ledger.envelope import Envelope
+from tallystick_ledger.ids import CardId, NameId
+from tallystick_ledger.records import Name, decode
+from tallystick_ledger.state_rows import CardRow, NameRow
+from tallystick_node import access
+from tallystick_node.services.gate import Caller
+from tallystick_proto.v1 import ledger_pb2 as pb
+
+if TYPE_CHECKING:
+    from tests.client.fake_node import FakeLedger
+
+Work = Callable[..., Awaitable[Message]]
+PAGE: Final = 3  # small, so that every list has pages
+
+
+class FakeMarket:
+    """The RPCs of `tallystick_node.services.market`, for one ledger."""
+
+    def __init__(self, ledger: "FakeLedger") -> None:
+        self._ledger = ledger
+
+    def reads(self) -> dict[str, tuple[type[Message], Work]]:
+        """Request and method of each RPC, by its name."""
+        return {
+            "GetCards": (pb.GetCardsRequest, self._get_cards),
+            "ListCards": (pb.ListCardsRequest, self._list_cards),
+            "ListPrices": (pb.ListPricesRequest, self._list_prices),
+            "GetNames": (pb.GetNamesRequest, self._get_names),
+            "ListNames": (pb.ListNamesRequest, self._list_names),
+        }
+
+    def _rows(self, reader: access.Reader, ids: Iterable[bytes]) -> bytes:
+        rows = [self._ledger.state.cards.get(CardId(each)) for each in ids]
+        blank = bytes(CardRow.LAYOUT.size)
+        encoded = b"".join(blank if row is None else row.encode() for row in rows)
+        return access.visible_cards(reader, encoded)
+
+    async def _get_cards(self, request: pb.GetCardsRequest, caller: Caller) -> pb.GetCardsResponse:
+        ids = [request.ids[at : at + 16] for at in range(0, len(request.ids), 16)]
+        return pb.GetCardsResponse(rows=self._rows(caller.reader(), ids))
+
+    async def _list_cards(
+        self, request: pb.ListCardsRequest, caller: Caller
+    ) -> pb.ListCardsResponse:
+        state, reader = self._ledger.state, caller.reader()
+        wanted = [
+            row.card
+            for row in sorted(state.cards, key=lambda row: row.card)
+            if row.card > request.page_token
+            and request.owner in (b"", row.owner)
+            and (not request.model or request.model in self._models(row.card))
+            and (row.is_published or reader.is_auditor or row.owner == reader.principal)
+        ]
+        page = wanted[:PAGE]
+        token = page[-1] if len(wanted) > PAGE else b""
+        return pb.ListCardsResponse(rows=self._rows(reader, page), page_token=token)
+
+    def _models(self, card: CardId) -> set[bytes]:
+        return {line.model for line in self._ledger.state.price_lines.members(card)}
+
+    async def _list_prices(
+        self, request: pb.ListPricesRequest, caller: Caller
+    ) -> pb.ListPricesResponse:
+        if not any(self._rows(caller.reader(), [request.card])):
+            return pb.ListPricesResponse()
+        lines = self._ledger.state.price_lines.members(CardId(request.card))
+        wanted = [
+            line.encode()
+            for line in sorted(lines, key=lambda line: line.index)
+            if line.index >= request.first_line and request.model in (b"", line.model)
+        ]
+        return pb.ListPricesResponse(rows=b"".join(wanted[: request.page_size]))
+
+    async def _get_names(self, request: pb.GetNamesRequest, caller: Caller) -> pb.GetNamesResponse:
+        caller.reader()
+        texts = self._texts()
+        ids = [request.ids[at : at + 16] for at in range(0, len(request.ids), 16)]
+        rows = [self._ledger.state.names.get(NameId(each)) for each in ids]
+        names = b"".join(_encoded(row, texts) for row in rows if row is not None)
+        return pb.GetNamesResponse(names=names)
+
+    async def _list_names(
+        self, request: pb.ListNamesRequest, caller: Caller
+    ) -> pb.ListNamesResponse:
+        caller.reader()
+        texts = self._texts()
+        prefix = request.prefix.encode()
+        found = sorted(
+            (texts[row.text_hash] + b"\0" + row.name, row)
+            for row in self._ledger.state.names
+            if row.name_kind == request.kind and texts[row.text_hash].startswith(prefix)
+        )
+        rest = [each for each in found if each[0] > request.page_token]
+        token = rest[PAGE - 1][0] if len(rest) > PAGE else b""
+        names = b"".join(_encoded(row, texts) for _, row in rest[:PAGE])
+        return pb.ListNamesResponse(names=names, page_token=token)
+
+    def _texts(self) -> dict[bytes, bytes]:
+        """Texts of the names in the log, by their hash."""
+        found: dict[bytes, bytes] = {}
+        for entry in self._ledger.log:
+            envelope = Envelope.parse(entry.envelope)
+            for head in envelope.heads():
+                if entry.outcome.results[head.index].code is Code.OK:
+                    record = decode(head.data)
+                    if isinstance(record, Name):
+                        raw = record.text.encode()
+                        found[hashlib.sha256(raw).digest()] = raw
+        return found
+
+
+def _encoded(row: NameRow, texts: dict[bytes, bytes]) -> bytes:
+    text = texts[row.text_hash]
+    numbers = row.name_kind.to_bytes(2, "little") + len(text).to_bytes(2, "little")
+    return row.name + row.owner + numbers + text
