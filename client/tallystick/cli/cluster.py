@@ -14,7 +14,7 @@ from tallystick.cli.output import CommandFailed, Report, Table
 from tallystick.profile import FILE_NAME, write_profile
 from tallystick_cluster import manage
 from tallystick_cluster.errors import ClusterError, NodeFailedError, NotReadyError
-from tallystick_cluster.layout import CLUSTER_FILE, ClusterLayout, create_cluster
+from tallystick_cluster.layout import CLUSTER_FILE, DEFAULT_ORIGIN, ClusterLayout, create_cluster
 from tallystick_node.errors import NodeError
 
 app = typer.Typer(no_args_is_help=True, help="Run nodes on this machine.")
@@ -45,12 +45,7 @@ def up(
         if (where / CLUSTER_FILE).exists():
             layout = ClusterLayout.open(where)
         else:
-            layout = create_cluster(where, node_count=nodes, now_ns=time.time_ns())
-            write_profile(
-                where / FILE_NAME,
-                endpoints=tuple(layout.endpoints),
-                key="keys/operator.key",
-            )
+            layout = make_cluster(where, nodes)
         for node in layout.nodes:
             if manage.process_of(layout, node.raft_id) is None:
                 manage.start_node(layout, node.raft_id)
@@ -64,6 +59,21 @@ def up(
         f"{running}. Try: tallystick -h; every command takes --profile {where}",
         table=report.table,
     ).print(as_json=as_json)
+
+
+def make_cluster(directory: Path, nodes: int, origin: str = DEFAULT_ORIGIN) -> ClusterLayout:
+    """Makes a cluster that does not run yet, and the profile of its operator.
+
+    Raises:
+        CommandFailed: It cannot be made there.
+    """
+    try:
+        layout = create_cluster(directory, node_count=nodes, now_ns=time.time_ns(), origin=origin)
+        endpoints = tuple(layout.endpoints)
+        write_profile(directory / FILE_NAME, endpoints=endpoints, key="keys/operator.key")
+    except (ClusterError, NodeError, OSError) as error:
+        raise _failed(error) from error
+    return layout
 
 
 @app.command()

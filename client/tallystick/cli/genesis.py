@@ -1,11 +1,13 @@
 """`tallystick genesis`: what a ledger is before its first block."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tallystick import marketplace
 from tallystick.cli.output import CommandFailed, Report
 from tallystick.errors import ConfigurationError, InvalidArgument
 from tallystick.keyfile import read_key_file
@@ -18,21 +20,41 @@ app = typer.Typer(no_args_is_help=True, help="Make and read a ledger's genesis."
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _NS_PER_S = 1_000_000_000
+_GENESIS_FILE = "genesis.bin"
+
+
+class Template(StrEnum):
+    """What a ledger is set up for."""
+
+    MARKETPLACE = "marketplace"
 
 
 @app.command()
 def new(
-    path: Annotated[Path, typer.Argument(help="The file to make, such as genesis.bin.")],
-    operator: Annotated[
-        list[str], typer.Option(help="An operator: a key file, or a public key in hexadecimal.")
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="The file to make, such as genesis.bin; with --template, the directory."
+        ),
     ],
+    operator: Annotated[
+        list[str] | None,
+        typer.Option(help="An operator: a key file, or a public key in hexadecimal."),
+    ] = None,
     node: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             help="A node: RAFT_ID:TRANSPORT_IDENTITY:LEDGER_KEY:COSIGNER_KEY, "
             "as `tallystick node keys` prints it."
         ),
-    ],
+    ] = None,
+    template: Annotated[
+        Template | None,
+        typer.Option(
+            help="Also write a plan to set the ledger up by. Without --node it makes three nodes "
+            "on this machine, for `tallystick cluster up`."
+        ),
+    ] = None,
     origin: Annotated[
         str, typer.Option(help="The ledger's public name: a-z 0-9 . - /")
     ] = "tallystick.local/ledger",
@@ -41,6 +63,16 @@ def new(
     as_json: _Json = False,
 ) -> None:
     """Make a genesis; its hash is the new ledger's id."""
+    if template is not None:
+        _require_new(path / marketplace.PLAN_FILE)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not node and not operator:
+            _report(path / _GENESIS_FILE, _make_cluster(path, origin)).print(as_json=as_json)
+            _write(path / marketplace.PLAN_FILE, marketplace.TEMPLATE.encode())
+            return
+        path = path / _GENESIS_FILE
+    if not node or not operator:
+        raise InvalidArgument("A genesis has operators and nodes.", advice="See --help.")
     try:
         genesis = Genesis(
             random_bytes=os.urandom(32),
@@ -52,15 +84,9 @@ def new(
         )
     except LedgerError as error:
         raise InvalidArgument(f"That makes no genesis: {error}.") from error
-    try:
-        with path.open("xb") as file:
-            file.write(genesis.encode())
-    except FileExistsError as error:
-        raise ConfigurationError(
-            f"{path} exists already.", advice="A ledger has one genesis: choose another name."
-        ) from error
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}.") from error
+    _write(path, genesis.encode())
+    if template is not None:
+        _write(path.with_name(marketplace.PLAN_FILE), marketplace.TEMPLATE.encode())
     _report(path, genesis).print(as_json=as_json)
 
 
@@ -108,6 +134,37 @@ def _report(path: Path, genesis: Genesis) -> Report:
         ("holds live", f"up to {genesis.hold_max_lifetime_ns // _NS_PER_S} s"),
     ]
     return Report(data, f"Ledger {genesis.ledger_id.hex()}", facts)
+
+
+def _make_cluster(directory: Path, origin: str) -> Genesis:
+    """Three nodes on this machine, not started yet, with the profile for their operator."""
+    try:
+        from tallystick.cli.cluster import make_cluster  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"Without --node this needs {error.name}, which is not installed.",
+            advice="Run: pip install 'tallystick[cluster]'; or name operators and nodes.",
+        ) from error
+    return Genesis.decode(make_cluster(directory, 3, origin).genesis)
+
+
+def _require_new(path: Path) -> None:
+    if path.exists():
+        raise ConfigurationError(
+            f"{path} exists already.", advice="A ledger has one plan: choose another directory."
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError as error:
+        raise ConfigurationError(
+            f"{path} exists already.", advice="A ledger has one genesis: choose another name."
+        ) from error
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _operator(text: str) -> PublicKey:

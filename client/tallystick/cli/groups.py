@@ -63,6 +63,9 @@ ENTRIES: Final[dict[str, Entry]] = {
     "market": Entry(
         "tallystick.cli.market:app", "List what is offered; compare by the price of a usage."
     ),
+    "marketplace": Entry(
+        "tallystick.cli.marketplace:app", "Set an internal marketplace up out of its plan."
+    ),
     "name": Entry("tallystick.cli.name:app", "Register and list names of models, meters, regions."),
     "channel": Entry("tallystick.cli.channel:app", "Deposit for vouchers; sign and redeem them."),
     "refund": Entry("tallystick.cli.correction:refund_app", "Give back what a record paid."),
