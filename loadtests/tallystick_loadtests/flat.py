@@ -164,12 +164,12 @@ class Traffic:
     @classmethod
     def begin(cls) -> "Traffic":
         """A ledger with a payer who has all the money, and a payee."""
-        operator, node = SigningKey(b"\x01" * 32), SigningKey(b"\x02" * 32)
+        operator, node, cosigner = (SigningKey(bytes([seed]) * 32) for seed in (1, 2, 6))
         genesis = Genesis(
             random_bytes=b"\x07" * 32,
             origin="tallystick.local/flat",
             operators=[operator.public_key],
-            nodes=[GenesisNode(1, b"\x01" * 32, node.public_key, b"\x03" * 32)],  # type: ignore[arg-type]
+            nodes=[GenesisNode(1, b"\x01" * 32, node.public_key, cosigner.public_key)],
         )
         actor = Actor(operator, operator_principal(genesis.ledger_id, 0))
         made = cls(Kernel(genesis.encode()), genesis, actor)
