@@ -8,9 +8,9 @@ from google.protobuf.message import Message
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
-from tallystick_ledger.ids import CardId, NameId
+from tallystick_ledger.ids import CardId, HoldId, NameId
 from tallystick_ledger.records import Name, decode
-from tallystick_ledger.state_rows import CardRow, NameRow
+from tallystick_ledger.state_rows import CardRow, NameRow, TermsRow
 from tallystick_node import access
 from tallystick_node.services.gate import Caller
 from tallystick_proto.v1 import ledger_pb2 as pb
@@ -43,6 +43,16 @@ class FakeMarket:
         blank = bytes(CardRow.LAYOUT.size)
         encoded = b"".join(blank if row is None else row.encode() for row in rows)
         return access.visible_cards(reader, encoded)
+
+    def terms(self, request: pb.GetHoldsRequest, holds: bytes) -> bytes:
+        """Terms of the holds that are visible, where they are asked for."""
+        if not request.with_terms:
+            return b""
+        ids = [request.ids[at : at + 16] for at in range(0, len(request.ids), 16)]
+        rows = [self._ledger.state.terms.get(HoldId(each)) for each in ids]
+        blank = bytes(TermsRow.LAYOUT.size)
+        pinned = b"".join(blank if row is None else row.encode() for row in rows)
+        return access.visible_terms(holds, pinned)
 
     async def _get_cards(self, request: pb.GetCardsRequest, caller: Caller) -> pb.GetCardsResponse:
         ids = [request.ids[at : at + 16] for at in range(0, len(request.ids), 16)]

@@ -47,7 +47,6 @@ from tallystick_ledger.state_rows import (
     LimitRow,
     MemberRow,
     PairRow,
-    TermsRow,
     WindowRow,
 )
 from tallystick_node import access
@@ -404,14 +403,10 @@ class FakeNode:
         )
         accounts = self._account_rows(access.accounts_of_holds(rows, len(found)))
         visible = access.visible_holds(reader, rows, len(found), accounts)
-        terms = [self.cluster.ledger.state.terms.get(each) for each in _ids(request.ids)]
-        pinned = b"".join(
-            bytes(TermsRow.LAYOUT.size) if row is None else row.encode() for row in terms
-        )
         return pb.GetHoldsResponse(
             rows=visible,
             next_sequence=self.cluster.ledger.state.next_sequence_number,
-            terms=access.visible_terms(visible, pinned) if request.with_terms else b"",
+            terms=FakeMarket(self.cluster.ledger).terms(request, visible),
         )
 
     async def _get_limits(
