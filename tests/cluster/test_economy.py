@@ -95,28 +95,29 @@ def _posting_changed(outcome: Outcome, cause: str, change: Callable[[Posting], P
     return _with_closing(outcome, postings=postings)
 
 
-def _with_metered(outcome: Outcome, **changes: object) -> Outcome:
+def _with_act(outcome: Outcome, name: str, **changes: object) -> Outcome:
+    """As if an act had kept something else."""
     acts = copy(outcome.acts)
-    acts.metered = replace(acts.metered, **changes)  # type: ignore[arg-type]
+    setattr(acts, name, replace(getattr(acts, name), **changes))
     return replace(outcome, acts=acts)
 
 
-def _with_agents(outcome: Outcome, **changes: object) -> Outcome:
-    acts = copy(outcome.acts)
-    acts.agents = replace(acts.agents, **changes)  # type: ignore[arg-type]
-    return replace(outcome, acts=acts)
+def _low_hours_at(outcome: Outcome, at_ns: int) -> Outcome:
+    tariffs = copy(outcome.stage.tariffs)
+    tariffs.times = replace(tariffs.times, off_peak_ns=at_ns)
+    return replace(outcome, stage=replace(outcome.stage, tariffs=tariffs))
 
 
 def _a_nano_more(posting: Posting) -> Posting:
     return replace(posting, amount=posting.amount + 1)
 
 
-def _statement_off(outcome: Outcome) -> Outcome:
+def _statement_off(outcome: Outcome, column: str) -> Outcome:
     statements = dict(outcome.closing.statements)
     account, wrong = next(
         (account, each) for account, each in statements.items() if each.movements.count
     )
-    columns = replace(wrong.closing, credits_posted=wrong.closing.credits_posted + 1)
+    columns = replace(wrong.closing, **{column: getattr(wrong.closing, column) + 1})
     statements[account] = replace(wrong, closing=columns)
     return _with_closing(outcome, statements=statements)
 
@@ -153,11 +154,11 @@ PLANTED: dict[str, tuple[Callable[[Outcome], Outcome], set[str]]] = {
         {"metered"},
     ),
     "a mandate that permits more": (
-        lambda outcome: _with_metered(outcome, cap=10**12),
+        lambda outcome: _with_act(outcome, "metered", cap=10**12),
         {"mandate"},
     ),
     "a mandate without an end": (
-        lambda outcome: _with_metered(outcome, refused_after=""),
+        lambda outcome: _with_act(outcome, "metered", refused_after=""),
         {"mandate"},
     ),
     "a debt of a nano-USD more": (
@@ -173,12 +174,12 @@ PLANTED: dict[str, tuple[Callable[[Outcome], Outcome], set[str]]] = {
         {"netting"},
     ),
     "a limit that would have had room": (
-        lambda outcome: _with_agents(outcome, limit=10**12),
+        lambda outcome: _with_act(outcome, "agents", limit=10**12),
         {"limit"},
     ),
-    "a limit that was not kept": (lambda outcome: _with_agents(outcome, limit=1), {"limit"}),
+    "a limit that was not kept": (lambda outcome: _with_act(outcome, "agents", limit=1), {"limit"}),
     "a killed key that still spends": (
-        lambda outcome: _with_agents(outcome, refused_after=[]),
+        lambda outcome: _with_act(outcome, "agents", refused_after=[]),
         {"kill"},
     ),
     "a voucher of a nano-USD more": (
@@ -189,7 +190,27 @@ PLANTED: dict[str, tuple[Callable[[Outcome], Outcome], set[str]]] = {
         lambda outcome: _posting_changed(outcome, "REFUND", _a_nano_more),
         {"corrections"},
     ),
-    "money from nowhere": (_statement_off, {"statements", "sum_USD"}),
+    "money from nowhere": (
+        lambda outcome: _statement_off(outcome, "credits_posted"),
+        {"statements", "sum_USD"},
+    ),
+    "money that is still on hold": (
+        lambda outcome: _statement_off(outcome, "debits_pending"),
+        {"statements", "holds_over"},
+    ),
+    "no hour of low prices": (lambda outcome: _low_hours_at(outcome, 2**62), {"hours"}),
+    "deposits that were enough": (
+        lambda outcome: _with_act(outcome, "vouchers", short=0),
+        {"top_up"},
+    ),
+    "a refund beyond the charge": (
+        lambda outcome: _with_act(outcome, "corrections", refused=[]),
+        {"ceiling"},
+    ),
+    "a broker that could pay": (
+        lambda outcome: _with_act(outcome, "netting", failed=[]),
+        {"default"},
+    ),
     "an account that nobody told of": (
         lambda outcome: _with_closing(outcome, account_count=outcome.closing.account_count + 1),
         {"balances"},
@@ -205,6 +226,11 @@ PLANTED: dict[str, tuple[Callable[[Outcome], Outcome], set[str]]] = {
         {"nodes"},
     ),
 }
+
+
+def test_something_is_planted_under_each_check(outcome: Outcome) -> None:
+    planted = set().union(*(names for _, names in PLANTED.values()))
+    assert {each.name for each in figures_of(outcome).checks} - planted == {"sum_USD-NET"}
 
 
 @pytest.mark.parametrize("plant", PLANTED)
