@@ -21,7 +21,7 @@ def introduce(screen: Screen, plan: Plan, seconds: int) -> None:
     azure, mooncake = of[Trace.AZURE], of[Trace.MOONCAKE]
     cached = sum(job.arrival.cached_tokens for job in mooncake)
     share = 100 * cached // (cached + sum(job.arrival.input_tokens for job in mooncake))
-    vouchers = len(plan.paid_by(Way.CHANNEL))
+    vouchers, metered = (len(plan.paid_by(way)) for way in (Way.CHANNEL, Way.METER))
     solos = sum(each.role is Role.SOLO for each in plan.consumers)
     companies = sum(each.role is Role.COMPANY for each in plan.consumers)
     for line in (
@@ -31,7 +31,7 @@ def introduce(screen: Screen, plan: Plan, seconds: int) -> None:
         f"         how unevenly {len(plan.consumers)} consumers ask (measured clients, ServeGen)",
         f"made up  a gateway, {companies} companies with three agents each, {solos} of one person;",
         f"         who asks whom; a trace's hour is a day, and the day takes {seconds} s",
-        f"         {vouchers:,} requests are paid by vouchers, the rest is on holds",
+        f"         {vouchers:,} requests pay by vouchers, {metered:,} are metered, others held",
     ):
         screen.line(line)
 
