@@ -9,8 +9,11 @@ from tallystick.core import ClientCore
 from tallystick.draft import build, require_amount
 from tallystick.keyfile import Signer
 from tallystick.results import Receipt
-from tallystick_ledger.ids import SequenceNumber, TimestampNs
+from tallystick_ledger.ids import PrincipalId, SequenceNumber, TimestampNs
+from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.records import CorrectionReason, Dispute, DisputeAnswer, Refund
+from tallystick_ledger.state_rows import DisputeRow
+from tallystick_proto.v1 import ledger_pb2
 
 
 class CorrectionMethods(ClientCore):
@@ -100,6 +103,34 @@ class CorrectionMethods(ClientCore):
             build(Dispute, SequenceNumber(cited), require_amount(amount), reason, deadline_ns)
         )
         return await self._send(draft, deadline_s)
+
+    async def disputes(
+        self,
+        principal: PrincipalId | None = None,
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[DisputeRow]:
+        """Lists the disputes that a principal has opened or has to answer; the last of each record.
+
+        Args:
+            principal: Whose, 16 bytes; None for the signer's. Others are for AUDIT keys.
+            stale: Take one node's word, which may lag behind.
+            at_least_sequence: Answer only once this sequence number is applied.
+            signer: Whose key signs the question; None for the client's read key or signer.
+            deadline_s: When to give up, seconds from now.
+
+        Raises:
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        if principal is None:
+            principal = signer.principal if isinstance(signer, Signer) else self.principal
+        options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
+        key = self._key_to_read(signer, principal)
+        within_s = self._read_deadline_s if deadline_s is None else deadline_s
+        return await self._reader.disputes(principal, options, key, within_s)
 
     async def answer_dispute(
         self,

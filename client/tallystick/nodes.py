@@ -89,6 +89,9 @@ GET_NAMES: Final = ReadMethod(f"/{wire.SERVICE}/GetNames", ledger_pb2.GetNamesRe
 LIST_NAMES: Final = ReadMethod(
     f"/{wire.SERVICE}/ListNames", ledger_pb2.ListNamesResponse.FromString
 )
+GET_DISPUTES: Final = ReadMethod(
+    f"/{wire.SERVICE}/GetDisputes", ledger_pb2.GetDisputesResponse.FromString
+)
 GET_ENVELOPE: Final = ReadMethod(
     f"/{wire.SERVICE}/GetEnvelope", ledger_pb2.GetEnvelopeResponse.FromString
 )

@@ -35,6 +35,7 @@ from tallystick.netting_state import NettingState, decode_netting
 from tallystick.nodes import (
     GET_ACCOUNTS,
     GET_CHANNELS,
+    GET_DISPUTES,
     GET_ENVELOPE,
     GET_HOLDS,
     GET_LIMITS,
@@ -71,6 +72,7 @@ from tallystick_ledger.state_rows import (
     AccountRow,
     CardRow,
     ChannelRow,
+    DisputeRow,
     HoldRow,
     LimitRow,
     PriceLineRow,
@@ -184,6 +186,7 @@ _Row = TypeVar(
     AccountRow,
     CardRow,
     ChannelRow,
+    DisputeRow,
     HoldRow,
     LimitRow,
     PriceLineRow,
@@ -278,6 +281,26 @@ class Reader:
         """Returns a principal's limits, and the zones that they or the request name."""
         answer = await self.ask(GET_LIMITS, request, key, deadline_s)
         return _all_rows(LimitRow, answer.rows), _all_rows(ZoneRow, answer.zones)
+
+    async def disputes(
+        self,
+        principal: PrincipalId,
+        options: ledger_pb2.ReadOptions,
+        key: SigningKey,
+        deadline_s: float,
+    ) -> list[DisputeRow]:
+        """Returns the disputes on either side of which a principal is, ascending by record."""
+        found: list[DisputeRow] = []
+        while True:
+            after = found[-1].cited if found else 0
+            request = ledger_pb2.GetDisputesRequest(
+                principal=principal, after=after, limit=limits.ROWS_PER_PAGE, options=options
+            )
+            answer = await self.ask(GET_DISPUTES, request, key, deadline_s)
+            page = _all_rows(DisputeRow, answer.rows)
+            found += page
+            if len(page) < limits.ROWS_PER_PAGE:
+                return found
 
     async def envelope(
         self, request: ledger_pb2.GetEnvelopeRequest, key: SigningKey, deadline_s: float

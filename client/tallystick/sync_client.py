@@ -52,6 +52,7 @@ from tallystick_ledger.state_rows import (
     AccountRow,
     CardRow,
     ChannelRow,
+    DisputeRow,
     HoldRow,
     LimitRow,
     TermsRow,
@@ -850,6 +851,29 @@ class BlockingMethods:
                 amount,
                 reason,
                 answer_within_s=answer_within_s,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def disputes(
+        self,
+        principal: PrincipalId | None = None,
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[DisputeRow]:
+        """Lists the disputes that a principal has opened or has to answer; the last of each record.
+
+        Arguments, results and errors: see `AsyncClient.disputes`.
+        """
+        return blocking.run(
+            self._client.disputes(
+                principal,
+                stale=stale,
+                at_least_sequence=at_least_sequence,
                 signer=signer,
                 deadline_s=deadline_s,
             )

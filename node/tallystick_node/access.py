@@ -93,6 +93,7 @@ RULES: Final[dict[str, Rule]] = {
     _LEDGER + "ListPrices": Rule("any active key; drafts: their owner, AUDIT", Token.REQUIRED),
     _LEDGER + "GetNames": Rule("any active key", Token.REQUIRED),
     _LEDGER + "ListNames": Rule("any active key", Token.REQUIRED),
+    _LEDGER + "GetDisputes": Rule("the principal asked about; AUDIT", Token.REQUIRED),
     _LEDGER + "GetEnvelope": Rule("the signer's principal; AUDIT", Token.REQUIRED),
     _LEDGER + "ListRecords": Rule("the account's owner; AUDIT", Token.REQUIRED),
     _LEDGER + "Watch": Rule("the account's owner; AUDIT", Token.REQUIRED),
@@ -177,6 +178,24 @@ def require_account_reader(reader: Reader) -> None:
         raise DeniedError(
             f"a key of scope {_name(reader.scope)} reads no accounts: OWNER, SPEND, METER and READ "
             "keys read their principal's, an AUDIT key reads all"
+        )
+
+
+def require_principal_reader(reader: Reader, principal: bytes) -> None:
+    """Lets through who may see what a principal disputes and has to answer.
+
+    Args:
+        reader: Who asks.
+        principal: Whom the request names, 16 bytes.
+
+    Raises:
+        DeniedError: The key's scope reads none of that, or the principal is another's.
+    """
+    require_account_reader(reader)
+    if not reader.is_auditor and principal != reader.principal:
+        raise DeniedError(
+            "disputes are for keys of the principal that they concern, and for AUDIT "
+            f"keys; this key belongs to {reader.principal.hex()}"
         )
 
 

@@ -247,6 +247,23 @@ def test_holds(run: Run) -> None:
 OPEN = ["channel", "open", "till", "shop", "5", "USD", "-k", "alice", "--json"]
 
 
+@pytest.mark.usefixtures("market")
+def test_disputes_are_listed(run: Run) -> None:
+    paid = run("transfer", "till", "shop", "3", "USD", "-k", "alice", "--json").json
+    sequence = str(paid["receipt"]["sequence"])
+    assert run("dispute", "open", sequence, "2", "USD", "-k", "alice").exit_code == 0
+    for who in ("alice", "bob"):
+        (listed,) = run("dispute", "list", "-k", who, "--json").json["disputes"]
+        assert (str(listed["cited"]), listed["status"]) == (sequence, "OPEN")
+        ran = run("dispute", "list", "-k", who)
+        assert ran.out.splitlines()[-1] == "1 open dispute."
+        assert "2.00 USD" in ran.out
+    assert run("dispute", "reject", sequence, "-k", "bob").exit_code == 0
+    assert run("dispute", "list", "-k", "alice", "--json").json == {"disputes": []}
+    (answered,) = run("dispute", "list", "--all", "-k", "alice", "--json").json["disputes"]
+    assert answered["status"] == "REJECTED"
+
+
 def _available(run: Run, account: str, owner: str) -> int:
     return int(run("account", "show", account, "-k", owner, "--json").json["available"])
 

@@ -177,6 +177,30 @@ async def test_odd_questions_about_limits(world: World, principal: bytes, zones:
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
+async def test_disputes_are_for_keys_of_their_principals(world: World) -> None:
+    alice, bob, stranger = world.alice, world.bob, world.stranger
+    cited = world.payment_sequence
+    await world.client.dispute(cited, 1, signer=alice.owner)
+    for party in (alice, bob):
+        asked = pb.GetDisputesRequest(principal=party.principal).SerializeToString()
+        for key in (*(party.keys[scope] for scope in OWN_SCOPES), world.auditor):
+            answer = pb.GetDisputesResponse.FromString(await world.read("GetDisputes", asked, key))
+            assert answer.rows[:8] == cited.to_bytes(8, "little")
+            assert len(answer.rows) == 128
+        for key in (stranger.owner.key, party.keys[Scope.CHANNEL], world.operator):
+            with pytest.raises(Refused) as caught:
+                await world.read("GetDisputes", asked, key)
+            assert caught.value.code is DENIED
+    for wrong in (
+        pb.GetDisputesRequest(),
+        pb.GetDisputesRequest(principal=alice.principal, limit=4_097),
+    ):
+        with pytest.raises(Refused) as caught:
+            await world.read("GetDisputes", wrong.SerializeToString(), alice.owner.key)
+        assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    await world.client.answer_dispute(cited, 0, signer=bob.owner)
+
+
 # --- envelopes -----------------------------------------------------------------------------------
 
 

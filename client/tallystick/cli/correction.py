@@ -1,10 +1,11 @@
-"""`tallystick refund` and `tallystick dispute open|accept|reject`."""
+"""`tallystick refund` and `tallystick dispute open|accept|reject|list`."""
 
+import time
 from typing import Annotated
 
 import typer
 
-from tallystick.cli.output import Report
+from tallystick.cli.output import Report, Table, age
 from tallystick.cli.session import (
     AmountArgument,
     JsonOption,
@@ -18,6 +19,7 @@ from tallystick.cli.session import (
 from tallystick.errors import InvalidArgument
 from tallystick.results import Receipt
 from tallystick_ledger.records import CorrectionReason
+from tallystick_ledger.state_rows import DisputeRow, DisputeStatus
 
 refund_app = typer.Typer(help="Give back a part of what a record paid.")
 dispute_app = typer.Typer(
@@ -104,6 +106,64 @@ def reject(
     with session(profile, key, sends=True) as opened:
         receipt = opened.client.answer_dispute(cited, 0)
     _report(receipt, cited, 0, f"Rejected the dispute of record {cited}").print(as_json=as_json)
+
+
+@dispute_app.command("list")
+def list_disputes(
+    every: Annotated[bool, typer.Option("--all", help="Answered and lapsed ones too.")] = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the open disputes of the key's principal, with age and deadline. For both sides."""
+    with session(profile, key) as opened:
+        now_ns = time.time_ns()
+        rows = [row for row in opened.client.disputes() if every or row.is_open_at(now_ns)]
+        table = []
+        for row in rows:
+            is_payers = opened.row_of(row.payer_account) is not None
+            own = row.payer_account if is_payers else row.payee_account
+            table.append(
+                (
+                    str(row.cited),
+                    opened.book.account_name(row.payer_account),
+                    opened.book.account_name(row.payee_account),
+                    opened.written_for(row.disputed, own),
+                    row.reason.name.lower(),
+                    _state(row, now_ns),
+                    age(now_ns - row.opened_at_ns),
+                    age(row.deadline_ns - now_ns),
+                )
+            )
+    data = [
+        {
+            "cited": row.cited,
+            "payer": row.payer_account.hex(),
+            "payee": row.payee_account.hex(),
+            "amount": str(row.amount),
+            "disputed": str(row.disputed),
+            "accepted": str(row.accepted),
+            "reason": row.reason.name,
+            "status": _state(row, now_ns).upper(),
+            "opened_at_ns": row.opened_at_ns,
+            "deadline_ns": row.deadline_ns,
+        }
+        for row in rows
+    ]
+    open_ = sum(row.is_open_at(now_ns) for row in rows)
+    columns = ("record>", "payer", "payee", "asked>", "reason", "status", "age>", "time left>")
+    Report(
+        {"disputes": data},
+        f"{open_} open dispute{'' if open_ == 1 else 's'}.",
+        table=Table(columns, table),
+    ).print(as_json=as_json)
+
+
+def _state(row: DisputeRow, now_ns: int) -> str:
+    """A missed deadline is a rejection; the row does not say so by itself."""
+    if row.status is DisputeStatus.OPEN and not row.is_open_at(now_ns):
+        return "lapsed"
+    return row.status.name.lower()
 
 
 def _reason(text: str) -> CorrectionReason:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tallystick.cli.card import read_card
-from tallystick.cli.output import CommandFailed, Report, Table
+from tallystick.cli.output import CommandFailed, Report, Table, age
 from tallystick.cli.session import (
     AmountArgument,
     JsonOption,
@@ -244,8 +244,8 @@ def list_holds(
                 opened.book.account_name(row.payee_account),
                 opened.written_for(row.rest, account_id),
                 opened.written_for(row.captured, account_id),
-                _seconds(now_ns - row.created_at_ns),
-                _seconds(row.expires_at_ns - now_ns),
+                age(now_ns - row.created_at_ns),
+                age(row.expires_at_ns - now_ns),
             )
             for row in rows
         ]
@@ -270,16 +270,6 @@ def list_holds(
         f"{len(rows)} open hold{'' if len(rows) == 1 else 's'} on {account}: {rest}.",
         table=Table(("hold", "payee", "rest>", "captured>", "age>", "expires in>"), table),
     ).print(as_json=as_json)
-
-
-def _seconds(duration_ns: int) -> str:
-    """A time for people; log time may be a little behind this machine's clock."""
-    seconds = max(0, duration_ns) // _NS_PER_S
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
 def _hold_id(text: str) -> HoldId:

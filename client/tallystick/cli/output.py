@@ -127,3 +127,13 @@ def _print_table(table: Table) -> None:
     for row in table.rows:
         drawn.add_row(*row)
     Console().print(drawn)
+
+
+def age(duration_ns: int) -> str:
+    """A time for people; log time may be a little behind this machine's clock."""
+    seconds = max(0, duration_ns) // 1_000_000_000
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

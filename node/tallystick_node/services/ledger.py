@@ -23,6 +23,7 @@ from tallystick_core import Kernel
 from tallystick_node import access
 from tallystick_node.limits import (
     MAX_READ_IDS,
+    MAX_READ_ROWS,
     MAX_READ_ZONES,
     STREAM_IDLE_S,
     STREAM_WINDOW,
@@ -239,6 +240,23 @@ class LedgerService:
             next_sequence=before,
         )
 
+    async def get_disputes(
+        self, request: pb.GetDisputesRequest, caller: Caller, context: RawContext
+    ) -> pb.GetDisputesResponse:
+        """The disputes of a principal: a page of rows, ascending by the disputed record."""
+        if len(request.principal) != ID_BYTES:
+            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "say whose: 16 bytes")
+        if request.limit > MAX_READ_ROWS:
+            await abort(
+                context, grpc.StatusCode.INVALID_ARGUMENT, f"at most {MAX_READ_ROWS} rows a call"
+            )
+        await settle(self._reads, request.options, context)
+        access.require_principal_reader(caller.reader(), request.principal)
+        before = self._reads.next_sequence
+        limit = request.limit or MAX_READ_ROWS
+        rows = self._kernel.disputes(request.principal, request.after, limit)
+        return pb.GetDisputesResponse(rows=rows, next_sequence=before)
+
     async def get_envelope(
         self, request: pb.GetEnvelopeRequest, caller: Caller, context: RawContext
     ) -> pb.GetEnvelopeResponse:
@@ -333,6 +351,7 @@ class LedgerService:
             "GetChannels": read(path + "GetChannels", pb.GetChannelsRequest, self.get_channels),
             "GetLimits": read(path + "GetLimits", pb.GetLimitsRequest, self.get_limits),
             "GetNetting": read(path + "GetNetting", pb.GetNettingRequest, self.get_netting),
+            "GetDisputes": read(path + "GetDisputes", pb.GetDisputesRequest, self.get_disputes),
             "GetEnvelope": read(path + "GetEnvelope", pb.GetEnvelopeRequest, self.get_envelope),
             "GetStatus": read(path + "GetStatus", pb.GetStatusRequest, self.get_status),
         }

@@ -59,6 +59,11 @@ class LedgerStub:
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.SerializeToString,
                 response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.FromString,
                 _registered_method=True)
+        self.GetDisputes = channel.unary_unary(
+                '/tallystick.v1.Ledger/GetDisputes',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesResponse.FromString,
+                _registered_method=True)
         self.GetLimits = channel.unary_unary(
                 '/tallystick.v1.Ledger/GetLimits',
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetLimitsRequest.SerializeToString,
@@ -148,6 +153,13 @@ class LedgerServicer:
 
     def GetChannels(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDisputes(self, request, context):
+        """The disputes of a principal's payments, on either side, in pages.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -253,6 +265,11 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.GetChannels,
                     request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.FromString,
                     response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.SerializeToString,
+            ),
+            'GetDisputes': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDisputes,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesResponse.SerializeToString,
             ),
             'GetLimits': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLimits,
@@ -445,6 +462,33 @@ class Ledger:
             '/tallystick.v1.Ledger/GetChannels',
             tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsRequest.SerializeToString,
             tallystick__proto_dot_v1_dot_ledger__pb2.GetChannelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDisputes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/GetDisputes',
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesResponse.FromString,
             options,
             channel_credentials,
             insecure,
