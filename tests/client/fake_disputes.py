@@ -1,12 +1,33 @@
 """Pages of disputes, as a node answers them, out of the specification's state."""
 
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
 from tallystick_ledger.spec import State
 from tallystick_ledger.state_rows import DisputeRow
+from tallystick_node import access
+from tallystick_node.services.gate import Caller
 from tallystick_proto.v1 import ledger_pb2 as pb
 
+if TYPE_CHECKING:
+    from tests.client.fake_node import FakeLedger
 
-def page(state: State, request: pb.GetDisputesRequest) -> pb.GetDisputesResponse:
-    """What a principal disputes and has to answer, ascending by record."""
+Work = Callable[[pb.GetDisputesRequest, Caller], Awaitable[pb.GetDisputesResponse]]
+
+
+def disputes_of(ledger: "FakeLedger") -> Work:
+    """GetDisputes of one ledger: what a principal disputes and has to answer, ascending."""
+
+    async def get_disputes(
+        request: pb.GetDisputesRequest, caller: Caller
+    ) -> pb.GetDisputesResponse:
+        access.require_principal_reader(caller.reader(), request.principal)
+        return _page(ledger.state, request)
+
+    return get_disputes
+
+
+def _page(state: State, request: pb.GetDisputesRequest) -> pb.GetDisputesResponse:
     rows = [row for row in state.disputes if _concerns(state, row, request.principal)]
     behind = sorted((row for row in rows if row.cited > request.after), key=lambda row: row.cited)
     return pb.GetDisputesResponse(

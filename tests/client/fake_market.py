@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import Message
+from tests.client.fake_disputes import disputes_of
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
@@ -23,7 +24,7 @@ PAGE: Final = 3  # small, so that every list has pages
 
 
 class FakeMarket:
-    """The RPCs of `tallystick_node.services.market`, for one ledger."""
+    """The RPCs of `tallystick_node.services.market`, and GetDisputes, for one ledger."""
 
     def __init__(self, ledger: "FakeLedger") -> None:
         self._ledger = ledger
@@ -36,6 +37,7 @@ class FakeMarket:
             "ListPrices": (pb.ListPricesRequest, self._list_prices),
             "GetNames": (pb.GetNamesRequest, self._get_names),
             "ListNames": (pb.ListNamesRequest, self._list_names),
+            "GetDisputes": (pb.GetDisputesRequest, disputes_of(self._ledger)),
         }
 
     def _rows(self, reader: access.Reader, ids: Iterable[bytes]) -> bytes:

@@ -16,7 +16,6 @@ from typing import Any, Self, TypeAlias
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
-from tests.client import fake_disputes
 from tests.client.fake_market import FakeMarket
 
 from tallystick.results import OUTCOME
@@ -289,7 +288,6 @@ class FakeNode:
                 "GetAccounts": self._read("GetAccounts", pb.GetAccountsRequest, self._get_accounts),
                 "GetChannels": self._read("GetChannels", pb.GetChannelsRequest, self._get_channels),
                 "GetLimits": self._read("GetLimits", pb.GetLimitsRequest, self._get_limits),
-                "GetDisputes": self._read("GetDisputes", pb.GetDisputesRequest, self._get_disputes),
                 "GetHolds": self._read("GetHolds", pb.GetHoldsRequest, self._get_holds),
                 "GetNetting": self._read("GetNetting", pb.GetNettingRequest, self._get_netting),
                 "GetEnvelope": self._read("GetEnvelope", pb.GetEnvelopeRequest, self._get_envelope),
@@ -449,12 +447,6 @@ class FakeNode:
     ) -> pb.GetNettingResponse:
         access.require_account_reader(caller.reader())
         return netting_of(self.cluster.ledger.state, request.unit, request.account)
-
-    async def _get_disputes(
-        self, request: pb.GetDisputesRequest, caller: Caller
-    ) -> pb.GetDisputesResponse:
-        access.require_principal_reader(caller.reader(), request.principal)
-        return fake_disputes.page(self.cluster.ledger.state, request)
 
     async def _get_envelope(
         self, request: pb.GetEnvelopeRequest, caller: Caller
