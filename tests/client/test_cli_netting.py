@@ -47,7 +47,9 @@ def test_a_window_is_netted(run: Run) -> None:
 def test_a_member_without_money_is_failed(run: Run) -> None:
     _join(run)
     _done(run, "transfer slate tab 10 IOU -k bob", "netting close IOU -k alice")
-    assert run("netting", "settle", "IOU", "-k", "alice").exit_code == 3
+    refused = run("netting", "settle", "IOU", "-k", "alice")
+    assert refused.exit_code == 3
+    assert "slate stands in the way" in refused.err
     _done(run, "netting fail IOU slate -k alice", "netting settle IOU -k alice")
     shown = run("netting", "show", "IOU", "-k", "alice").out
     assert "slate\tfailed\t0.00 IOU\t0.00 IOU\t-10.00 IOU" in shown

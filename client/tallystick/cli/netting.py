@@ -14,6 +14,7 @@ from tallystick.cli.session import (
     receipt_data,
     session,
 )
+from tallystick.errors import AccountRefused, FundsRefused
 from tallystick.netting_state import NettingState, position_of
 from tallystick.results import Receipt
 from tallystick_ledger.ids import AccountId, UnitId
@@ -76,7 +77,7 @@ def settle(
     with session(profile, key, sends=True) as opened:
         unit_id = opened.book.unit(unit)
         state = _state(opened, unit_id)
-        receipt = opened.client.settle_window(unit_id, state)
+        receipt = _settled_or_told(opened, unit, state)
         window = state.unit.open_window - 1
         net = opened.written(state.closed_moved, state.unit.settlement_unit)
     summary = f"Settled window {window}: {net} moved, {_share(state)} of what was owed."
@@ -133,6 +134,19 @@ def show(
         facts,
         table,
     ).print(as_json=as_json)
+
+
+def _settled_or_told(opened: Session, unit: str, state: NettingState) -> Receipt:
+    """Settles; who stands in the way is named."""
+    try:
+        return opened.client.settle_window(state.unit.unit, state)
+    except (AccountRefused, FundsRefused) as error:
+        name = opened.book.account_name(state.closed[error.detail].account)
+        error.advice = (
+            f"{name} stands in the way: its settlement account has to be put in order, or the "
+            f"window goes on without it: tallystick netting fail {unit} {name}"
+        )
+        raise
 
 
 def _settled(opened: Session, row: WindowRow) -> str:

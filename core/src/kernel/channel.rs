@@ -41,7 +41,7 @@ pub fn channel(state: &mut State, input: &Input<'_>) -> Outcome {
     let payee = state.accounts.get(payee_slot);
     check_usable(payer)?;
     check_usable(payee)?;
-    check_between(state, payer_slot, payee_slot)?;
+    check_between(state, payer, payee)?;
     input.check_pin_cap(state)?;
     input.check_reference_cap(state)?;
     let counting = check_limits(state, input, payer, deposit, Some((id, payee_id)))?;

@@ -230,17 +230,19 @@ pub fn check_open_account(account: &Account) -> Outcome {
 
 /// Stage state: money may go from one account to the other. In a deferred unit both are members.
 #[inline]
-pub fn check_between(state: &State, debit: Slot, credit: Slot) -> Outcome {
-    let row = state.accounts.get(debit);
-    require(
-        row.unit == state.accounts.get(credit).unit,
-        Code::UnitMismatch,
-    )?;
-    if row.is(account_flag::DEFERRED) {
-        require(state.is_member(debit), Code::NotAMember)?;
-        require(state.is_member(credit), Code::NotAMember)?;
+pub fn check_between(state: &State, debit: &Account, credit: &Account) -> Outcome {
+    require(debit.unit == credit.unit, Code::UnitMismatch)?;
+    if debit.is(account_flag::DEFERRED) {
+        return check_members(state, [debit.id, credit.id]);
     }
     Ok(())
+}
+
+#[inline(never)]
+fn check_members(state: &State, accounts: [Id16; 2]) -> Outcome {
+    let mut slots = accounts.into_iter().map(|id| state.accounts.find(id));
+    let are_members = slots.all(|slot| slot.is_some_and(|slot| state.is_member(slot)));
+    require(are_members, Code::NotAMember)
 }
 
 /// Stage funds of `amount` on an account that is no issuance account.

@@ -57,7 +57,7 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
     }
     check_usable(payer)?;
     check_usable(payee)?;
-    check_between(state, payer_slot, payee_slot)?;
+    check_between(state, payer, payee)?;
     priced::check_in_force(card, payee, input.t)?;
     let agreed = Agreed {
         card,

@@ -41,7 +41,7 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     let payee = state.accounts.get(payee_slot);
     check_usable(payer)?;
     check_usable(payee)?;
-    check_between(state, payer_slot, payee_slot)?;
+    check_between(state, payer, payee)?;
     check_expiry(input, expires_at_ns, input.t)?;
     if let Some(terms) = &terms {
         priced::check_card(state, input, terms, payee)?;

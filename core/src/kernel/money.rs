@@ -28,7 +28,7 @@ pub fn transfer(state: &mut State, input: &Input<'_>) -> Outcome {
     let credit = state.accounts.get(credit_slot);
     check_usable(debit)?;
     check_usable(credit)?;
-    check_between(state, debit_slot, credit_slot)?;
+    check_between(state, debit, credit)?;
     input.check_reference_cap(state)?;
     let counting = check_limits(state, input, debit, amount, None)?;
     check_funds(debit, amount)?;
