@@ -301,6 +301,23 @@ def test_limits_and_zones(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("market")
+def test_further_keys(run: Run, tmp_path: Path) -> None:
+    added = run(
+        *["key", "add", "agent", "--scope", "spend", "--days", "1", "-k", "alice", "--json"]
+    ).json
+    assert tmp_path / added["key_file"] == tmp_path / "keys" / "agent.key"
+    pay = ["transfer", "till", "shop", "1", "USD", "--json", "-k"]
+    assert run(*pay, "agent").exit_code == 0
+    assert run(*["key", "add", "agent", "--scope", "spend", "-k", "alice"]).exit_code == 3
+    assert run(*["key", "add", "eyes", "--scope", "audit", "-k", "alice"]).exit_code == 3
+    assert run(*["key", "add", "eyes", "--scope", "audit", "-k", "operator"]).exit_code == 0
+    assert run(*["account", "show", "till", "-k", "eyes"]).exit_code == 0
+    assert run("key", "revoke", added["public_key"], "-k", "alice").exit_code == 0
+    refused = run(*pay, "agent")
+    assert (refused.exit_code, refused.json["error"]["code"]) == (3, "KEY_REVOKED")
+
+
+@pytest.mark.usefixtures("market")
 def test_channels(run: Run, tmp_path: Path) -> None:
     opened = run(*OPEN).json
     channel, key = opened["channel"], opened["channel_key"]

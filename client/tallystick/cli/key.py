@@ -1,20 +1,37 @@
-"""`tallystick key`: signing keys in files, and keys under keys in the ledger."""
+"""`tallystick key`: signing keys in files, and what the ledger knows of them."""
 
 import os
+import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tallystick.cli.book import require_name
 from tallystick.cli.limit import public_key
 from tallystick.cli.output import Report
 from tallystick.cli.session import JsonOption, KeyOption, ProfileOption, receipt_data, session
 from tallystick.keyfile import KeyFile, new_key_file, read_key_file, write_key_file
+from tallystick_ledger.ids import TimestampNs
 from tallystick_ledger.limits import SEED_BYTES
+from tallystick_ledger.records import Scope
 
-app = typer.Typer(no_args_is_help=True, help="Make and read signing keys; delegate and kill them.")
+app = typer.Typer(no_args_is_help=True, help="Make, add, revoke, delegate and kill signing keys.")
 
+_NS_PER_DAY = 24 * 60 * 60 * 1_000_000_000
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+class KeyScope(StrEnum):
+    """What a further key may sign or see."""
+
+    OWNER = "owner"
+    SPEND = "spend"
+    METER = "meter"
+    PRICE = "price"
+    READ = "read"
+    AUDIT = "audit"
 
 
 @app.command()
@@ -36,6 +53,62 @@ def show(
 ) -> None:
     """Show what may be shown of a key: its public half and whose it is."""
     _report(path, read_key_file(path), "is usable").print(as_json=as_json)
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="A name for the key, such as agent.")],
+    scope: Annotated[KeyScope, typer.Option(help="What it may sign or see.")],
+    days: Annotated[
+        float | None, typer.Option(min=0, help="How long it is good. Default: until revoked.")
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help="Made if it is not there. Default: keys/NAME.key by the profile."),
+    ] = None,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give the signer's principal a further key. Signed by an OWNER key (audit: by an operator)."""
+    require_name(name)
+    until_ns = TimestampNs(0 if days is None else time.time_ns() + int(days * _NS_PER_DAY))
+    with session(profile, key, sends=True) as opened:
+        path = key_file or opened.directory / "keys" / f"{name}.key"
+        held = existing_or_new(path, name)
+        receipt = opened.client.add_key(held.key, Scope[scope.name], until_ns=until_ns)
+        principal = opened.client.signer.principal
+        # Only now is it known whose key it is. Before, the file says nothing about it.
+        write_key_file(path, KeyFile(held.key, principal, held.name), replace=True)
+    public = held.key.public_key.hex()
+    Report(
+        {
+            "name": name,
+            "scope": scope.value,
+            "principal": principal.hex(),
+            "public_key": public,
+            "until_ns": until_ns or None,
+            "key_file": str(path),
+            "receipt": receipt_data(receipt),
+        },
+        f"Added a key of scope {scope.value}; it is in {path}.",
+        [("principal", principal.hex()), ("public key", public)],
+    ).print(as_json=as_json)
+
+
+@app.command()
+def revoke(
+    which: Annotated[str, typer.Argument(help="A public key: 64 hexadecimal digits.")],
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke a key, from the next record on. Signed by an OWNER key or by the key itself."""
+    with session(profile, key, sends=True) as opened:
+        receipt = opened.client.revoke_key(public_key(which))
+    Report({"key": which, "receipt": receipt_data(receipt)}, "The key is revoked.").print(
+        as_json=as_json
+    )
 
 
 @app.command()
@@ -69,6 +142,20 @@ def kill(
     Report(
         {"key": agent, "receipt": receipt_data(receipt)}, "The key and all under it are revoked."
     ).print(as_json=as_json)
+
+
+def existing_or_new(path: Path, name: str) -> KeyFile:
+    """Reads a key file, or makes one with its directory.
+
+    Raises:
+        ConfigurationError: It is there and no key file, or cannot be written.
+    """
+    if path.exists():
+        return read_key_file(path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = new_key_file(os.urandom(SEED_BYTES), name)
+    write_key_file(path, made)
+    return made
 
 
 def _report(path: Path, key_file: KeyFile, state: str) -> Report:

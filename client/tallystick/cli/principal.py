@@ -1,6 +1,5 @@
 """`tallystick principal`: who owns keys and accounts."""
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,11 +7,11 @@ from typing import Annotated
 import typer
 
 from tallystick.cli.book import require_name
+from tallystick.cli.key import existing_or_new
 from tallystick.cli.output import Report
 from tallystick.cli.session import JsonOption, KeyOption, ProfileOption, receipt_data, session
-from tallystick.keyfile import KeyFile, new_key_file, read_key_file, write_key_file
+from tallystick.keyfile import KeyFile, write_key_file
 from tallystick_ledger.ids import PrincipalId
-from tallystick_ledger.limits import SEED_BYTES
 from tallystick_ledger.records import PrincipalType
 
 app = typer.Typer(no_args_is_help=True, help="Register who owns keys and accounts.")
@@ -42,7 +41,7 @@ def new(
     require_name(name)
     with session(profile, key, sends=True) as opened:
         path = key_file or opened.directory / "keys" / f"{name}.key"
-        held = _existing_or_new(path, name)
+        held = existing_or_new(path, name)
         created = opened.client.register_principal(held.key, PrincipalType[kind.name])
         # Only now is it known whose key it is. Before, the file says nothing about it.
         write_key_file(path, KeyFile(held.key, created.id, name), replace=True)
@@ -75,12 +74,3 @@ def add(
         opened.book.principals[name] = principal_id
         opened.book.save()
     Report({"name": name, "principal": principal_id.hex()}, f"Noted {name}.").print(as_json=as_json)
-
-
-def _existing_or_new(path: Path, name: str) -> KeyFile:
-    if path.exists():
-        return read_key_file(path)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = new_key_file(os.urandom(SEED_BYTES), name)
-    write_key_file(path, made)
-    return made
