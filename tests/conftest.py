@@ -5,7 +5,8 @@ failure on one machine is a failure on all. To search for new examples, run
 `pytest --hypothesis-profile explore`.
 
 `make test` runs two tests at a time, but those that start clusters one after another: they kill
-processes and wait for elections, and are not to be in each other's way.
+processes and wait for elections, and are not to be in each other's way. Those marked `patient` may
+run beside them: they kill nobody and wait most of their time, for a card to come into force.
 """
 
 from functools import cache
@@ -40,13 +41,17 @@ class _ClustersInTurn(LoadScopeScheduling):  # type: ignore[misc]  # it has no t
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        return "clusters" if _starts_clusters(module) else module
+        return module if _place(module) else "clusters"
 
 
 @cache
-def _starts_clusters(module: str) -> bool:
+def _place(module: str) -> int:
+    """When a module's turn comes: 0 if it starts clusters, 1 if these are patient, else 2."""
     # The process that hands out the tests knows their names only.
-    return "pytest.mark.cluster" in (ROOT / module).read_text(encoding="utf-8")
+    text = (ROOT / module).read_text(encoding="utf-8")
+    if "pytest.mark.patient" in text:
+        return 1
+    return 0 if "pytest.mark.cluster" in text else 2
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ClustersInTurn:
@@ -56,4 +61,4 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Cluste
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the clusters: they take one worker as long as the rest takes the other."""
-    items.sort(key=lambda item: not _starts_clusters(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: _place(item.nodeid.partition("::")[0]))

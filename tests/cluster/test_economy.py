@@ -21,7 +21,7 @@ from tallystick_cluster.manage import process_of
 from tallystick_ledger.ids import AccountId, TimestampNs
 
 # Two minutes, most of them the cards' notice.
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.cluster, pytest.mark.patient, pytest.mark.slow, pytest.mark.timeout(420)]
 
 REQUESTS = 150
 

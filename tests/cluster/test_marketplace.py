@@ -15,7 +15,7 @@ import pytest
 from tallystick_cluster.layout import CLUSTER_FILE, ClusterLayout
 from tallystick_cluster.manage import stop_nodes
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.patient, pytest.mark.slow, pytest.mark.timeout(600)]
 
 TALLYSTICK = str(Path(sys.executable).with_name("tallystick"))
 
