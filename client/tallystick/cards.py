@@ -86,27 +86,20 @@ class CardMethods(MarketMethods):
             tuple(sorted(length_meters)),
             supersedes,
         )
-        if _fits(draft, wanted, len(lines)):
-            card = CardId(draft.next_id())
-            own = _of(card, lines)
-            draft.add(replace(wanted, lines_root=_root(own)))
-            for line in own:
-                draft.add(line)
-            draft.add(build(CardPublish, card))
-            return Created(card, await self._send(draft, deadline_s, atomic=True))
-        begun = await self._begun(wanted, lines, draft.signer, deadline_s)
+        is_whole = _fits(draft, wanted, len(lines))
+        begun = None if is_whole else await self._begun(wanted, lines, draft.signer, deadline_s)
+        card, done = (CardId(draft.next_id()), 0) if begun is None else begun
+        own = _of(card, lines)
         if begun is None:
-            card = CardId(draft.next_id())
-            own = _of(card, lines)
             draft.add(replace(wanted, lines_root=_root(own)))
-            done = (MAX_RECORDS - draft.record_count) // _RECORDS_A_LINE
-            for line in own[:done]:
-                draft.add(line)
-            await self._send(draft, deadline_s, atomic=True)
-        else:
-            card, done = begun
-        draft = self.draft(signer)
-        for line in _of(card, lines[done:]):
+            if not is_whole:
+                done = (MAX_RECORDS - draft.record_count) // _RECORDS_A_LINE
+                for line in own[:done]:
+                    draft.add(line)
+                await self._send(draft, deadline_s, atomic=True)
+        if not is_whole:
+            draft = self.draft(signer)
+        for line in own[done:]:
             draft.add(line)
         draft.add(build(CardPublish, card))
         return Created(card, await self._send(draft, deadline_s, atomic=True))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from tallystick.cards import DEFAULT_NOTICE_S, LINES_PER_ENVELOPE
+from tallystick.cli.ids import id_of
 from tallystick.cli.output import CommandFailed, Report, Table
 from tallystick.cli.session import JsonOption, KeyOption, ProfileOption, Session, session
 from tallystick.cli.usage import (
@@ -23,7 +24,6 @@ from tallystick.prices import ANY, Card, ImportPolicy
 from tallystick.prices.ledger import LedgerCard, ledger_card, names_of, names_wanted, parts_of
 from tallystick.prices.windows import ALWAYS, Window
 from tallystick_ledger.ids import NO_ID, CardId, UnitId
-from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.records import Flags, NameKind
 from tallystick_ledger.state_rows import CardRow, PriceLineRow
 
@@ -90,7 +90,7 @@ def publish(
         )
         names = names_of(found)
         translated = [ledger_card(card, names, exponent=exponent, models=part) for part in parts]
-        old = _card_id(supersedes) if supersedes else CardId(NO_ID)
+        old = CardId(id_of("card", supersedes)) if supersedes else CardId(NO_ID)
         made = [
             _publish(opened, unit_id, each, part, seconds, old)
             for each, part in zip(translated, parts, strict=True)
@@ -232,7 +232,7 @@ def read_card(opened: Session, card: str) -> ListedCard:
     Raises:
         CommandFailed: There is none that this key may see.
     """
-    listed = opened.client.card(_card_id(card))
+    listed = opened.client.card(CardId(id_of("card", card)))
     if listed is None:
         raise CommandFailed(
             f"There is no card {card} that this key may see.",
@@ -319,13 +319,3 @@ def _unit(opened: Session, text: str) -> tuple[UnitId, int]:
             advice="Note it with `tallystick unit add`.",
         )
     return entry.id, entry.exponent
-
-
-def _card_id(text: str) -> CardId:
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != ID_BYTES:
-        raise InvalidArgument(f"{text!r} is no card.", advice="Ids are 32 hexadecimal digits.")
-    return CardId(raw)

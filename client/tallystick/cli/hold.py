@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tallystick.cli.card import read_card
+from tallystick.cli.ids import id_of
 from tallystick.cli.output import CommandFailed, Report, Table, age
 from tallystick.cli.session import (
     AmountArgument,
@@ -24,7 +25,6 @@ from tallystick.errors import InvalidArgument
 from tallystick.prices import STANDARD
 from tallystick_ledger import records
 from tallystick_ledger.ids import NO_ID, HoldId
-from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.state_rows import HoldRow
 
 reserve_app = typer.Typer(help="Pin money for a payee.")
@@ -87,7 +87,7 @@ def reserve(
                 listed.model(model),
                 tiers=tier or (),
                 regions=region or (),
-                end_user=_id(end_user, "tag") if end_user else NO_ID,
+                end_user=id_of("tag", end_user) if end_user else NO_ID,
                 overrun=records.Overrun[overrun.name],
             )
         hold = opened.client.reserve(
@@ -273,17 +273,7 @@ def list_holds(
 
 
 def _hold_id(text: str) -> HoldId:
-    return HoldId(_id(text, "hold"))
-
-
-def _id(text: str, what: str) -> bytes:
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != ID_BYTES:
-        raise InvalidArgument(f"{text!r} is no {what}.", advice="Ids are 32 hexadecimal digits.")
-    return raw
+    return HoldId(id_of("hold", text))
 
 
 def _row(opened: Session, hold: HoldId) -> HoldRow:

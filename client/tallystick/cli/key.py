@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tallystick.cli.book import require_name
-from tallystick.cli.limit import public_key
+from tallystick.cli.ids import public_key
 from tallystick.cli.output import Report
 from tallystick.cli.session import JsonOption, KeyOption, ProfileOption, receipt_data, session
 from tallystick.keyfile import KeyFile, new_key_file, read_key_file, write_key_file

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tallystick.cli.ids import public_key
 from tallystick.cli.output import Report, Table
 from tallystick.cli.session import (
     AmountArgument,
@@ -19,8 +20,8 @@ from tallystick.cli.session import (
 from tallystick.errors import InvalidArgument
 from tallystick.spending import UTC as UTC_ZONE
 from tallystick.spending import LimitOf
-from tallystick_ledger.ids import NO_ID, AccountId, PublicKey, ZoneId
-from tallystick_ledger.limits import ID_BYTES, KEY_BYTES
+from tallystick_ledger.ids import NO_ID, AccountId, ZoneId
+from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.records import LimitTarget, LimitWindow
 from tallystick_ledger.state_rows import LimitRow
 
@@ -167,21 +168,3 @@ def _end(row: LimitRow, now_ns: int) -> str:
     if row.is_over_at(now_ns):
         return "at the next spending"
     return datetime.fromtimestamp(row.ends_at_ns // _NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def public_key(text: str) -> PublicKey:
-    """Reads a public key.
-
-    Raises:
-        InvalidArgument: It is none.
-    """
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != KEY_BYTES:
-        raise InvalidArgument(
-            f"{text!r} is no public key.",
-            advice="It has 64 hexadecimal digits; `tallystick key show` prints it.",
-        )
-    return PublicKey(raw)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tallystick.cli.ids import id_of
 from tallystick.cli.output import Report
 from tallystick.cli.session import (
     AmountArgument,
@@ -18,7 +19,6 @@ from tallystick.cli.session import (
 from tallystick.draft import build
 from tallystick.errors import InvalidArgument
 from tallystick_ledger.ids import NO_ID, CardId, MandateId, NameId
-from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.records import ServedUsage
 
 app = typer.Typer(help="Price a usage by a card and pay for it.")
@@ -51,7 +51,7 @@ def meter(
 ) -> None:
     """Pay AMOUNT for a usage: exactly what it costs by the card, which the ledger checks."""
     usage = build(ServedUsage, _name("tier", tier), _name("region", region), _lines(used))
-    priced = CardId(_id("card", card))
+    priced = CardId(id_of("card", card))
     with session(profile, key, sends=True) as opened:
         debit, credit = opened.book.account(payer), opened.book.account(payee)
         parsed = opened.amount(amount, debit)
@@ -60,9 +60,9 @@ def meter(
             credit,
             parsed.steps,
             card=priced,
-            model=NameId(_id("model", model)),
+            model=NameId(id_of("model", model)),
             usage=usage,
-            mandate=MandateId(_id("mandate", mandate) if mandate else NO_ID),
+            mandate=MandateId(id_of("mandate", mandate) if mandate else NO_ID),
             reference=reference,
             unique=unique,
         )
@@ -105,7 +105,7 @@ def give(
             cap,
             expires_in_s=days * _S_PER_DAY,
             cap_each=cap_each,
-            card=CardId(_id("card", card) if card else NO_ID),
+            card=CardId(id_of("card", card) if card else NO_ID),
         )
         written = opened.written_for(cap, debit)
     Report(
@@ -130,7 +130,7 @@ def end(
 ) -> None:
     """End a mandate. Signed by an OWNER key of either side."""
     with session(profile, key, sends=True) as opened:
-        receipt = opened.client.end_mandate(MandateId(_id("mandate", mandate)))
+        receipt = opened.client.end_mandate(MandateId(id_of("mandate", mandate)))
     Report(
         {"mandate": mandate, "receipt": receipt_data(receipt)}, f"Ended the mandate {mandate}."
     ).print(as_json=as_json)
@@ -140,7 +140,7 @@ def _lines(used: list[str]) -> tuple[tuple[NameId, int], ...]:
     counted: dict[NameId, int] = {}
     for text in used:
         name, _, quantity = text.partition("=")
-        meter = NameId(_id("meter", name))
+        meter = NameId(id_of("meter", name))
         if not (quantity.isascii() and quantity.isdigit()) or meter in counted:
             raise InvalidArgument(
                 f"{text!r} is no usage.", advice="Write METER=QUANTITY, each meter once."
@@ -150,14 +150,4 @@ def _lines(used: list[str]) -> tuple[tuple[NameId, int], ...]:
 
 
 def _name(what: str, text: str) -> NameId:
-    return NameId(_id(what, text) if text else NO_ID)
-
-
-def _id(what: str, text: str) -> bytes:
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != ID_BYTES:
-        raise InvalidArgument(f"{text!r} is no {what}.", advice="Ids are 32 hexadecimal digits.")
-    return raw
+    return NameId(id_of(what, text) if text else NO_ID)
