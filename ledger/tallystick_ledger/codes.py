@@ -371,8 +371,8 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "Send usage for a priced hold, and none for a flat one.",
     ),
     Code.PRICE_NOT_AGREED: (
-        "The tier or region that was served is not one that the hold permits.",
-        "Serve within what the payer agreed to, or ask for another hold.",
+        "The tier or region is not one that the hold permits, or the card not the mandate's.",
+        "Serve within what the payer agreed to, or ask for another hold or mandate.",
     ),
     Code.LIMIT_EXCEEDED: (
         "A limit of the key, of one above it, of the account, principal or payee has no room.",
@@ -388,7 +388,7 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     ),
     Code.PRICE_MISMATCH: (
         "The usage costs another amount by the card than the one expected.",
-        "Price the whole usage by the hold's card, at the time of the hold, rounded once.",
+        "Price the whole usage by the card, at the time of the hold or of the METER, rounded once.",
     ),
     Code.ZONE_HORIZON: (
         "The table of the limit's zone does not say when the window ends.",

@@ -80,8 +80,8 @@ def cont_hash(conts: BytesLike) -> bytes:
     return digest.digest()
 
 
-def head_and_content(data: BytesLike) -> tuple[BytesLike, bytes]:
-    """Returns the head, and the payloads of its CONTs.
+def split(data: BytesLike) -> tuple[BytesLike, BytesLike]:
+    """Returns a head and its CONTs.
 
     Raises:
         FieldError: The length is not what the head says.
@@ -91,4 +91,10 @@ def head_and_content(data: BytesLike) -> tuple[BytesLike, bytes]:
     head, conts = data[: limits.RECORD_BYTES], data[limits.RECORD_BYTES :]
     if int.from_bytes(head[4:6], "little") * limits.RECORD_BYTES != len(conts):
         raise FieldError(f"the head names other CONTs than the {len(conts)} bytes that follow")
+    return head, conts
+
+
+def head_and_content(data: BytesLike) -> tuple[BytesLike, bytes]:
+    """Returns a head, and the payloads of its CONTs. See `split`."""
+    head, conts = split(data)
     return head, content(conts)

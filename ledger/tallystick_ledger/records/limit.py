@@ -41,7 +41,6 @@ from tallystick_ledger.records.kinds import (
 # kind, flags, cont_count; target, window; unit; zone; amount; reserved; operation, reserved;
 # subject; nonce
 _LIMIT: Final = struct.Struct("<HHHBB16s16s16s16xB7x32s16s")
-_NO_SECOND: Final = bytes(limits.ID_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Limit(Record):
         require(of_end or not is_end, Code.BAD_FIELD, "END with an amount or a zone")
         first, second = self.subject[: limits.ID_BYTES], self.subject[limits.ID_BYTES :]
         is_one = self.target in (LimitTarget.ACCOUNT, LimitTarget.PRINCIPAL)
-        require(not is_one or second == _NO_SECOND, Code.BAD_FIELD, "16 bytes for an id")
+        require(not is_one or second == NO_ID, Code.BAD_FIELD, "16 bytes for an id")
         require(not of_payee or first != second, Code.BAD_FIELD, "one account pays itself")
 
     @staticmethod
@@ -97,7 +96,7 @@ class Limit(Record):
     @staticmethod
     def of_one(owner: AccountId | PrincipalId) -> bytes:
         """Returns the subject of a limit of an account or a principal."""
-        return owner + _NO_SECOND
+        return owner + NO_ID
 
     @staticmethod
     def of_pair(payer_account: AccountId, payee_account: AccountId) -> bytes:

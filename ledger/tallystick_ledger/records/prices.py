@@ -10,7 +10,6 @@ from typing import ClassVar, Final, Self
 
 from tallystick_ledger import cont, limits
 from tallystick_ledger.codes import Code
-from tallystick_ledger.errors import FieldError
 from tallystick_ledger.ids import (
     NO_ID,
     CardId,
@@ -113,7 +112,7 @@ class Card(Record):
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        head, conts = _split(data)
+        head, conts = cont.split(data)
         check_kind_and_flags(cls, head)
         _, _, cont_count, count, unit, effective, lines, root, _, _ = _CARD.unpack(head)
         require(count <= limits.MAX_LENGTH_METERS, Code.BAD_FIELD, f"{count} meters")
@@ -197,7 +196,7 @@ class Price(Record):
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        head, conts = _split(data)
+        head, conts = cont.split(data)
         flags, cont_count = check_kind_and_flags(cls, head)
         require(cont_count == 1, Code.CONT_NOT_ALLOWED, f"{cont_count} CONTs")
         content = cont.content(conts)
@@ -274,20 +273,6 @@ class CardPublish(Record):
         """See `Record.decode`."""
         check_head(cls, data, ((6, 8), (24, CONT_HASH_RANGE[1])))
         return cls(CardId(_PUBLISH.unpack(data)[3]))
-
-
-def _split(data: BytesLike) -> tuple[BytesLike, BytesLike]:
-    """Returns the head and its CONTs.
-
-    Raises:
-        FieldError: The length is not what the head says.
-    """
-    if len(data) < limits.RECORD_BYTES or len(data) % limits.RECORD_BYTES:
-        raise FieldError(f"{len(data)} bytes are no head with CONTs")
-    head, conts = data[: limits.RECORD_BYTES], data[limits.RECORD_BYTES :]
-    if int.from_bytes(head[4:6], "little") * limits.RECORD_BYTES != len(conts):
-        raise FieldError(f"the head names other CONTs than the {len(conts)} bytes that follow")
-    return head, conts
 
 
 def _card_conts(meter_count: int) -> int:

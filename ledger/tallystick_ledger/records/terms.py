@@ -126,32 +126,13 @@ class ServedUsage:
         return _USAGE.size + line_count * _USAGE_LINE.size
 
     @classmethod
-    def check_size(cls, content: bytes, start: int) -> int:
-        """Checks that the usage behind the first bytes of a content fills its CONTs.
-
-        Args:
-            content: The payloads of the CONTs.
-            start: Where the usage begins in them.
-
-        Returns:
-            How many bytes it has.
-
-        Raises:
-            RecordError: BAD_FIELD, too many meters; CONT_NOT_ALLOWED, another count of CONTs.
-        """
-        _, _, count = _USAGE.unpack_from(content, start)
-        require(count <= limits.MAX_USAGE_LINES, Code.BAD_FIELD, f"{count} meters")
-        size = cls.size_of(count)
-        conts = len(content) // limits.CONT_PAYLOAD_BYTES
-        fits = conts == cont.cont_count(start + size)
-        require(fits, Code.CONT_NOT_ALLOWED, f"{conts} CONTs")
-        return size
-
-    @classmethod
     def decode(cls, content: bytes, start: int = 0) -> Self:
         """Reads the payloads of the CONTs from a byte on; raises what `Record.decode` lists."""
-        end = start + cls.check_size(content, start)
-        tier, region, _ = _USAGE.unpack_from(content, start)
+        tier, region, count = _USAGE.unpack_from(content, start)
+        require(count <= limits.MAX_USAGE_LINES, Code.BAD_FIELD, f"{count} meters")
+        end = start + cls.size_of(count)
+        conts = len(content) // limits.CONT_PAYLOAD_BYTES
+        require(conts == cont.cont_count(end), Code.CONT_NOT_ALLOWED, f"{conts} CONTs")
         check_zero(content, ((start + 34, start + 40), (end, len(content))))
         pairs = _USAGE_LINE.iter_unpack(content[start + _USAGE.size : end])
         lines = tuple((NameId(meter), quantity) for meter, quantity in pairs)

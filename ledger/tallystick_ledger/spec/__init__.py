@@ -15,9 +15,12 @@ A reader starts at `apply`, goes on to `envelopes`, then to the function named l
 | `registry` | PRINCIPAL, KEY, NAME, ACCOUNT |
 | `units`, `money` | UNIT, ISSUE; TRANSFER |
 | `metering` | RESERVE, EXTEND, CAPTURE, RELEASE, the sweep of holds |
-| `cards`, `priced` | CARD, PRICE, CARD_PUBLISH; what a priced hold costs |
+| `cards`, `priced` | CARD, PRICE, CARD_PUBLISH; what a priced hold or a METER costs |
+| `meters`, `mandates` | METER; MANDATE, MANDATE_END |
 | `channels` | CHANNEL, TOP_UP, VOUCHER, CHANNEL_CLOSE, the sweep of channels |
 | `corrections` | REFUND, DISPUTE, DISPUTE_ANSWER |
+| `limits`, `spending` | LIMIT, ZONE; what limits count and get back |
+| `delegation`, `lines` | DELEGATE, KILL; the keys above a key |
 | `netting` | JOIN, WINDOW_CLOSE, SETTLE, FAIL |
 | `system` | TICK |
 | `accounts`, `amounts` | what the rules ask of accounts; amounts that stay in range |

@@ -28,6 +28,7 @@ from tallystick_ledger.spec.accounts import (
 from tallystick_ledger.spec.refusal import Refused, found, require
 from tallystick_ledger.spec.signer import Place, check_key_and_scope
 from tallystick_ledger.spec.state import State
+from tallystick_ledger.spec.units import check_issuer
 from tallystick_ledger.state_rows import (
     AccountFlags,
     AccountRow,
@@ -174,8 +175,7 @@ def fail(state: State, place: Place, record: Fail) -> list[Effect]:
             closed one; MEMBER_CAN_PAY, it has no position or can settle it; AMOUNT_OVERFLOW.
     """
     check_key_and_scope(state, place, Scope.OWNER)
-    row = found(state.units.get(record.unit), Code.UNIT_NOT_FOUND)
-    require(row.issuer == place.principal, Code.UNIT_NOT_FOUND)
+    check_issuer(state, place, record.unit)
     account = found(state.accounts.get(record.account), Code.ACCOUNT_NOT_FOUND)
     require(account.unit == record.unit, Code.ACCOUNT_NOT_FOUND)
     unit = found(state.deferred_units.get(record.unit), Code.UNIT_NOT_DEFERRED)
@@ -207,8 +207,7 @@ def fail(state: State, place: Place, record: Fail) -> list[Effect]:
 def _own_deferred_unit(state: State, place: Place, unit_id: UnitId) -> DeferredUnitRow:
     """The stages of all the operator's records up to the unit."""
     check_key_and_scope(state, place, Scope.OWNER)
-    unit = found(state.units.get(unit_id), Code.UNIT_NOT_FOUND)
-    require(unit.issuer == place.principal, Code.UNIT_NOT_FOUND)
+    check_issuer(state, place, unit_id)
     return found(state.deferred_units.get(unit_id), Code.UNIT_NOT_DEFERRED)
 
 

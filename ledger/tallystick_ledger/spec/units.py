@@ -79,7 +79,7 @@ def issue(state: State, place: Place, record: Issue) -> list[Effect]:
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER)
     check_reference(state, place, Group.UNIT, record.reference, unique=record.unique)
-    _check_issuer(state, place, record.unit)
+    check_issuer(state, place, record.unit)
     credit = found(state.accounts.get(record.credit_account), Code.CREDIT_NOT_FOUND)
     _check_not_deferred(state, record.unit)
     check_open(credit)
@@ -111,7 +111,7 @@ def burn(state: State, place: Place, record: Burn) -> list[Effect]:
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER)
     check_reference(state, place, Group.UNIT, record.reference, unique=record.unique)
-    _check_issuer(state, place, record.unit)
+    check_issuer(state, place, record.unit)
     debit = own_account(state, place.principal, record.debit_account, Code.DEBIT_NOT_FOUND)
     _check_not_deferred(state, record.unit)
     check_open(debit)
@@ -141,7 +141,7 @@ def credit_limit(state: State, place: Place, record: CreditLimit) -> list[Effect
             ISSUANCE_ACCOUNT; CREDIT_IN_USE; AMOUNT_OVERFLOW.
     """
     check_key_and_scope(state, place, Scope.OWNER)
-    _check_issuer(state, place, record.unit)
+    check_issuer(state, place, record.unit)
     account = found(state.accounts.get(record.account), Code.ACCOUNT_NOT_FOUND)
     _check_not_deferred(state, record.unit)
     require(not account.flags & AccountFlags.CLOSED, Code.ACCOUNT_CLOSED)
@@ -155,7 +155,7 @@ def credit_limit(state: State, place: Place, record: CreditLimit) -> list[Effect
     return []
 
 
-def _check_issuer(state: State, place: Place, unit_id: UnitId) -> None:
+def check_issuer(state: State, place: Place, unit_id: UnitId) -> None:
     """Checks that the unit exists and the signer issues it.
 
     Raises:
