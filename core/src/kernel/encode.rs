@@ -321,12 +321,9 @@ impl State {
         for (key, row) in &self.limits {
             write_row(sink, table::LIMIT, &self.limit_row(key, row));
         }
-        for row in self
-            .keys
-            .sorted()
-            .into_iter()
-            .filter(|row| row.is_in_line())
-        {
+        let mut in_line: Vec<_> = self.keys.rows().filter(|row| row.is_in_line()).collect();
+        in_line.sort_unstable_by_key(|row| row.key);
+        for row in in_line {
             write_row(sink, table::LINE, &self.line_row(row));
         }
         for (key, row) in &self.marks {

@@ -39,6 +39,11 @@ pub enum Undo {
     /// Of a principal; by hold or channel, and limit.
     MarkPut(Slot, (Id16, LimitKey), Option<Mark>),
     ZonePut(Id16, Option<Box<Zone>>),
+    Netting(NettingUndo),
+}
+
+/// A change of what a deferred unit nets.
+pub enum NettingUndo {
     /// Of a unit's open or closed window; 0 if there was no row.
     PairSet(Slot, Side, Pair, u128),
     MemberPut(Slot, Slot, Option<Member>),
@@ -151,26 +156,25 @@ impl State {
                 Some(row) => self.principals.get_mut(row.principal).reference_count -= 1,
                 None => broken("no reference to take back"),
             },
-            other => self.take_back_netting(other),
+            Undo::Netting(undo) => self.take_back_netting(undo),
         }
     }
 
-    fn take_back_netting(&mut self, undo: Undo) {
+    fn take_back_netting(&mut self, undo: NettingUndo) {
         match undo {
-            Undo::PairSet(unit, side, pair, old) => {
+            NettingUndo::PairSet(unit, side, pair, old) => {
                 self.rewrite_pair(unit, side, pair, old);
             }
-            Undo::MemberPut(unit, account, old) => {
+            NettingUndo::MemberPut(unit, account, old) => {
                 self.rewrite_member(unit, account, old);
             }
-            Undo::WindowClosed(unit, opened_at) => self.take_back_cut_off(unit, opened_at),
-            Undo::PositionsSet(unit, old) => {
+            NettingUndo::WindowClosed(unit, opened_at) => self.take_back_cut_off(unit, opened_at),
+            NettingUndo::PositionsSet(unit, old) => {
                 self.rewrite_positions(unit, old);
             }
-            Undo::WindowSettled(unit, closed, forgotten) => {
+            NettingUndo::WindowSettled(unit, closed, forgotten) => {
                 self.take_back_window(unit, *closed, forgotten);
             }
-            _ => broken("a change that nobody takes back"),
         }
     }
 

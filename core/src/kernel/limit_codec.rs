@@ -1,6 +1,6 @@
 //! Rows of tables 20 to 23 as bytes, there and back; and what must hold of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decode::{array, require, require_zero, Decoded, RowError};
 use super::delegation::MAX_ANCESTORS;
@@ -255,10 +255,7 @@ impl State {
         }
         let owners = self.limits.iter().map(|(key, row)| (row.owner, *key));
         problem(
-            owners.clone().count() == self.limit_owners.len()
-                && owners
-                    .clone()
-                    .all(|owner| self.limit_owners.contains(&owner)),
+            owners.collect::<BTreeSet<_>>() == self.limit_owners,
             "the owners of the limits are wrong",
         );
     }

@@ -31,6 +31,16 @@ pub struct LimitKey {
     pub unit: Id16,
 }
 
+impl LimitKey {
+    /// Before all others.
+    pub const LEAST: Self = Self {
+        target: 0,
+        window: 0,
+        subject: [0; 32],
+        unit: [0; 16],
+    };
+}
+
 /// Table 20.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
@@ -93,15 +103,21 @@ impl State {
 
     /// As `put_limit`, without a note; returns what was there.
     pub fn set_limit(&mut self, key: LimitKey, row: Option<Limit>) -> Option<Limit> {
-        let old = self.limits.remove(&key);
-        if let Some(old) = old {
-            self.principals.get_mut(old.owner).limit_count -= 1;
-            self.limit_owners.remove(&(old.owner, key));
-        }
-        if let Some(row) = row {
-            self.principals.get_mut(row.owner).limit_count += 1;
-            self.limit_owners.insert((row.owner, key));
-            self.limits.insert(key, row);
+        let old = match row {
+            Some(row) => self.limits.insert(key, row),
+            None => self.limits.remove(&key),
+        };
+        // A limit's subject has one owner for ever, so a changed row keeps its own.
+        match (old, row) {
+            (None, Some(row)) => {
+                self.principals.get_mut(row.owner).limit_count += 1;
+                self.limit_owners.insert((row.owner, key));
+            }
+            (Some(old), None) => {
+                self.principals.get_mut(old.owner).limit_count -= 1;
+                self.limit_owners.remove(&(old.owner, key));
+            }
+            _ => {}
         }
         old
     }

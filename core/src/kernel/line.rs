@@ -46,7 +46,8 @@ impl State {
                 let own = keys.filter(|&slot| self.line_of(slot) == line);
                 own.map(|slot| self.keys.get(slot))
             };
-            if of_line().any(|row| row.is_active(t)) {
+            // The line's first key, mostly its only one, is found without a search.
+            if self.keys.get(line).is_active(t) || of_line().any(|row| row.is_active(t)) {
                 continue;
             }
             let newest = of_line().max_by_key(|row| row.registered_at);

@@ -97,12 +97,11 @@ fn parse(input: &Input<'_>) -> Result<Metered, Code> {
     let has_conts = (1..=MAX_CONTS).contains(&record.cont_count());
     require(has_conts, Code::ContNotAllowed)?;
     let content = input.cont_content();
-    let end = priced::usage_end(&content, TERMS_BYTES)?;
     Ok(Metered {
         card: id16_at(&content, 0),
         model: id16_at(&content, 16),
         mandate: id16_at(&content, 32),
-        usage: priced::parse_usage(&content, TERMS_BYTES, end)?,
+        usage: priced::parse_usage(&content, TERMS_BYTES)?,
     })
 }
 

@@ -233,9 +233,7 @@ fn parse_capture_conts(input: &Input<'_>) -> Result<Option<priced::Usage>, Code>
     require(conts <= priced::MAX_USAGE_CONTS, Code::ContNotAllowed)?;
     input.check_reserved(40, 72)?;
     if conts > 0 {
-        let content = input.cont_content();
-        let end = priced::usage_end(&content, 0)?;
-        return priced::parse_usage(&content, 0, end).map(Some);
+        return priced::parse_usage(&input.cont_content(), 0).map(Some);
     }
     input.check_reserved(80, 112)?;
     Ok(None)

@@ -7,11 +7,14 @@ use super::input::{
     check_credit_room, check_funds, check_open_account, check_room, check_usable, require, Input,
     Outcome, OWNER,
 };
-use super::netting_state::{ClosedWindow, Member, Netting, Position, Roll, SettledWindow};
+use super::netting_state::{
+    figures_of, ClosedWindow, Member, Netting, Position, Roll, SettledWindow,
+};
 use super::pending::Pin;
-use super::rows::{account_flag, Account, Dispute};
+use super::rows::{account_flag, Dispute};
 use super::state::{difference, sum, State};
 use super::table::Slot;
+use super::unit::own_unit as own_issued_unit;
 use crate::format::limits::{MAX_DEBIT, MAX_MEMBERS, POSITIONS_PREFIX};
 use crate::format::{Code, Hash32};
 
@@ -45,7 +48,7 @@ pub fn join(state: &mut State, input: &Input<'_>) -> Outcome {
     require(!has_failed || is_even, Code::MemberFailed)?;
     let has_room = before.is_some() || netting.members.len() < MAX_MEMBERS;
     require(has_room, Code::CapExceeded)?;
-    require(use_of(&account) <= maximum, Code::CreditInUse)?;
+    require(account.use_of_credit() <= maximum, Code::CreditInUse)?;
     check_room(account.credits_posted, maximum)?;
 
     state.account_mut(slot).credit_limit = maximum;
@@ -101,13 +104,13 @@ pub fn settle(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Ou
     }
 
     let positions = closed.positions.clone();
-    let figure = |amounts: &mut dyn Iterator<Item = u128>| amounts.fold(0, u128::saturating_add);
+    let [gross, moved] = figures_of(&closed.pairs, &positions);
     let settled = SettledWindow {
         number: window,
         closed_at_ns: closed.closed_at_ns,
         settled_at_ns: input.t,
-        gross: figure(&mut closed.pairs.values().copied()),
-        moved: figure(&mut positions.iter().map(|position| position.due)),
+        gross,
+        moved,
     };
     let members: Vec<(Slot, Member)> = netting
         .members
@@ -151,7 +154,7 @@ pub fn fail(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outc
     note_pins(state, effects, (Cause::Position, input.index), unit, &after);
     state.set_positions(unit, after);
     let account = state.account_mut(slot);
-    account.credit_limit = use_of(account);
+    account.credit_limit = account.use_of_credit();
     let failed = Member {
         maximum: 0,
         has_failed: true,
@@ -176,11 +179,7 @@ fn operator_shape(input: &Input<'_>, reserved: &[(usize, usize)]) -> Result<u64,
 /// Their stages up to the unit.
 fn own_unit(state: &State, input: &Input<'_>) -> Result<Slot, Code> {
     input.check_signer(state, &OWNER)?;
-    let unit = state.units.find(input.record.id16(8));
-    let unit = unit.ok_or(Code::UnitNotFound)?;
-    let is_own = state.units.get(unit).issuer == input.principal;
-    require(is_own, Code::UnitNotFound)?;
-    Ok(unit)
+    own_issued_unit(state, input, input.record.id16(8))
 }
 
 fn own_deferred_unit(state: &State, input: &Input<'_>) -> Result<Slot, Code> {
@@ -193,16 +192,6 @@ fn closed_window(netting: &Netting, number: u64) -> Result<&ClosedWindow, Code> 
     let closed = netting.closed.as_ref().ok_or(Code::WindowState)?;
     require(number + 1 == netting.open_window, Code::WindowState)?;
     Ok(closed)
-}
-
-/// How far an account is below zero, pins included: the least credit limit that it can have.
-fn use_of(account: &Account) -> u128 {
-    let used = sum(
-        account.debits_posted,
-        account.debits_pending,
-        "use leaves u128",
-    );
-    used.saturating_sub(account.credits_posted)
 }
 
 /// What open disputes hold back of the open window, and the disputes whose mark changes by that.
@@ -291,7 +280,7 @@ fn pin_instead(state: &mut State, positions: &[Position], instead_of: &[Position
         account.debits_pending = sum(debits, pinned.due, "debits_pending leaves u128");
         let credits = difference(account.credits_pending, freed.owes, "a pin is not there");
         account.credits_pending = sum(credits, pinned.owes, "credits_pending leaves u128");
-        account.credit_limit = account.credit_limit.max(use_of(account));
+        account.credit_limit = account.credit_limit.max(account.use_of_credit());
     }
 }
 
@@ -319,8 +308,7 @@ fn positions_hash(
 /// it: freezing stops what leaves it.
 fn check_can_settle(state: &State, netting: &Netting, position: &Position) -> Outcome {
     let account = state.accounts.get(position.account);
-    let member = netting.members.get(&position.account);
-    let member = member.ok_or(Code::NotAMember)?;
+    let member = &netting.members[&position.account];
     let settlement = state.accounts.get(member.settlement);
     if position.owes > 0 {
         check_open_account(settlement)?;
@@ -412,7 +400,7 @@ fn pay(state: &mut State, positions: &[Position], members: &[(Slot, Member)]) {
         after.debits_posted = sum(before.debits_posted, position.due, "debits leave u128");
         after.credits_pending = difference(before.credits_pending, position.owes, "a pin is gone");
         after.credits_posted = sum(before.credits_posted, position.owes, "credits leave u128");
-        after.credit_limit = member.maximum.max(use_of(&after));
+        after.credit_limit = member.maximum.max(after.use_of_credit());
         if position.owes != position.due || after.credit_limit != before.credit_limit {
             *state.account_mut(slot) = after;
         }

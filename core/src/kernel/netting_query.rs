@@ -1,6 +1,6 @@
 //! What the shell reads of a deferred unit, in one go: all of it is of one moment.
 
-use super::netting_state::{Netting, Pair, Position};
+use super::netting_state::{figures_of, Netting, Pair, Position};
 use super::table::Slot;
 use super::Kernel;
 use crate::format::Id16;
@@ -82,18 +82,10 @@ impl Kernel {
 }
 
 fn figures(row: &Netting, open: &[Position]) -> Vec<u8> {
-    let total = |amounts: &mut dyn Iterator<Item = u128>| amounts.fold(0, u128::saturating_add);
-    let mut closed = [0, 0];
-    if let Some(window) = &row.closed {
-        closed = [
-            total(&mut window.pairs.values().copied()),
-            total(&mut window.positions.iter().map(|row| row.due)),
-        ];
-    }
-    let open = [
-        total(&mut row.open.values().copied()),
-        total(&mut open.iter().map(|row| row.due)),
-    ];
-    let all = [closed, open].concat();
+    let closed = row.closed.as_ref();
+    let closed = closed.map_or([0; 2], |window| {
+        figures_of(&window.pairs, &window.positions)
+    });
+    let all = [closed, figures_of(&row.open, open)].concat();
     all.into_iter().flat_map(u128::to_le_bytes).collect()
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::HashMap;
 
-use super::journal::Undo;
+use super::journal::{NettingUndo, Undo};
 use super::rows::{account_flag, Dispute};
 use super::state::{broken, difference, sum, State};
 use super::table::Slot;
@@ -116,6 +116,15 @@ impl Netting {
     }
 }
 
+/// What the pairs of a window come to, and what moves once they are netted; at most 2^128 - 1.
+pub fn figures_of(pairs: &HashMap<Pair, u128>, positions: &[Position]) -> [u128; 2] {
+    let dues = positions.iter().map(|position| position.due);
+    [
+        pairs.values().copied().fold(0, u128::saturating_add),
+        dues.fold(0, u128::saturating_add),
+    ]
+}
+
 impl State {
     /// The netting of a unit that is known to be deferred.
     pub fn netting_of(&self, unit: Slot) -> &Netting {
@@ -162,7 +171,7 @@ impl State {
     fn set_pair(&mut self, unit: Slot, side: Side, pair: Pair, amount: u128) {
         let before = self.rewrite_pair(unit, side, pair, amount);
         self.journal
-            .note(|| Undo::PairSet(unit, side, pair, before));
+            .note(|| Undo::Netting(NettingUndo::PairSet(unit, side, pair, before)));
     }
 
     /// Sets a pair without a note, and returns what it was; 0 is no row.
@@ -176,10 +185,11 @@ impl State {
         before.unwrap_or(0)
     }
 
-    /// Writes or removes the row of a member; returns nothing, since no rule asks.
+    /// Writes or removes the row of a member.
     pub fn put_member(&mut self, unit: Slot, account: Slot, member: Option<Member>) {
         let before = self.rewrite_member(unit, account, member);
-        self.journal.note(|| Undo::MemberPut(unit, account, before));
+        self.journal
+            .note(|| Undo::Netting(NettingUndo::MemberPut(unit, account, before)));
     }
 
     pub fn rewrite_member(
@@ -226,10 +236,10 @@ impl State {
             positions: Vec::new(),
         });
         netting.open_window += 1;
-        self.journal.note(|| Undo::WindowClosed(unit, opened_at));
+        self.journal
+            .note(|| Undo::Netting(NettingUndo::WindowClosed(unit, opened_at)));
         for roll in rolls {
-            self.take_from_pair(unit, Side::Closed, roll.pair, roll.amount);
-            self.add_to_pair(unit, Side::Open, roll.pair, roll.amount);
+            self.roll_over(unit, roll.pair, roll.amount);
         }
     }
 
@@ -253,7 +263,8 @@ impl State {
     /// Keeps the net positions of the closed window, which its pairs have become.
     pub fn set_positions(&mut self, unit: Slot, positions: Vec<Position>) {
         let before = self.rewrite_positions(unit, positions);
-        self.journal.note(|| Undo::PositionsSet(unit, before));
+        self.journal
+            .note(|| Undo::Netting(NettingUndo::PositionsSet(unit, before)));
     }
 
     pub fn rewrite_positions(&mut self, unit: Slot, positions: Vec<Position>) -> Vec<Position> {
@@ -276,8 +287,13 @@ impl State {
         } else {
             None
         };
-        self.journal
-            .note(|| Undo::WindowSettled(unit, Box::new(closed), forgotten));
+        self.journal.note(|| {
+            Undo::Netting(NettingUndo::WindowSettled(
+                unit,
+                Box::new(closed),
+                forgotten,
+            ))
+        });
     }
 
     /// Takes back what `end_window` did.
@@ -317,8 +333,13 @@ impl State {
             disputes == self.deferred_disputes,
             "the disputes of deferred units are not those that are known",
         );
-        for account in self.accounts.rows() {
+        let mut of_units: HashMap<Slot, Vec<Slot>> = HashMap::new();
+        for slot in self.accounts.slots() {
+            let account = self.accounts.get(slot);
             let is_deferred = self.netting.contains_key(&account.unit);
+            if is_deferred {
+                of_units.entry(account.unit).or_default().push(slot);
+            }
             let is_flagged = account.is(account_flag::DEFERRED);
             let is_issuance = account.is(account_flag::ISSUANCE);
             problem(
@@ -327,12 +348,19 @@ impl State {
             );
         }
         for (&unit, netting) in &self.netting {
-            let what = self.wrong_netting(unit, netting);
+            let accounts = of_units.get(&unit).map_or(&[][..], Vec::as_slice);
+            let what = self.wrong_netting(unit, netting, accounts);
             problem(what.is_none(), what.unwrap_or_default());
         }
     }
 
-    fn wrong_netting(&self, unit: Slot, netting: &Netting) -> Option<&'static str> {
+    /// `accounts`: all that hold the unit.
+    fn wrong_netting(
+        &self,
+        unit: Slot,
+        netting: &Netting,
+        accounts: &[Slot],
+    ) -> Option<&'static str> {
         let closed_pairs = netting.closed.iter().flat_map(|closed| closed.pairs.iter());
         let pairs = || netting.open.iter().chain(closed_pairs.clone());
         let has_members = |(&(debtor, creditor), &amount): (&Pair, &u128)| {
@@ -350,13 +378,12 @@ impl State {
             .into_iter()
             .map(|position| (position.account, position))
             .collect();
-        let is_exact = self.accounts.slots().all(|slot| {
-            let account = self.accounts.get(slot);
-            let position = positions.get(&slot);
+        let is_exact = accounts.iter().all(|slot| {
+            let account = self.accounts.get(*slot);
+            let position = positions.get(slot);
             let (owes, due) = position.map_or((0, 0), |position| (position.owes, position.due));
-            account.unit != unit
-                || (account.debits_posted.saturating_sub(account.credits_posted) == owes
-                    && account.credits_posted.saturating_sub(account.debits_posted) == due)
+            account.debits_posted.saturating_sub(account.credits_posted) == owes
+                && account.credits_posted.saturating_sub(account.debits_posted) == due
         });
         if !is_exact {
             return Some("the pairs of unsettled windows are not the position of an account");

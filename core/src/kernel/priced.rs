@@ -48,20 +48,15 @@ pub struct Usage {
     lines: Vec<(Id16, u64)>,
 }
 
-/// Stage shape: where the usage ends that begins `at` some byte of the content of a record's CONTs,
-/// which it has to fill.
-pub fn usage_end(content: &[u8], at: usize) -> Result<usize, Code> {
+/// Stage shape: the usage that begins `at` some byte of the content of a record's CONTs, which it
+/// has to fill.
+pub fn parse_usage(content: &[u8], at: usize) -> Result<Usage, Code> {
     let count = usize::from(u16_at(content, at + 32));
     require(count <= MAX_USAGE_LINES, Code::BadField)?;
     let end = at + USAGE_HEAD_BYTES + USAGE_LINE_BYTES * count;
     let conts = end.div_ceil(CONT_PAYLOAD_BYTES);
     let announced = content.len() / CONT_PAYLOAD_BYTES;
     require(announced == conts, Code::ContNotAllowed)?;
-    Ok(end)
-}
-
-/// Stage shape: the usage between two bytes of the content of a record's CONTs.
-pub fn parse_usage(content: &[u8], at: usize, end: usize) -> Result<Usage, Code> {
     let lines_at = at + USAGE_HEAD_BYTES;
     let mut reserved = content[at + 34..lines_at].iter().chain(&content[end..]);
     require(reserved.all(|&byte| byte == 0), Code::ReservedNonzero)?;

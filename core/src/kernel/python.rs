@@ -288,9 +288,11 @@ impl PyKernel {
         principal: Option<PyBackedBytes>,
         account: Option<PyBackedBytes>,
     ) -> PyResult<Option<Vec<Bound<'py, PyBytes>>>> {
-        let optional = |id: Option<PyBackedBytes>| id.map(|id| array(&id, "an id")).transpose();
         let unit: Id16 = array(&unit, "an id")?;
-        let (principal, account) = (optional(principal)?, optional(account)?);
+        let (principal, account) = (
+            optional_id(principal.as_deref())?,
+            optional_id(account.as_deref())?,
+        );
         let read = |kernel: &Kernel| kernel.netting_view(unit, principal, account);
         let view = py.detach(|| self.cell.read(read))?;
         Ok(view.map(|view| {

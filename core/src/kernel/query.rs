@@ -143,13 +143,7 @@ impl Kernel {
         let Some(owner) = state.principals.find(principal) else {
             return Vec::new();
         };
-        let least = LimitKey {
-            target: 0,
-            window: 0,
-            subject: [0; 32],
-            unit: [0; 16],
-        };
-        let own = state.limit_owners.range((owner, least)..);
+        let own = state.limit_owners.range((owner, LimitKey::LEAST)..);
         let keys = own.take_while(|(of, _)| *of == owner).map(|(_, key)| key);
         let rows = keys.filter_map(|key| Some((key, state.limits.get(key)?)));
         rows.flat_map(|(key, row)| state.limit_row(key, row))

@@ -393,6 +393,15 @@ impl Account {
         }
     }
 
+    /// How far it is below zero, pins included: the least credit limit that it can have.
+    pub fn use_of_credit(&self) -> u128 {
+        // What it used so far was covered by its credits and its limit, so this sum fits.
+        match self.debits_posted.checked_add(self.debits_pending) {
+            Some(used) => used.saturating_sub(self.credits_posted),
+            None => panic!("kernel invariant broken: use leaves u128"),
+        }
+    }
+
     #[inline]
     pub fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0

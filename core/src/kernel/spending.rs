@@ -166,13 +166,7 @@ impl State {
 
     /// The marks of a hold or channel.
     pub fn marks_of(&self, pin: Id16) -> impl Iterator<Item = (LimitKey, Mark)> + '_ {
-        let first = LimitKey {
-            target: 0,
-            window: 0,
-            subject: [0; 32],
-            unit: ZERO_ID,
-        };
-        let from = self.marks.range((pin, first)..);
+        let from = self.marks.range((pin, LimitKey::LEAST)..);
         from.take_while(move |((id, _), _)| *id == pin)
             .map(|((_, key), mark)| (*key, *mark))
     }

@@ -41,15 +41,12 @@ pub fn note(state: &mut State, input: &Input<'_>, outcome: Outcome, before: usiz
 }
 
 /// An executed record that changed no account: a replayed capture or voucher, the release of
-/// nothing, a later expiry, a payer's close, a dispute or its rejection.
+/// nothing, a later expiry, a payer's close, a dispute or its rejection, a mandate and its end.
 fn unchanging(state: &mut State, record: RecordView<'_>) {
     if !state.gather.is_on() {
         return;
     }
     for slot in pinned(state, record).into_iter().flatten() {
-        state.gather.touch(slot);
-    }
-    if let Some(slot) = mandated(state, record) {
         state.gather.touch(slot);
     }
 }
@@ -91,7 +88,8 @@ pub fn refused_all(
     }
 }
 
-/// The accounts of the hold, channel or dispute that a record names, where it exists.
+/// The accounts of the hold, channel, dispute or mandate that a record names, where it exists; twice
+/// the same one where there is no other.
 fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
     let id = || record.id16(8);
     let pin: Option<Pin> = match record.kind() {
@@ -103,26 +101,18 @@ fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
             let dispute = state.disputes.get(&record.u64(8))?;
             return Some([dispute.cited.payer, dispute.cited.payee]);
         }
-        // The unit's own account stands for a window in which nobody owes.
-        kind::WINDOW_CLOSE | kind::SETTLE => {
+        // The unit's own account stands for a window in which nobody owes, the payer's for a mandate.
+        kind::WINDOW_CLOSE | kind::SETTLE | kind::MANDATE => {
             let account = state.accounts.find(id())?;
             return Some([account, account]);
+        }
+        kind::MANDATE_END => {
+            let payer = state.mandates.find_row(id())?.payer;
+            return Some([payer, payer]);
         }
         _ => None,
     };
     pin.map(|pin| [pin.payer, pin.payee])
-}
-
-/// The account that a mandate is about.
-fn mandated(state: &State, record: RecordView<'_>) -> Option<Slot> {
-    match record.kind() {
-        kind::MANDATE => state.accounts.find(record.id16(8)),
-        kind::MANDATE_END => {
-            let mandate = state.mandates.find_row(record.id16(8))?;
-            Some(mandate.payer)
-        }
-        _ => None,
-    }
 }
 
 /// The accounts that a record names, directly or by what it is about, where they exist.
@@ -138,7 +128,6 @@ fn named(state: &State, citations: &Citations, record: RecordView<'_>) -> [Optio
         | kind::BURN
         | kind::CREDIT_LIMIT
         | kind::JOIN => [account(8), account(24)],
-        kind::WINDOW_CLOSE | kind::SETTLE => [account(8), None],
         kind::FAIL => [account(8), account(40)],
         kind::ACCOUNT => [account(24), None],
         kind::REFUND | kind::DISPUTE => match citations.peek(record.u64(8)) {
@@ -147,7 +136,7 @@ fn named(state: &State, citations: &Citations, record: RecordView<'_>) -> [Optio
         },
         _ => match pinned(state, record) {
             Some(accounts) => accounts.map(Some),
-            None => [mandated(state, record), None],
+            None => [None, None],
         },
     }
 }

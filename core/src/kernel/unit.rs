@@ -160,14 +160,7 @@ pub fn credit_limit(state: &mut State, input: &Input<'_>) -> Outcome {
     require(!account.is(account_flag::CLOSED), Code::AccountClosed)?;
     require(account.unit == unit_slot, Code::UnitMismatch)?;
     require(!account.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
-    // What it used so far was covered by its credits and the old limit, so this sum fits.
-    let used = sum(
-        account.debits_posted,
-        account.debits_pending,
-        "use leaves u128",
-    );
-    let owed = used.saturating_sub(account.credits_posted);
-    require(owed <= limit, Code::CreditInUse)?;
+    require(account.use_of_credit() <= limit, Code::CreditInUse)?;
     check_room(account.credits_posted, limit)?;
 
     state.account_mut(account_slot).credit_limit = limit;
@@ -180,7 +173,7 @@ fn check_not_deferred(state: &State, unit: Slot) -> Outcome {
 }
 
 /// A unit that exists and is issued by the signer's principal.
-fn own_unit(state: &State, input: &Input<'_>, id: Id16) -> Result<Slot, Code> {
+pub fn own_unit(state: &State, input: &Input<'_>, id: Id16) -> Result<Slot, Code> {
     match state.units.find(id) {
         Some(slot) if state.units.get(slot).issuer == input.principal => Ok(slot),
         _ => Err(Code::UnitNotFound),
