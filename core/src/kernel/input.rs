@@ -1,7 +1,8 @@
 //! A record on its way through the stages that all kinds share (semantics.md section 3).
 //!
 //! A rule reads: shape, key and scope, reference, existence and ownership, state and price, caps,
-//! limits, funds, overflow; then the change. Each check is a `?`; the first that fails is the result.
+//! limits, funds, overflow; then the change. Each check is a `?`; the first that fails is the
+//! result.
 
 use std::cell::Cell;
 

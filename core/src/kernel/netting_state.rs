@@ -396,19 +396,7 @@ impl State {
         if !is_known {
             return Some("the positions of a closed window are not those of its pairs");
         }
-        let last = netting.open_window - 1 - u64::from(closed.is_some());
-        let count = netting.settled.len() as u64;
-        let are_last = netting.settled.iter().zip(0..).all(|(window, place)| {
-            window.number + count == last + 1 + place
-                && window.moved <= window.gross
-                && window.closed_at_ns < window.settled_at_ns
-                && self.is_past(window.settled_at_ns)
-        });
-        if !are_last
-            || netting.settled.len() > MAX_SETTLED_WINDOWS
-            || (count < last && count < MAX_SETTLED_WINDOWS as u64)
-            || netting.opened_at >= self.next_sequence
-        {
+        if !self.are_last_windows(netting) {
             return Some("the settled windows are not the last ones");
         }
         let mut settlements = BTreeSet::new();
@@ -425,5 +413,20 @@ impl State {
                 && settlements.insert(member.settlement)
         });
         (!is_fitting).then_some("a member does not fit its accounts")
+    }
+
+    fn are_last_windows(&self, netting: &Netting) -> bool {
+        let last = netting.open_window - 1 - u64::from(netting.closed.is_some());
+        let count = netting.settled.len() as u64;
+        let are_numbered = netting.settled.iter().zip(0..).all(|(window, place)| {
+            window.number + count == last + 1 + place
+                && window.moved <= window.gross
+                && window.closed_at_ns < window.settled_at_ns
+                && self.is_past(window.settled_at_ns)
+        });
+        are_numbered
+            && netting.settled.len() <= MAX_SETTLED_WINDOWS
+            && (count >= last || count >= MAX_SETTLED_WINDOWS as u64)
+            && netting.opened_at < self.next_sequence
     }
 }

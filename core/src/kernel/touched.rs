@@ -88,8 +88,8 @@ pub fn refused_all(
     }
 }
 
-/// The accounts of the hold, channel, dispute or mandate that a record names, where it exists; twice
-/// the same one where there is no other.
+/// The accounts of the hold, channel, dispute or mandate that a record names, where it exists;
+/// twice the same one where there is no other.
 fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
     let id = || record.id16(8);
     let pin: Option<Pin> = match record.kind() {
@@ -101,7 +101,8 @@ fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
             let dispute = state.disputes.get(&record.u64(8))?;
             return Some([dispute.cited.payer, dispute.cited.payee]);
         }
-        // The unit's own account stands for a window in which nobody owes, the payer's for a mandate.
+        // The unit's own account stands for a window in which nobody owes; the payer's for a
+        // mandate.
         kind::WINDOW_CLOSE | kind::SETTLE | kind::MANDATE => {
             let account = state.accounts.find(id())?;
             return Some([account, account]);
