@@ -66,7 +66,6 @@ from typing import TYPE_CHECKING, Final
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import TimestampNs
-from tallystick_ledger.results import LimitDetail
 from tallystick_ledger.zones import SECOND_NS
 
 if TYPE_CHECKING:
@@ -444,6 +443,9 @@ class LimitExceeded(RecordRefused):
     """
 
     def __init__(self, refusal: Code, index: int, detail: int, receipt: "Receipt") -> None:
+        # Loads all kinds of records, which commands that only help do without.
+        from tallystick_ledger.results import LimitDetail  # noqa: PLC0415
+
         super().__init__(refusal, index, detail, receipt)
         limit = LimitDetail.decode(detail)
         self.scope = limit.target

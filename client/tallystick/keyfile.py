@@ -139,6 +139,20 @@ def new_key_file(seed: bytes, name: str = "", principal: PrincipalId | None = No
     return KeyFile(SigningKey(seed), principal, name)
 
 
+def existing_or_new(path: Path, name: str) -> KeyFile:
+    """Reads a key file, or makes one with its directory.
+
+    Raises:
+        ConfigurationError: It is there and no key file, or cannot be written.
+    """
+    if path.exists():
+        return read_key_file(path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = new_key_file(os.urandom(limits.SEED_BYTES), name)
+    write_key_file(path, made)
+    return made
+
+
 def write_key_file(path: Path, key_file: KeyFile, *, replace: bool = False) -> None:
     """Writes a key file that only its owner can read, whole or not at all.
 

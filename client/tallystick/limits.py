@@ -38,7 +38,7 @@ MAX_HINTS_IN_A_ROW: Final = 2
 # Nodes that hints may add to those configured; a ledger has at most 9.
 MAX_ENDPOINTS: Final = 32
 
-# Ids in one GetAccounts, GetHolds or GetChannels request (ledger.proto).
+# Ids in one GetAccounts, GetHolds, GetChannels or GetCards request (ledger.proto).
 MAX_IDS_PER_READ: Final = 8_192
 # Ids in one GetNames request (ledger.proto), whose texts are of any length.
 MAX_NAMES_PER_READ: Final = 1_024

@@ -107,7 +107,11 @@ class ListedCard:
         """
         lines = [line for line in self.lines if line.model == model]
         meters = {line.meter for line in lines} | set(self.row.length_meters)
-        counted = {self._meter(model, meters, meter.label): count for meter, count in usage}
+        no_line = UnpricedReason.NO_LINE
+        counted = {
+            self._place(model, meters, meter.label, no_line, optional=False): count
+            for meter, count in usage
+        }
         tiers = {line.tier for line in lines} - {ANY_NAME}
         regions = {line.region for line in lines} - {ANY_NAME}
         return ServedUsage(
@@ -171,14 +175,6 @@ class ListedCard:
             self.row.card, model, _listed(by_tier), _listed(by_region), end_user, overrun
         )
 
-    def _meter(self, model: NameId, meters: Iterable[NameId], label: str) -> NameId:
-        found = [each for each in meters if self.text(each) == label]
-        if len(found) > 1:
-            raise self._unpriced(model, label, UnpricedReason.AMBIGUOUS)
-        if not found:
-            raise self._unpriced(model, label, UnpricedReason.NO_LINE)
-        return found[0]
-
     def _place(
         self,
         model: NameId,
@@ -188,7 +184,7 @@ class ListedCard:
         *,
         optional: bool,
     ) -> NameId:
-        """The tier or region of this name; none where that is as good."""
+        """The meter, tier or region of this name; none where that is as good."""
         found = [each for each in known if self.text(each) == text]
         if len(found) > 1:
             raise self._unpriced(model, text, UnpricedReason.AMBIGUOUS)

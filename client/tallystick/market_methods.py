@@ -7,7 +7,7 @@ card says never changes, so the client keeps the last ones that it read to bill 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from tallystick import limits
 from tallystick.core import ClientCore
@@ -18,7 +18,7 @@ from tallystick.market import ListedCard, Listing, RegisteredName, offers_of
 from tallystick.nodes import GET_CARDS, GET_HOLDS, GET_NAMES, LIST_CARDS, LIST_NAMES, LIST_PRICES
 from tallystick.prices.lines import STANDARD
 from tallystick.prices.usage import Usage, parse_usage
-from tallystick.reads import decode_rows, id_parts
+from tallystick.reads import all_rows, decode_rows, id_parts
 from tallystick.results import Receipt
 from tallystick_ledger.errors import LedgerError
 from tallystick_ledger.ids import NO_ID, CardId, HoldId, NameId, PrincipalId, TimestampNs
@@ -31,7 +31,6 @@ from tallystick_proto.v1 import ledger_pb2
 # id, owner, kind, bytes of the text
 _NAME: Final = struct.Struct("<16s16sHH")
 _UNKNOWN_TIME = TimestampNs(0)
-_Row = TypeVar("_Row", CardRow, PriceLineRow)
 # One NAME takes up to 3 records.
 _NAMES_PER_ENVELOPE: Final = MAX_RECORDS // 3
 
@@ -100,7 +99,7 @@ class MarketMethods(ClientCore):
         )
         while True:
             answer = await self._reader.ask(LIST_CARDS, request, *self._asking(signer, deadline_s))
-            found += _present(CardRow, answer.rows)
+            found += all_rows(CardRow, answer.rows)
             request.page_token = answer.page_token
             if not answer.page_token:
                 return found
@@ -197,10 +196,9 @@ class MarketMethods(ClientCore):
         """
         texts = sorted(set(wanted))
         whose = [(signer or self.signer).principal, *of]
-        asking = signer or self._read_key or self.signer
         found: dict[tuple[NameKind, str], NameId] = {}
         for kind in sorted({kind for kind, _ in texts}):
-            there = await self._names_of(kind, [t for k, t in texts if k is kind], asking)
+            there = await self._names_of(kind, [t for k, t in texts if k is kind], signer)
             for owner in reversed(whose):
                 found |= {(kind, each.text): each.id for each in there if each.owner == owner}
         missing = [each for each in texts if each not in found]
@@ -366,11 +364,10 @@ class MarketMethods(ClientCore):
         if len(texts) > limits.MAX_NAMES_ASKED_ALONE:
             there, wanted = await self.names(kind, signer=signer), frozenset(texts)
             return [each for each in there if each.text in wanted]
-        found = [await self.names(kind, text, signer=signer) for text in dict.fromkeys(texts)]
         return [
             each
-            for text, names in zip(dict.fromkeys(texts), found, strict=True)
-            for each in names
+            for text in dict.fromkeys(texts)
+            for each in await self.names(kind, text, signer=signer)
             if each.text == text
         ]
 
@@ -381,13 +378,7 @@ class MarketMethods(ClientCore):
         deadline_s: float | None,
     ) -> list[ListedCard]:
         """Cards with lines and names; all names in as few questions as they fit in."""
-        lines: list[tuple[PriceLineRow, ...]] = []
-        for row, model in wanted:
-            request = ledger_pb2.ListPricesRequest(
-                card=row.card, model=model or b"", page_size=MAX_CARD_LINES
-            )
-            answer = await self._reader.ask(LIST_PRICES, request, *self._asking(signer, deadline_s))
-            lines.append(tuple(_present(PriceLineRow, answer.rows)))
+        lines = [await self._lines(row.card, model, signer, deadline_s) for row, model in wanted]
         ids = [_names_in(row, own) for (row, _), own in zip(wanted, lines, strict=True)]
         names = await self.get_names(sorted(frozenset[NameId]().union(*ids)), signer=signer)
         owners = {row.owner for row, _ in wanted}
@@ -399,6 +390,20 @@ class MarketMethods(ClientCore):
             ListedCard(row, own, _restricted(names, mentioned) | _by_id(providers, row.owner))
             for (row, _), own, mentioned in zip(wanted, lines, ids, strict=True)
         ]
+
+    async def _lines(
+        self,
+        card: CardId,
+        model: NameId | None,
+        signer: Signer | SigningKey | None,
+        deadline_s: float | None,
+    ) -> tuple[PriceLineRow, ...]:
+        """A card's lines, of one model or all; none where it is not there for this key."""
+        request = ledger_pb2.ListPricesRequest(
+            card=card, model=model or b"", page_size=MAX_CARD_LINES
+        )
+        answer = await self._reader.ask(LIST_PRICES, request, *self._asking(signer, deadline_s))
+        return tuple(all_rows(PriceLineRow, answer.rows))
 
     def _asking(
         self, signer: Signer | SigningKey | None, deadline_s: float | None
@@ -422,12 +427,6 @@ def _restricted(
 
 def _by_id(names: Iterable[RegisteredName], owner: PrincipalId) -> dict[NameId, RegisteredName]:
     return {each.id: each for each in names if each.owner == owner}
-
-
-def _present(row_type: type[_Row], rows: bytes) -> list[_Row]:
-    """Rows of a list, which leaves out what is not there."""
-    decoded = decode_rows(row_type, rows, len(rows) // row_type.LAYOUT.size)
-    return [row for row in decoded if row is not None]
 
 
 def _decode_names(data: bytes) -> Iterator[RegisteredName]:

@@ -19,15 +19,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tallystick.client import Client
 from tallystick.draft import Draft, build
 from tallystick.errors import ConfigurationError, RecordRefused, Refused
-from tallystick.keyfile import KeyFile, Signer, new_key_file, read_key_file, write_key_file
+from tallystick.keyfile import KeyFile, Signer, existing_or_new, write_key_file
 from tallystick_ledger.ids import AccountId, Amount, PrincipalId, UnitId
 from tallystick_ledger.keys import prove_possession
-from tallystick_ledger.limits import MAX_UNIT_EXPONENT, SEED_BYTES
+from tallystick_ledger.limits import MAX_UNIT_EXPONENT
 from tallystick_ledger.records import (
     Account,
     AccountOperation,
@@ -41,6 +40,9 @@ from tallystick_ledger.records import (
     Scope,
     Unit,
 )
+
+if TYPE_CHECKING:
+    from tallystick.client import Client
 
 PLAN_FILE: Final = "marketplace.toml"
 JOURNAL_SUFFIX: Final = ".journal.json"
@@ -232,7 +234,7 @@ class SetUp:
         units, accounts, principals: Ids, by symbol and name.
     """
 
-    client: Client
+    client: "Client"
     plan: Plan
     journal: Journal
     keys: Path
@@ -265,7 +267,7 @@ class SetUp:
 
     def _registered(self, name: str) -> Signer:
         path = self.keys / f"{name}.key"
-        held = self._key_file(path, name)
+        held = existing_or_new(path, name)
 
         def register(draft: Draft) -> bytes:
             principal = PrincipalId(draft.next_id())
@@ -283,7 +285,7 @@ class SetUp:
         for scope in scopes:
             name = f"{owner.name}.{scope.name.lower()}"
             path = self.keys / f"{name}.key"
-            held = self._key_file(path, name)
+            held = existing_or_new(path, name)
 
             def add(draft: Draft, held: KeyFile = held, scope: Scope = scope) -> bytes:
                 public_key = held.key.public_key
@@ -326,14 +328,6 @@ class SetUp:
             if missing:
                 self.client.ensure_names(missing, signer=owners[name])
                 self.made += [f"name {text}" for _, text in missing]
-
-    def _key_file(self, path: Path, name: str) -> KeyFile:
-        if path.exists():
-            return read_key_file(path)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = new_key_file(os.urandom(SEED_BYTES), name)
-        write_key_file(path, made)
-        return made
 
     def _once(self, step: str, signer: Signer, fill: Callable[[Draft], bytes]) -> bytes:
         """Does a step unless it is done; returns the id of what it made."""

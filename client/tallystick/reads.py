@@ -70,13 +70,11 @@ from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.results import Effect, decode_effects
 from tallystick_ledger.state_rows import (
     AccountRow,
-    CardRow,
     ChannelRow,
     DisputeRow,
     HoldRow,
     LimitRow,
-    PriceLineRow,
-    TermsRow,
+    Row,
     ZoneRow,
 )
 from tallystick_proto.v1 import ledger_pb2
@@ -181,18 +179,7 @@ class NodeStatus:
     peers: tuple[PeerInfo, ...]
 
 
-_Row = TypeVar(
-    "_Row",
-    AccountRow,
-    CardRow,
-    ChannelRow,
-    DisputeRow,
-    HoldRow,
-    LimitRow,
-    PriceLineRow,
-    TermsRow,
-    ZoneRow,
-)
+_Row = TypeVar("_Row", bound=Row)
 _HasRows = TypeVar(
     "_HasRows",
     ledger_pb2.GetAccountsResponse,
@@ -280,7 +267,7 @@ class Reader:
     ) -> tuple[list[LimitRow], list[ZoneRow]]:
         """Returns a principal's limits, and the zones that they or the request name."""
         answer = await self.ask(GET_LIMITS, request, key, deadline_s)
-        return _all_rows(LimitRow, answer.rows), _all_rows(ZoneRow, answer.zones)
+        return all_rows(LimitRow, answer.rows), all_rows(ZoneRow, answer.zones)
 
     async def disputes(
         self,
@@ -297,7 +284,7 @@ class Reader:
                 principal=principal, after=after, limit=limits.ROWS_PER_PAGE, options=options
             )
             answer = await self.ask(GET_DISPUTES, request, key, deadline_s)
-            page = _all_rows(DisputeRow, answer.rows)
+            page = all_rows(DisputeRow, answer.rows)
             found += page
             if len(page) < limits.ROWS_PER_PAGE:
                 return found
@@ -509,7 +496,12 @@ def decode_rows(row_type: type[_Row], rows: bytes, count: int) -> list[_Row | No
         raise ProtocolError(f"A node's row is unusable: {error}") from error
 
 
-def _all_rows(row_type: type[_Row], rows: bytes) -> list[_Row]:
+def all_rows(row_type: type[_Row], rows: bytes) -> list[_Row]:
+    """Rows of a list, which leaves out what is not there.
+
+    Raises:
+        ProtocolError: They are no whole rows of this kind.
+    """
     count = len(rows) // row_type.LAYOUT.size
     return [row for row in decode_rows(row_type, rows, count) if row is not None]
 

@@ -192,7 +192,7 @@ def require_principal_reader(reader: Reader, principal: bytes) -> None:
         DeniedError: The key's scope reads none of that, or the principal is another's.
     """
     require_account_reader(reader)
-    if not reader.is_auditor and principal != reader.principal:
+    if not may_read_limits(reader, principal):
         raise DeniedError(
             "disputes are for keys of the principal that they concern, and for AUDIT "
             f"keys; this key belongs to {reader.principal.hex()}"

@@ -119,10 +119,10 @@ def list_disputes(
     with session(profile, key) as opened:
         now_ns = time.time_ns()
         rows = [row for row in opened.client.disputes() if every or row.is_open_at(now_ns)]
+        payers = opened.client.get_accounts([row.payer_account for row in rows])
         table = []
-        for row in rows:
-            is_payers = opened.row_of(row.payer_account) is not None
-            own = row.payer_account if is_payers else row.payee_account
+        for row, payer in zip(rows, payers, strict=True):
+            own = row.payee_account if payer is None else row.payer_account
             table.append(
                 (
                     str(row.cited),

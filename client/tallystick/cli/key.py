@@ -12,7 +12,13 @@ from tallystick.cli.book import require_name
 from tallystick.cli.ids import public_key
 from tallystick.cli.output import Report
 from tallystick.cli.session import JsonOption, KeyOption, ProfileOption, receipt_data, session
-from tallystick.keyfile import KeyFile, new_key_file, read_key_file, write_key_file
+from tallystick.keyfile import (
+    KeyFile,
+    existing_or_new,
+    new_key_file,
+    read_key_file,
+    write_key_file,
+)
 from tallystick_ledger.ids import TimestampNs
 from tallystick_ledger.limits import SEED_BYTES
 from tallystick_ledger.records import Scope
@@ -142,20 +148,6 @@ def kill(
     Report(
         {"key": agent, "receipt": receipt_data(receipt)}, "The key and all under it are revoked."
     ).print(as_json=as_json)
-
-
-def existing_or_new(path: Path, name: str) -> KeyFile:
-    """Reads a key file, or makes one with its directory.
-
-    Raises:
-        ConfigurationError: It is there and no key file, or cannot be written.
-    """
-    if path.exists():
-        return read_key_file(path)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = new_key_file(os.urandom(SEED_BYTES), name)
-    write_key_file(path, made)
-    return made
 
 
 def _report(path: Path, key_file: KeyFile, state: str) -> Report:

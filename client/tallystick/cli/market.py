@@ -1,7 +1,7 @@
 """`tallystick market`: what is offered on the ledger, and what a usage costs where."""
 
 import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -19,11 +19,8 @@ from tallystick.errors import InvalidArgument
 from tallystick.market import Listing, Offer
 from tallystick.prices import STANDARD, Usage
 from tallystick_ledger.ids import PrincipalId, TimestampNs
-from tallystick_ledger.limits import ID_BYTES
 
 app = typer.Typer(help="List what is offered; compare by the price of a usage.")
-
-_HEX_DIGITS: Final = 2 * ID_BYTES
 
 
 @app.command()
@@ -175,9 +172,7 @@ def _offer_data(offer: Offer) -> dict[str, Any]:
 
 def _provider(opened: Session, text: str) -> str | PrincipalId:
     """A principal of the address book or an id; else a provider's name."""
-    if text in opened.book.principals or len(text) == _HEX_DIGITS:
-        try:
-            return opened.book.principal(text)
-        except InvalidArgument:
-            pass  # a name of 32 characters
-    return text
+    try:
+        return opened.book.principal(text)
+    except InvalidArgument:
+        return text

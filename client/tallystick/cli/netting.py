@@ -19,7 +19,7 @@ from tallystick.netting_state import NettingState, position_of
 from tallystick.results import Receipt
 from tallystick_ledger.ids import AccountId, UnitId
 from tallystick_ledger.netting import Position
-from tallystick_ledger.state_rows import MemberRow, WindowRow, WindowStatus
+from tallystick_ledger.state_rows import MemberRow, WindowStatus
 
 app = typer.Typer(no_args_is_help=True, help="Net debts in a deferred unit, and settle them.")
 
@@ -80,7 +80,8 @@ def settle(
         receipt = _settled_or_told(opened, unit, state)
         window = state.unit.open_window - 1
         net = opened.written(state.closed_moved, state.unit.settlement_unit)
-    summary = f"Settled window {window}: {net} moved, {_share(state)} of what was owed."
+    share = _ratio(state.closed_moved, state.closed_gross)
+    summary = f"Settled window {window}: {net} moved, {share} of what was owed."
     _did(receipt, window, summary, state).print(as_json=as_json)
 
 
@@ -119,15 +120,20 @@ def show(
         table = _pairs(opened, state) if account else _positions(opened, state)
         facts = [("settled in", opened.book.symbol(state.unit.settlement_unit) or "?")]
         facts += [
-            (f"window {row.window}", _settled(opened, row))
+            (
+                f"window {row.window}",
+                _window(opened, unit_id, "settled", (row.gross, row.moved), "moved"),
+            )
             for row in state.windows
             if row.status is WindowStatus.SETTLED
         ]
         if state.waiting:
-            gross, net = (state.closed_gross, state.closed_moved)
-            facts.append((f"window {state.waiting.window}", _waiting(opened, unit_id, gross, net)))
-        gross, net = (state.open_gross, state.open_moved)
-        facts.append((f"window {state.unit.open_window}", _open(opened, unit_id, gross, net)))
+            closed = (state.closed_gross, state.closed_moved)
+            line = _window(opened, unit_id, "waits for settlement", closed, "to move")
+            facts.append((f"window {state.waiting.window}", line))
+        running = (state.open_gross, state.open_moved)
+        line = _window(opened, unit_id, "open", running, "net")
+        facts.append((f"window {state.unit.open_window}", line))
     Report(
         _data(state),
         f"{unit} has {len(state.members)} members that this key may see.",
@@ -149,19 +155,11 @@ def _settled_or_told(opened: Session, unit: str, state: NettingState) -> Receipt
         raise
 
 
-def _settled(opened: Session, row: WindowRow) -> str:
-    gross, moved = opened.written(row.gross, row.unit), opened.written(row.moved, row.unit)
-    return f"settled, gross {gross}, moved {moved} ({_ratio(row.moved, row.gross)})"
-
-
-def _waiting(opened: Session, unit: UnitId, gross: int, net: int) -> str:
+def _window(opened: Session, unit: UnitId, status: str, figures: tuple[int, int], does: str) -> str:
+    """A window in a line; `figures` are gross and net."""
+    gross, net = figures
     owed, moved = opened.written(gross, unit), opened.written(net, unit)
-    return f"waits for settlement, gross {owed}, to move {moved} ({_ratio(net, gross)})"
-
-
-def _open(opened: Session, unit: UnitId, gross: int, net: int) -> str:
-    owed, moved = opened.written(gross, unit), opened.written(net, unit)
-    return f"open, gross {owed}, net {moved} ({_ratio(net, gross)})"
+    return f"{status}, gross {owed}, {does} {moved} ({_ratio(net, gross)})"
 
 
 def _state(opened: Session, unit: UnitId, account: AccountId | None = None) -> NettingState:
@@ -177,10 +175,6 @@ def _ratio(net: int, gross: int) -> str:
         return "nothing owed"
     tenths = net * 1000 // gross
     return f"{tenths // 10}.{tenths % 10} %"
-
-
-def _share(state: NettingState) -> str:
-    return _ratio(state.closed_moved, state.closed_gross)
 
 
 def _positions(opened: Session, state: NettingState) -> Table:

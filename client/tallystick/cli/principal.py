@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from tallystick.cli.book import require_name
-from tallystick.cli.key import existing_or_new
 from tallystick.cli.output import Report
 from tallystick.cli.session import JsonOption, KeyOption, ProfileOption, receipt_data, session
-from tallystick.keyfile import KeyFile, write_key_file
+from tallystick.keyfile import KeyFile, existing_or_new, write_key_file
 from tallystick_ledger.ids import PrincipalId
 from tallystick_ledger.records import PrincipalType
 

@@ -31,13 +31,12 @@ from tallystick_node.limits import (
 from tallystick_node.pipeline import Pipeline
 from tallystick_node.reads import FoundEnvelope, Reads
 from tallystick_node.services.gate import Caller, Gate, RawContext
-from tallystick_node.services.settle import abort, settle
+from tallystick_node.services.settle import ID_BYTES, abort, check_ids, settle
 from tallystick_node.services.turnstile import write
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2 as pb
 from tallystick_proto.wire import WireError
 
-ID_BYTES: Final = 16
 # Where a header names its signer, and a key's row its principal (docs/format.md 5 and 10).
 _SIGNER: Final = slice(48, 80)
 _KEY_PRINCIPAL: Final = slice(32, 48)
@@ -143,7 +142,7 @@ class LedgerService:
         self, request: pb.GetAccountsRequest, caller: Caller, context: RawContext
     ) -> pb.GetAccountsResponse:
         """Rows of accounts; those that the caller may not see are as those that are not there."""
-        await self._check_ids(request.ids, context)
+        await check_ids(request.ids, MAX_READ_IDS, context)
         await settle(self._reads, request.options, context)
         reader = caller.reader()
         access.require_account_reader(reader)
@@ -176,7 +175,7 @@ class LedgerService:
         context: RawContext,
     ) -> tuple[bytes, int]:
         """The rows of holds or channels that the caller may see, and the state they are of."""
-        await self._check_ids(request.ids, context)
+        await check_ids(request.ids, MAX_READ_IDS, context)
         await settle(self._reads, request.options, context)
         reader = caller.reader()
         access.require_account_reader(reader)
@@ -316,17 +315,6 @@ class LedgerService:
             if response.next_sequence == before == self._kernel.status().next_sequence:
                 response.state_digest = digest
                 return response
-
-    # -- shared ----------------------------------------------------------------------------------
-
-    @staticmethod
-    async def _check_ids(ids: bytes, context: RawContext) -> None:
-        if len(ids) % ID_BYTES or not ids:
-            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids are 16 bytes each")
-        if len(ids) > MAX_READ_IDS * ID_BYTES:
-            await abort(
-                context, grpc.StatusCode.INVALID_ARGUMENT, f"at most {MAX_READ_IDS} ids a call"
-            )
 
     # -- wiring ----------------------------------------------------------------------------------
 

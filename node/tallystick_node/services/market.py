@@ -2,8 +2,8 @@
 
 Published cards and names are for everybody who holds a key of the ledger; a draft is for its owner
 and for auditors, and answers to all others as a card that does not exist. Statuses are those of
-`ledger`; INVALID_ARGUMENT also for a page token that cannot be one. Lists and names are read off
-the event loop.
+`ledger`; INVALID_ARGUMENT also for a page token that cannot be one. ListCards and names are read
+off the event loop.
 """
 
 import asyncio
@@ -23,15 +23,14 @@ from tallystick_node.limits import (
 )
 from tallystick_node.reads import Reads
 from tallystick_node.services.gate import Caller, Gate, RawContext
-from tallystick_node.services.settle import abort, settle
+from tallystick_node.services.settle import ID_BYTES, abort, check_ids, settle
 from tallystick_node.storage import Store
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2 as pb
 
-_ID_BYTES: Final = 16
 _CARD_ROW_BYTES: Final = 392
 _NO_CARD: Final = bytes(_CARD_ROW_BYTES)
-_BEFORE_ALL: Final = bytes(_ID_BYTES)
+_BEFORE_ALL: Final = bytes(ID_BYTES)
 _MAX_TEXT_BYTES: Final = 256
 _MAX_KIND: Final = 0xFFFF
 _INVALID: Final = grpc.StatusCode.INVALID_ARGUMENT
@@ -51,7 +50,7 @@ class MarketService:
         self, request: pb.GetCardsRequest, caller: Caller, context: RawContext
     ) -> pb.GetCardsResponse:
         """Rows of cards; those that the caller may not see are as those that are not there."""
-        await _check_ids(request.ids, MAX_READ_IDS, context)
+        await check_ids(request.ids, MAX_READ_IDS, context)
         await settle(self._reads, request.options, context)
         reader = caller.reader()
         before = self._reads.next_sequence
@@ -78,14 +77,14 @@ class MarketService:
             )
         )
         is_full = len(rows) == limit * _CARD_ROW_BYTES
-        token = rows[-_CARD_ROW_BYTES:][:_ID_BYTES] if is_full else b""
+        token = rows[-_CARD_ROW_BYTES:][:ID_BYTES] if is_full else b""
         return pb.ListCardsResponse(rows=rows, page_token=token, next_sequence=before)
 
     async def list_prices(
         self, request: pb.ListPricesRequest, caller: Caller, context: RawContext
     ) -> pb.ListPricesResponse:
         """Lines of a card; none of one that the caller may not see."""
-        await _check_ids(request.card, 1, context)
+        await check_ids(request.card, 1, context)
         await _check_optional_id(request.model, context)
         limit = request.page_size or MAX_READ_LINES
         if limit > MAX_READ_LINES:
@@ -103,7 +102,7 @@ class MarketService:
         self, request: pb.GetNamesRequest, caller: Caller, context: RawContext
     ) -> pb.GetNamesResponse:
         """Names by their ids."""
-        await _check_ids(request.ids, MAX_READ_NAMES, context)
+        await check_ids(request.ids, MAX_READ_NAMES, context)
         await settle(self._reads, request.options, context)
         caller.reader()
         before = self._reads.next_sequence
@@ -117,7 +116,7 @@ class MarketService:
         prefix, after = request.prefix.encode(), request.page_token
         if request.kind > _MAX_KIND or len(prefix) > _MAX_TEXT_BYTES:
             await abort(context, _INVALID, "there is no such kind, or no such long text")
-        if after and not (after.startswith(prefix) and after[-_ID_BYTES - 1 : -_ID_BYTES] == b"\0"):
+        if after and not (after.startswith(prefix) and after[-ID_BYTES - 1 : -ID_BYTES] == b"\0"):
             await abort(context, _INVALID, "the page token is none of this list")
         limit = await _page_size(request.page_size, context)
         await settle(self._reads, request.options, context)
@@ -141,15 +140,8 @@ class MarketService:
         return grpc.method_handlers_generic_handler(wire.SERVICE, handlers)
 
 
-async def _check_ids(ids: bytes, limit: int, context: RawContext) -> None:
-    if len(ids) % _ID_BYTES or not ids:
-        await abort(context, _INVALID, "ids are 16 bytes each")
-    if len(ids) > limit * _ID_BYTES:
-        await abort(context, _INVALID, f"at most {limit} ids a call")
-
-
 async def _check_optional_id(value: bytes, context: RawContext) -> None:
-    if len(value) not in (0, _ID_BYTES):
+    if len(value) not in (0, ID_BYTES):
         await abort(context, _INVALID, "ids have 16 bytes")
 
 

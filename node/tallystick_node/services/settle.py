@@ -1,6 +1,6 @@
-"""What the services share: waiting for the state that a read asks for, and ending a call."""
+"""What the services share: checking ids, waiting for a read's state, and ending a call."""
 
-from typing import NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import grpc
 from grpc import aio
@@ -11,6 +11,7 @@ from tallystick_node.reads import Reads, ReadTimeoutError
 from tallystick_node.services.gate import RawContext
 from tallystick_proto.v1 import ledger_pb2 as pb
 
+ID_BYTES: Final = 16
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -29,6 +30,14 @@ async def settle(reads: Reads, options: pb.ReadOptions, context: RawContext) -> 
         await abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
     except NodeError as error:
         await abort(context, grpc.StatusCode.INTERNAL, str(error))
+
+
+async def check_ids(ids: bytes, limit: int, context: RawContext) -> None:
+    """Ends the call unless these are ids back to back: at least one, at most `limit`."""
+    if len(ids) % ID_BYTES or not ids:
+        await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids are 16 bytes each")
+    if len(ids) > limit * ID_BYTES:
+        await abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"at most {limit} ids a call")
 
 
 async def abort(
