@@ -9,7 +9,7 @@ forgets by log time only, the longest after `CORRECTION_WINDOW_NS`. From then on
 forgotten as comes in: rows and bytes of state have to stay where they are, whatever is added.
 
 After each part of the records a line tells rows and bytes of state and the process's resident
-memory. Exit code 1 if the state still grows in the second half of the parts, or a record failed.
+memory. Exit code 1 if the state still grows once that is past, or a record failed.
 """
 
 import json
@@ -26,8 +26,10 @@ from rich.console import Console
 from rich.table import Table as Drawn
 from tallystick_core import Kernel, cited_sequences
 
+from tallystick import Signer
 from tallystick_ledger import block
 from tallystick_ledger.bulk import captures, reserves, transfers, vouchers
+from tallystick_ledger.citations import Citation
 from tallystick_ledger.envelope import seal
 from tallystick_ledger.genesis import Genesis, GenesisNode
 from tallystick_ledger.ids import (
@@ -64,7 +66,7 @@ from tallystick_ledger.records import (
     Scope,
     Unit,
 )
-from tallystick_ledger.state_rows import Table
+from tallystick_ledger.state_rows import Table, split_rows
 from tallystick_ledger.vouchers import sign_voucher
 from tallystick_loadtests.errors import BenchError
 from tallystick_loadtests.machine import git_commit
@@ -90,7 +92,6 @@ HOLD_NS: Final = 3_600 * 10**9
 LIFETIME_NS: Final = 590 * 10**9
 NS_PER_MS: Final = 1_000_000
 MIB: Final = 1 << 20
-_ROW_HEAD_BYTES: Final = 8
 
 app = typer.Typer(add_completion=False)
 
@@ -136,28 +137,20 @@ class Flatness:
 
 
 @dataclass(slots=True)
-class Actor:
-    """Who signs: a key and its principal."""
-
-    key: SigningKey
-    principal: PrincipalId
-
-
-@dataclass(slots=True)
 class Traffic:
     """One kernel and what goes into it. Every run is the same."""
 
     kernel: Kernel
     genesis: Genesis
-    operator: Actor
+    operator: Signer
     now_ns: int = START_NS
     records: int = 0
     _drawn: int = 0
     _envelopes: list[bytes] = field(default_factory=list)
     # First sequence numbers of the last two blocks' transfers and when; newest last.
     _paid: list[tuple[int, int]] = field(default_factory=list)
-    payer: Actor = field(init=False)
-    payee: Actor = field(init=False)
+    payer: Signer = field(init=False)
+    payee: Signer = field(init=False)
     accounts: tuple[AccountId, AccountId] = field(init=False)
     channel_key: SigningKey = field(init=False)
 
@@ -171,8 +164,8 @@ class Traffic:
             operators=[operator.public_key],
             nodes=[GenesisNode(1, b"\x01" * 32, node.public_key, cosigner.public_key)],
         )
-        actor = Actor(operator, operator_principal(genesis.ledger_id, 0))
-        made = cls(Kernel(genesis.encode()), genesis, actor)
+        signer = Signer(operator, operator_principal(genesis.ledger_id, 0))
+        made = cls(Kernel(genesis.encode()), genesis, signer)
         made._populate()
         return made
 
@@ -195,15 +188,15 @@ class Traffic:
         self._add(self.payer, own, Issue(unit, self.accounts[0], Amount(FUNDS)))
         self.apply()
 
-    def _registered(self, seed: int) -> Actor:
+    def _registered(self, seed: int) -> Signer:
         key, envelope_id = SigningKey(bytes([seed]) * 32), self._fresh_id()
         principal = PrincipalId(self._object(self.operator, envelope_id))
         possession = prove_possession(key, self.genesis.ledger_id, principal)
         record = Principal(PrincipalType.SERVICE, key.public_key, possession, principal)
         self._seal(self.operator, envelope_id, record.encode(b""))
-        return Actor(key, principal)
+        return Signer(key, principal)
 
-    def _account(self, owner: Actor, unit: UnitId) -> AccountId:
+    def _account(self, owner: Signer, unit: UnitId) -> AccountId:
         return AccountId(
             self._object(owner, self._add(owner, Account(AccountOperation.OPEN, unit)))
         )
@@ -314,29 +307,28 @@ class Traffic:
         found = []
         for sequence in memoryview(cited_sequences(data)).cast("Q"):
             first, at_ns = next(each for each in reversed(self._paid) if each[0] <= sequence)
-            numbers = [sequence, at_ns + sequence - first]
-            ids = self.accounts[0] + self.accounts[1]
-            found.append(array("Q", numbers).tobytes() + ids + Amount(1).to_bytes(16, "little"))
+            paid_at_ns = TimestampNs(at_ns + sequence - first)
+            cited = Citation(SequenceNumber(sequence), paid_at_ns, *self.accounts, Amount(1))
+            found.append(cited.encode())
         return b"".join(found)
 
     # -- making records --------------------------------------------------------------------------
 
-    def _add(self, signer: Actor, *records: Record) -> EnvelopeId:
+    def _add(self, signer: Signer, *records: Record) -> EnvelopeId:
         envelope_id = self._fresh_id()
-        encoded = [record.encode(self._random(record.nonce_bytes)) for record in records]
-        self._seal(signer, envelope_id, b"".join(encoded))
+        self._seal(signer, envelope_id, b"".join(self._encoded(record) for record in records))
         return envelope_id
 
     def _encoded(self, record: Record) -> bytes:
         return record.encode(self._random(record.nonce_bytes))
 
-    def _seal(self, signer: Actor, envelope_id: EnvelopeId, records: bytes) -> None:
+    def _seal(self, signer: Signer, envelope_id: EnvelopeId, records: bytes) -> None:
         until = TimestampNs(self.now_ns + LIFETIME_NS)
         self._envelopes.append(
             seal(signer.key, self.genesis.ledger_id, envelope_id, until, records)
         )
 
-    def _object(self, signer: Actor, envelope_id: EnvelopeId) -> bytes:
+    def _object(self, signer: Signer, envelope_id: EnvelopeId) -> bytes:
         return object_id(self.genesis.ledger_id, signer.principal, envelope_id, 0)
 
     def _fresh_id(self) -> EnvelopeId:
@@ -401,11 +393,7 @@ def _part(traffic: Traffic, process: psutil.Process) -> Part:
 
 def _rows(data: bytes) -> tuple[dict[str, int], int]:
     """Rows by table, and their bytes."""
-    counts: Counter[int] = Counter()
-    at = 0
-    while at < len(data):
-        counts[int.from_bytes(data[at : at + 2], "little")] += 1
-        at += _ROW_HEAD_BYTES + int.from_bytes(data[at + 4 : at + 8], "little")
+    counts = Counter(table for table, _ in split_rows(data))
     return {Table(table).name.lower(): count for table, count in sorted(counts.items())}, len(data)
 
 

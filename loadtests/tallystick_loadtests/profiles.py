@@ -26,8 +26,8 @@ from tallystick_ledger.limits import (
 # An envelope of one transfer: 256 bytes of header and signature, 128 of record.
 SINGLE_ENVELOPE_BYTES: Final = 384
 PACKED_PER_MESSAGE: Final = MAX_ENVELOPE_BYTES // SINGLE_ENVELOPE_BYTES
-# Who is paid by vouchers, holds and usage: the last of the parties. All others have a channel to
-# each of them.
+# Who is paid by vouchers, holds and usage: the last of the parties. For vouchers, all others have a
+# channel to each of them.
 PAYEES: Final = 10
 PAYERS: Final = 100
 # A message of two envelopes with equally many records.

@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import Message
 from tests.client.fake_disputes import disputes_of
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
-from tallystick_ledger.ids import CardId, HoldId, NameId
+from tallystick_ledger.ids import CardId
 from tallystick_ledger.records import Name, decode
 from tallystick_ledger.state_rows import CardRow, NameRow, TermsRow
 from tallystick_node import access
@@ -50,15 +50,13 @@ class FakeMarket:
         """Terms of the holds that are visible, where they are asked for."""
         if not request.with_terms:
             return b""
-        ids = [request.ids[at : at + 16] for at in range(0, len(request.ids), 16)]
-        rows = [self._ledger.state.terms.get(HoldId(each)) for each in ids]
+        rows = [self._ledger.state.terms.get(each) for each in ids_of(request.ids)]
         blank = bytes(TermsRow.LAYOUT.size)
         pinned = b"".join(blank if row is None else row.encode() for row in rows)
         return access.visible_terms(holds, pinned)
 
     async def _get_cards(self, request: pb.GetCardsRequest, caller: Caller) -> pb.GetCardsResponse:
-        ids = [request.ids[at : at + 16] for at in range(0, len(request.ids), 16)]
-        return pb.GetCardsResponse(rows=self._rows(caller.reader(), ids))
+        return pb.GetCardsResponse(rows=self._rows(caller.reader(), ids_of(request.ids)))
 
     async def _list_cards(
         self, request: pb.ListCardsRequest, caller: Caller
@@ -95,8 +93,7 @@ class FakeMarket:
     async def _get_names(self, request: pb.GetNamesRequest, caller: Caller) -> pb.GetNamesResponse:
         caller.reader()
         texts = self._texts()
-        ids = [request.ids[at : at + 16] for at in range(0, len(request.ids), 16)]
-        rows = [self._ledger.state.names.get(NameId(each)) for each in ids]
+        rows = [self._ledger.state.names.get(each) for each in ids_of(request.ids)]
         names = b"".join(_encoded(row, texts) for row in rows if row is not None)
         return pb.GetNamesResponse(names=names)
 
@@ -128,6 +125,11 @@ class FakeMarket:
                         raw = record.text.encode()
                         found[hashlib.sha256(raw).digest()] = raw
         return found
+
+
+def ids_of(joined: bytes) -> list[Any]:
+    """Ids of 16 bytes back to back, each of whatever kind it is asked for."""
+    return [joined[start : start + 16] for start in range(0, len(joined), 16)]
 
 
 def _encoded(row: NameRow, texts: dict[bytes, bytes]) -> bytes:

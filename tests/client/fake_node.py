@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
-from tests.client.fake_market import FakeMarket
+from tests.client.fake_market import FakeMarket, ids_of
 
 from tallystick.results import OUTCOME
 from tallystick_ledger import block
@@ -379,7 +379,7 @@ class FakeNode:
         return gate.unary(f"/{wire.SERVICE}/{name}", request, counted)
 
     def _account_rows(self, ids: bytes) -> bytes:
-        rows = [self.cluster.ledger.state.accounts.get(each) for each in _ids(ids)]
+        rows = [self.cluster.ledger.state.accounts.get(each) for each in ids_of(ids)]
         return b"".join(
             bytes(AccountRow.LAYOUT.size) if row is None else row.encode() for row in rows
         )
@@ -397,7 +397,7 @@ class FakeNode:
     async def _get_holds(self, request: pb.GetHoldsRequest, caller: Caller) -> pb.GetHoldsResponse:
         reader = caller.reader()
         access.require_account_reader(reader)
-        found = [self.cluster.ledger.state.holds.get(each) for each in _ids(request.ids)]
+        found = [self.cluster.ledger.state.holds.get(each) for each in ids_of(request.ids)]
         rows = b"".join(
             bytes(HoldRow.LAYOUT.size) if row is None else row.encode() for row in found
         )
@@ -419,7 +419,7 @@ class FakeNode:
             if access.may_read_limits(reader, request.principal):
                 own = state.limits.members(request.principal)
                 rows = sorted(own, key=lambda row: row.limit_key)
-        named = dict.fromkeys([*_ids(request.zones), *(row.zone for row in rows)])
+        named = dict.fromkeys([*ids_of(request.zones), *(row.zone for row in rows)])
         zones = [state.zones.get(each) for each in named]
         return pb.GetLimitsResponse(
             rows=b"".join(row.encode() for row in rows),
@@ -432,7 +432,7 @@ class FakeNode:
     ) -> pb.GetChannelsResponse:
         reader = caller.reader()
         access.require_account_reader(reader)
-        found = [self.cluster.ledger.state.channels.get(each) for each in _ids(request.ids)]
+        found = [self.cluster.ledger.state.channels.get(each) for each in ids_of(request.ids)]
         rows = b"".join(
             bytes(ChannelRow.LAYOUT.size) if row is None else row.encode() for row in found
         )
@@ -520,10 +520,6 @@ class _Keys:
     def key(self, public_key: PublicKey) -> bytes | None:
         row = self._ledger.state.keys.get(public_key)
         return None if row is None else row.encode()
-
-
-def _ids(joined: bytes) -> list[Any]:
-    return [joined[start : start + 16] for start in range(0, len(joined), 16)]
 
 
 def _whole(message: bytes, code: Code, retry_after_ms: int = 0) -> wire.SubmitResponse:

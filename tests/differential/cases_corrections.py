@@ -62,7 +62,8 @@ def _spoil_accounts(case: Case, payer: bytes, payee: bytes) -> None:
             book.ok(owner.key, raw.account(operation, account_id=account))
 
 
-def _by_others(case: Case) -> None:
+def by_others(case: Case) -> None:
+    """Has somebody else sign, where the plan says who."""
     book = case.book
     for name, person in (("alice", book.alice), ("bob", book.bob), ("bank", book.bank)):
         if case.get(f"by_{name}"):
@@ -93,7 +94,7 @@ def _refund(case: Case, _: bytes) -> bytes:
         for other in _other_payments(case)[: CAPS.references - book_corrections(case, spare)]:
             book.ok(book.bob.key, raw.refund(other, 1))
     _spoil_accounts(case, payer, payee)
-    _by_others(case)
+    by_others(case)
     if case.get("late"):
         case.wait_ns = CORRECTION_WINDOW_NS + SECOND_NS
     reason, amount = case.get("reason", 2), case.get("amount", 5)
@@ -114,7 +115,7 @@ def _dispute(case: Case, _: bytes) -> bytes:
     if case.get("open"):
         book.ok(book.alice.key, raw.dispute(sequence, 1, book.now_ns + _DEADLINE_NS))
     _spoil_accounts(case, payer, payee)
-    _by_others(case)
+    by_others(case)
     if case.get("late"):
         case.wait_ns = CORRECTION_WINDOW_NS + SECOND_NS
     deadline_ns = book.now_ns + _DEADLINE_NS
@@ -139,7 +140,7 @@ def _answer(case: Case, _: bytes) -> bytes:
         for other in _other_payments(case):
             book.ok(book.bob.key, raw.refund(other, 1))
     _spoil_accounts(case, payer, payee)
-    _by_others(case)
+    by_others(case)
     if case.get("lapsed"):
         case.wait_ns = _DEADLINE_NS + STEP_NS
     return raw.dispute_answer(_cited(case, sequence), case.get("amount", 5))

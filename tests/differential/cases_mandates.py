@@ -22,6 +22,7 @@ from tests.differential.cases import (
     set_field,
     shape,
 )
+from tests.differential.cases_corrections import by_others
 from tests.differential.cases_meters import METER
 from tests.differential.cases_money import ZERO_AMOUNT
 from tests.differential.cases_prices import (
@@ -109,19 +110,9 @@ def _given(case: Case, account: bytes, card: bytes = b"", *, total: int = 100) -
     return STRANGE_ID if case.get("missing") else mandate
 
 
-def _by_others(case: Case) -> None:
-    book = case.book
-    if case.get("by_bob"):
-        case.key = book.bob.key
-    if case.get("by_alice"):
-        case.key = book.alice.key
-    if case.get("by_bank"):
-        case.key = book.bank.key
-
-
 def _end(case: Case, _: bytes) -> bytes:
     mandate = _given(case, case.book.alice.account)
-    _by_others(case)
+    by_others(case)
     return raw.mandate_end(mandate)
 
 
@@ -170,7 +161,7 @@ def _mandated(case: Case, _: bytes) -> bytes:
     payee = debit if case.get("self_transfer") else case.credit.make(book, book.bob, 0)
     if case.is_expired:  # its time runs from now
         case.key = case._signing_key()
-    _by_others(case)
+    by_others(case)
     if case.get("other_debit"):
         debit = book.bob.account
     amount = case.get("amount", 5)

@@ -26,6 +26,7 @@ from tallystick_ledger.state_rows import (
     LimitRow,
     MandateRow,
     Table,
+    split_rows,
 )
 
 
@@ -234,13 +235,7 @@ class KernelEngine:
         return None if row is None else KeyRow.decode(row)
 
     def rows(self, table: Table) -> list[bytes]:
-        data, found = self.kernel.state_rows(), []
-        while data:
-            number, length = _u(data[:2]), _u(data[4:8])
-            if number == table:
-                found.append(data[8 : 8 + length])
-            data = data[8 + length :]
-        return found
+        return [row for number, row in split_rows(self.kernel.state_rows()) if number == table]
 
     def is_live(self, principal: bytes, envelope_id: bytes) -> bool:
         return self.kernel.live_id(principal, envelope_id) is not None

@@ -39,7 +39,7 @@ from tests.differential.records_corrections import (
 )
 from tests.differential.records_limits import delegate, has_spend_key, kill, limit, zone
 from tests.differential.records_mandates import has_mandate, mandate, mandate_end
-from tests.differential.records_meters import can_meter, meter, meter_mandated
+from tests.differential.records_meters import meter, meter_mandated
 from tests.differential.records_netting import (
     can_join,
     can_owe,
@@ -504,14 +504,12 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return has_priced_hold(draft)
     if writer in (price, card_publish):
         return bool(world.card_plans.get(draft.signer.principal))
-    if writer is reserve_card and not any(row.is_published for row in world.state.cards):
+    if writer in (reserve_card, meter) and not any(row.is_published for row in world.state.cards):
         return False
     if writer is meter_mandated:
         return has_mandate(draft, of_payee=True)
     if writer is mandate_end:
         return has_mandate(draft, of_payee=False)
-    if writer is meter:
-        return can_meter(draft)
     if writer is extend:
         return has_hold_as_payer(draft)
     if writer is top_up:
@@ -530,7 +528,7 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return has_spend_key(draft)
     if writer is channel and not has_channel_key(draft):
         return False
-    if writer in (transfer, reserve, reserve_card, channel):
+    if writer in (transfer, reserve, reserve_card, meter, channel):
         return any(row.available > 0 and not row.flags for row in own)
     if writer is join:
         return can_join(draft)

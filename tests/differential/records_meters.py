@@ -1,17 +1,13 @@
 """Random METER records; see `records`, which draws among all kinds."""
 
-from typing import Final
-
 from tests.differential import raw
 from tests.differential.draft import Draft, id_of, own_account, some_reference
 from tests.differential.population import MAX_U128
 from tests.differential.records_mandates import some_mandate
-from tests.differential.records_prices import names, payee_of, price_of, some_card
+from tests.differential.records_prices import MAX_U64, names, payee_of, price_of, some_card
 
 from tallystick_ledger.records import NameKind
 from tallystick_ledger.state_rows import AccountRow, CardRow
-
-MAX_U64: Final = (1 << 64) - 1
 
 
 def meter(draft: Draft) -> bytes:
@@ -92,14 +88,3 @@ def _some_name(draft: Draft, kind: NameKind) -> bytes:
     world = draft.world
     known = names(world, kind)
     return world.pick(known) if known and world.chance(0.2) else raw.ZERO_ID
-
-
-def can_meter(draft: Draft) -> bool:
-    """Whether a card is published, and the signer has money."""
-    own = draft.world.by_owner.get(draft.signer.principal, [])
-    has_money = any(row.available > 0 and not row.flags for row in own)
-    return has_money and any(map(_is_published, draft.world.state.cards))
-
-
-def _is_published(row: CardRow) -> bool:
-    return row.is_published

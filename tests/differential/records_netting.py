@@ -29,7 +29,7 @@ def deferred_unit(draft: Draft) -> bytes:
 def join(draft: Draft) -> bytes:
     world, state = draft.world, draft.world.state
     own = world.by_owner.get(draft.signer.principal, [])
-    accounts = [row for row in own if row.flags & AccountFlags.DEFERRED] or own or world.accounts
+    accounts = _own_deferred(draft) or own or world.accounts
     outside = [row for row in accounts if row.account not in state.members]
     failed = [row for row in accounts if _has_failed(world, row)]
     if failed and world.chance(0.65):
@@ -116,11 +116,7 @@ def fail(draft: Draft) -> bytes:
 def obligation(draft: Draft) -> bytes:
     """A TRANSFER between members, mostly."""
     world, state = draft.world, draft.world.state
-    own = [
-        row
-        for row in world.by_owner.get(draft.signer.principal, [])
-        if row.flags & AccountFlags.DEFERRED
-    ]
+    own = _own_deferred(draft)
     can_pay = [row for row in own if row.available > 0]
     debit = world.pick(can_pay or own or world.accounts)
     others = [row for row in world.accounts if row.unit == debit.unit and row is not debit]
@@ -132,14 +128,17 @@ def obligation(draft: Draft) -> bytes:
 
 def can_join(draft: Draft) -> bool:
     """Whether the signer has an account of a deferred unit."""
-    own = draft.world.by_owner.get(draft.signer.principal, [])
-    return any(row.flags & AccountFlags.DEFERRED for row in own)
+    return bool(_own_deferred(draft))
 
 
 def can_owe(draft: Draft) -> bool:
     """Whether the signer may pay in a deferred unit."""
+    return any(row.available > 0 for row in _own_deferred(draft))
+
+
+def _own_deferred(draft: Draft) -> list[AccountRow]:
     own = draft.world.by_owner.get(draft.signer.principal, [])
-    return any(row.flags & AccountFlags.DEFERRED and row.available > 0 for row in own)
+    return [row for row in own if row.flags & AccountFlags.DEFERRED]
 
 
 def operates(draft: Draft, *, closed: bool) -> bool:

@@ -80,21 +80,22 @@ class Run:
         target: its name.
         engine: `rust` or `python`.
         seconds: wall time.
-        cpu_seconds: processor time; less than `seconds` where others ran beside it.
         executions: inputs that were run.
         edges: control-flow edges reached.
         features: what libFuzzer counts: edges, how often each, comparisons.
         found: whether an input broke the target.
+        cpu_seconds: processor time; less than `seconds` where others ran beside it. 0 in lines
+            that were written before it was measured.
     """
 
     target: str
     engine: str
     seconds: int
-    cpu_seconds: int
     executions: int
     edges: int
     features: int
     found: bool
+    cpu_seconds: int = 0
 
 
 class FuzzError(Exception):
@@ -196,11 +197,11 @@ def fuzz(target: str, engine: str, binaries: Path, seconds: int, bounds: Sequenc
         target,
         engine,
         seconds=round(time.monotonic() - began),
-        cpu_seconds=cpu_seconds,
         executions=int(executed[1]),
         edges=int(edges),
         features=int(features),
         found=status != 0,
+        cpu_seconds=cpu_seconds,
     )
 
 

@@ -345,6 +345,12 @@ def test_what_a_channel_can_still_pay() -> None:
     assert not replace(CHANNEL, status=ChannelStatus.CLOSED).is_open
 
 
+def test_rows_back_to_back_are_split_again() -> None:
+    data = b"".join(state_rows.framed(row) for row, _, _ in ROWS)
+    assert list(state_rows.split_rows(data)) == [(row.TABLE, row.encode()) for row, _, _ in ROWS]
+    assert list(state_rows.split_rows(b"")) == []
+
+
 def test_the_digest_is_over_ordered_rows() -> None:
     """By table, then by key; sequence numbers as numbers, though their bytes would sort else."""
     ledger = LedgerId(b"l" * 32)

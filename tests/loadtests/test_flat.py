@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from typer.testing import CliRunner
 
-from tallystick_loadtests.flat import Part, Traffic, app, is_flat, measure
+from tallystick_loadtests.flat import Part, app, is_flat, measure
 
 RECORDS = 250_000
 
@@ -22,9 +22,6 @@ def test_state_is_flat_if_it_stays_once_the_longest_memory_forgets() -> None:
 
 
 def test_ten_thousand_a_block_of_every_kind_leave_what_the_rules_remember() -> None:
-    traffic = Traffic.begin()
-    for _ in range(3):
-        traffic.block()
     rows = measure(RECORDS).parts
     last = rows[-1]
     assert last.records >= RECORDS

@@ -6,7 +6,6 @@ had checkpointed of its state is compared with the replay.
 """
 
 import hashlib
-import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -21,12 +20,10 @@ from tallystick_ledger.block import Block
 from tallystick_ledger.envelope import Envelope
 from tallystick_ledger.ids import AccountId, HoldId, LedgerId, PrincipalId, object_id
 from tallystick_ledger.records import Capture, Kind, Reserve
-from tallystick_ledger.state_rows import AccountRow, Table
+from tallystick_ledger.state_rows import AccountRow, Table, split_rows
 from tallystick_node.identity import DATABASE_DIRECTORY, NodeIdentity
 from tallystick_node.storage.store import Store
 
-# Before each row of a state: table, zero, length.
-_ROW_PREFIX: Final = struct.Struct("<HHI")
 # Rows of `Applied.envelopes`: sequence number, record count, code, …, principal of the signer.
 _APPLIED_BYTES: Final = 48
 _SEQUENCE: Final = slice(0, 8)
@@ -115,13 +112,9 @@ def account_rows(state_rows: bytes) -> Iterator[AccountRow]:
     Args:
         state_rows: All rows as the state digest is over them (docs/format.md section 10).
     """
-    at = 0
-    while at < len(state_rows):
-        table, _, size = _ROW_PREFIX.unpack_from(state_rows, at)
-        at += _ROW_PREFIX.size
+    for table, row in split_rows(state_rows):
         if table == Table.ACCOUNT:
-            yield AccountRow.decode(state_rows[at : at + size])
-        at += size
+            yield AccountRow.decode(row)
 
 
 class _Replay:

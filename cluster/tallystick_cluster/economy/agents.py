@@ -21,7 +21,6 @@ from tallystick_cluster.economy.cast import Registrar
 from tallystick_cluster.economy.checks import Check, check
 from tallystick_cluster.economy.day import NS_PER_S
 from tallystick_cluster.economy.metered import Metered
-from tallystick_cluster.economy.offers import price_list
 from tallystick_cluster.economy.plan import Job, Way
 from tallystick_cluster.economy.stage import Act, Stage
 from tallystick_cluster.economy.tariffs import dearest_nano
@@ -144,7 +143,7 @@ class Agents(Act):
 
 
 def _dearest(stage: Stage, job: Job) -> int:
-    return dearest_nano(stage.books, job.offer, job.usage, price_list(job.offer.provider))
+    return dearest_nano(stage.books, job.offer, job.usage)
 
 
 def _midnight_after(now: datetime, zone: str) -> datetime:

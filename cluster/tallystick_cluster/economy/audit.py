@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from tallystick.prices import Card, Served
+from tallystick.prices import Served
 from tallystick.statements.posting import Side
 from tallystick_cluster.economy.books import Closing
 from tallystick_cluster.economy.checks import Check, check
@@ -94,29 +94,18 @@ def rounded(amount: Fraction) -> int:
     return (amount + _HALF).__floor__()
 
 
-class BookPrices:
-    """Prices straight out of the books, with the books' own hours."""
+def book_price(stage: Stage, job: Job, version: Version, at_ns: int) -> Fraction:
+    """What a request costs straight out of the books, with the books' own hours, in nano-USD.
 
-    def __init__(self, stage: Stage) -> None:
-        """Reads each card once."""
-        self._stage = stage
-        self._cards: dict[tuple[str, int], Card] = {}
-
-    def exact(self, job: Job, version: Version, at_ns: int) -> Fraction:
-        """What a request costs, nano-USD.
-
-        Args:
-            job: Which.
-            version: Which of its provider's cards.
-            at_ns: When its prices were pinned, real time.
-        """
-        moved = version.prices.has_moved_windows
-        minutes = self._stage.tariffs.times.moved_minutes if moved else 0
-        key = (version.prices.provider, version.date_ns)
-        if key not in self._cards:
-            self._cards[key] = self._stage.books.card(version.prices, version.date_ns)
-        served = Served(job.offer.model, at_ns - minutes * _MINUTE_NS)
-        return self._cards[key].price(job.usage, served).exact
+    Args:
+        stage: The day.
+        job: Which request.
+        version: Which of its provider's cards.
+        at_ns: When its prices were pinned, real time.
+    """
+    minutes = stage.tariffs.times.moved_minutes if version.prices.has_moved_windows else 0
+    served = Served(job.offer.model, at_ns - minutes * _MINUTE_NS)
+    return stage.books.card(version.prices, version.date_ns).price(job.usage, served).exact
 
 
 def read_holds(stage: Stage, closing: Closing) -> Ledgered:
@@ -163,18 +152,18 @@ def _ledgered(
     stage: Stage, jobs: Sequence[Job], found: dict[int, Found], problems: list[str]
 ) -> Ledgered:
     """Compares what was found with what was planned, by number, and prices it anew."""
-    prices = BookPrices(stage)
+    versions = stage.tariffs.by_id
     charged = []
     for job in jobs:
         one = found.pop(job.number, None)
         if one is None or not one.amount:
             problems.append(f"request {job.number} was not billed")
             continue
-        version = stage.tariffs.by_id.get(CardId(one.card))
+        version = versions.get(CardId(one.card))
         if version is None or one.payee != stage.cast.providers[job.offer.provider].money:
             problems.append(f"request {job.number} was billed by somebody else, or without a card")
             continue
-        should_be = prices.exact(job, version, one.at_ns)
+        should_be = book_price(stage, job, version, one.at_ns)
         charged.append(Charged(job, one.amount, should_be, one.at_ns, version))
     problems += [f"nobody planned request {number}" for number in found]
     return Ledgered(tuple(charged), tuple(problems))
@@ -226,9 +215,10 @@ def _check_cards(stage: Stage, charged: Sequence[Charged]) -> Check:
         ):
             problems.append(f"request {each.job.number} was priced by a card that was not in force")
     changed = [
-        stage.tariffs.versions(each.prices.provider)
+        versions
         for each in stage.tariffs.by_id.values()
-        if each is not stage.tariffs.versions(each.prices.provider)[0]
+        for versions in [stage.tariffs.versions(each.prices.provider)]
+        if each is not versions[0]
     ]
     told = []
     for before, after in changed:

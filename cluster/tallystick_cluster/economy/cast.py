@@ -9,23 +9,17 @@ The auditor reads everything and changes nothing: its key is an operator's AUDIT
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from tallystick import AsyncClient, Signer
+from tallystick_cluster.demo.population import MONEY_EXPONENT, MONEY_SYMBOL, Entropy
 from tallystick_cluster.economy.offers import PRICE_LISTS
 from tallystick_cluster.economy.plan import Consumer, Plan
 from tallystick_ledger.ids import AccountId, UnitId
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import SEED_BYTES
 from tallystick_ledger.records import PrincipalType, Scope
-
-MONEY_SYMBOL: Final = "USD"
-MONEY_EXPONENT: Final = 9
-NANO_PER_USD: Final = 1_000_000_000
-
-Entropy = Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ class Figures:
 def models_of(charged: Sequence[Charged]) -> list[ModelFigures]:
     """What each model sold, in order of provider and model."""
     found = []
-    for (provider, model), charges in sorted(charges_by_offer(tuple(charged)).items()):
+    for (provider, model), charges in sorted(charges_by_offer(charged).items()):
         arrivals = [each.job.arrival for each in charges]
         found.append(
             ModelFigures(

@@ -20,7 +20,6 @@ from tallystick.prices.ledger import served_usage
 from tallystick_cluster.economy import audit
 from tallystick_cluster.economy.books import Closing
 from tallystick_cluster.economy.checks import Check, check
-from tallystick_cluster.economy.offers import price_list
 from tallystick_cluster.economy.pacing import run_paced
 from tallystick_cluster.economy.plan import Job, Way
 from tallystick_cluster.economy.requests import ATTEMPTS, WAIT_S
@@ -60,10 +59,7 @@ class Metered(Act):
         if not jobs:
             raise DemoError("the gateway meters nothing: take more requests")
         gateway = stage.cast.consumers[GATEWAY]
-        costs = [
-            dearest_nano(stage.books, job.offer, job.usage, price_list(job.offer.provider))
-            for job in jobs
-        ]
+        costs = [dearest_nano(stage.books, job.offer, job.usage) for job in jobs]
         self.cap = sum(costs)
         made = await stage.client.give_mandate(
             gateway.money,

@@ -19,10 +19,12 @@ from tallystick import Signer, errors
 from tallystick.netting_state import NettingState
 from tallystick.statements.posting import Posting, Side
 from tallystick_cluster.data.arrivals import Trace
+from tallystick_cluster.demo.plan import NANO_PER_USD
+from tallystick_cluster.demo.population import MONEY_EXPONENT
 from tallystick_cluster.demo.proofs import usd
-from tallystick_cluster.economy.audit import BookPrices, rounded
+from tallystick_cluster.economy.audit import book_price, rounded
 from tallystick_cluster.economy.books import Closing
-from tallystick_cluster.economy.cast import MONEY_EXPONENT, NANO_PER_USD, Party, Registrar
+from tallystick_cluster.economy.cast import Party, Registrar
 from tallystick_cluster.economy.checks import Check, check
 from tallystick_cluster.economy.offers import OFFERS, Offer
 from tallystick_cluster.economy.plan import DAY_MS, Job
@@ -131,7 +133,7 @@ class Netting(Act):
     async def _capitalise(self, stage: Stage) -> None:
         """Gives the providers what they may owe: who is cheap earns less than the dear ones ask."""
         for name in stage.cast.providers:
-            owes = sum(_price(stage, each) for each in self.debts if each.debtor == name)
+            owes = sum(stage.price(each.job) for each in self.debts if each.debtor == name)
             if owes:
                 await stage.client.issue(
                     stage.cast.money_unit,
@@ -156,7 +158,7 @@ class Netting(Act):
         (receipt,) = await stage.client.transfers(
             [member.account] * len(debts),
             [self.members[debt.creditor].account for debt in debts],
-            [_price(stage, debt) for debt in debts],
+            [stage.price(debt.job) for debt in debts],
             atomic=True,
             signer=member.party.owner,
         )
@@ -167,9 +169,9 @@ class Netting(Act):
         """See `Act.evening`."""
         debt = max(
             (each for each in self.debts if each.debtor != BROKER),
-            key=lambda each: _price(stage, each),
+            key=lambda each: stage.price(each.job),
         )
-        cited, self.disputed = self._sequences[debt.job.number], _price(stage, debt)
+        cited, self.disputed = self._sequences[debt.job.number], stage.price(debt.job)
         await stage.client.dispute(
             cited,
             self.disputed,
@@ -208,7 +210,7 @@ class Netting(Act):
 
     async def _lend(self, stage: Stage) -> None:
         """The bank lends the broker what it owes."""
-        self.lent = sum(_price(stage, each) for each in self.debts if each.debtor == BROKER)
+        self.lent = sum(stage.price(each.job) for each in self.debts if each.debtor == BROKER)
         broker = self.members[BROKER].party
         await stage.client.issue(
             stage.cast.money_unit, broker.money, self.lent, signer=stage.cast.bank
@@ -280,12 +282,11 @@ class Netting(Act):
 
     def _should_be(self, stage: Stage) -> dict[tuple[str, str], int]:
         """The same, by the trace and the price books."""
-        prices = BookPrices(stage)
         found: dict[tuple[str, str], int] = defaultdict(int)
         for debt in self.debts:
             at_ns = stage.day.at_ns(debt.job.day_ms)
             version = stage.tariffs.in_force(debt.creditor, at_ns)
-            found[debt.pair] += rounded(prices.exact(debt.job, version, at_ns))
+            found[debt.pair] += rounded(book_price(stage, debt.job, version, at_ns))
         return dict(found)
 
     def _settled(self, closing: Closing, member: Member) -> tuple[int, int]:
@@ -311,12 +312,6 @@ def passed_on(jobs: tuple[Job, ...]) -> list[Debt]:
         debtor = BROKER if by_broker else job.offer.provider
         debts.append(Debt(replace(job, offer=to), debtor, to.provider))
     return debts
-
-
-def _price(stage: Stage, debt: Debt) -> int:
-    at_ns = stage.day.at_ns(debt.job.day_ms)
-    version = stage.tariffs.in_force(debt.creditor, at_ns)
-    return stage.tariffs.price(version, debt.job.offer, debt.job.usage, at_ns)
 
 
 def _of(name: str, pairs: dict[tuple[str, str], int]) -> tuple[int, int]:

@@ -93,10 +93,27 @@ class Books:
     def __init__(self) -> None:
         """Reads them; takes half a second."""
         self._books: dict[Bundled, Book] = {each: bundled_book(each) for each in Bundled}
+        self._cards: dict[tuple[PriceList, int], Card] = {}
+        self._changes: dict[Offer, tuple[tuple[Card, int], ...]] = {}
 
     def card(self, of: PriceList, at_ns: int) -> Card:
-        """A provider's card as the book has it at an instant."""
-        return self._books[of.bundled].card(of.book_provider, at_ns)
+        """A provider's card as the book has it at an instant; looked for once."""
+        key = (of, at_ns)
+        if key not in self._cards:
+            self._cards[key] = self._books[of.bundled].card(of.book_provider, at_ns)
+        return self._cards[key]
+
+    def changes(self, offer: Offer) -> tuple[tuple[Card, int], ...]:
+        """A provider's cards, each with every minute of the day at which a line of this begins."""
+        if offer not in self._changes:
+            of = price_list(offer.provider)
+            cards = [self.card(of, date_ns) for date_ns in of.dates_ns]
+            self._changes[offer] = tuple(
+                (card, minute)
+                for card in cards
+                for minute in {line.window.start_minute for line in card.lines_of(offer.model)}
+            )
+        return self._changes[offer]
 
     def other_card(self, provider: str) -> Card:
         """What the other book says of a provider."""

@@ -19,26 +19,21 @@ from tallystick.keyfile import KeyFile, write_key_file
 from tallystick_cluster.data import load_weights
 from tallystick_cluster.data.arrivals import Trace, load_arrivals
 from tallystick_cluster.demo.nodes import agreed, nodes_stopped, start_all, timed
+from tallystick_cluster.demo.plan import NANO_PER_USD
+from tallystick_cluster.demo.population import MONEY_EXPONENT, MONEY_SYMBOL
 from tallystick_cluster.demo.proofs import Told
 from tallystick_cluster.demo.screen import Screen
 from tallystick_cluster.economy.agents import Agents
 from tallystick_cluster.economy.audit import check_prices
 from tallystick_cluster.economy.books import Closing, read_books
-from tallystick_cluster.economy.cast import (
-    MONEY_EXPONENT,
-    MONEY_SYMBOL,
-    NANO_PER_USD,
-    Cast,
-    pay_in,
-    register,
-)
+from tallystick_cluster.economy.cast import Cast, pay_in, register
 from tallystick_cluster.economy.checks import Check, check
 from tallystick_cluster.economy.corrections import Corrections
 from tallystick_cluster.economy.day import NS_PER_S, wait_until
 from tallystick_cluster.economy.figures import Figures, consumers_of, models_of, providers_of
 from tallystick_cluster.economy.metered import Metered
 from tallystick_cluster.economy.netting import Netting
-from tallystick_cluster.economy.offers import Books, price_list
+from tallystick_cluster.economy.offers import Books
 from tallystick_cluster.economy.plan import Plan, make_plan
 from tallystick_cluster.economy.report import introduce, show_prices
 from tallystick_cluster.economy.requests import Requests
@@ -239,9 +234,8 @@ def deposits_nano(stage: Stage) -> list[int]:
     needs = [0] * len(stage.plan.consumers)
     room = 0
     for job in stage.plan.jobs:
-        prices = price_list(job.offer.provider)
-        needs[job.consumer] += dearest_nano(stage.books, job.offer, job.usage, prices)
-        room = max(room, dearest_nano(stage.books, job.offer, job.worst_usage, prices))
+        needs[job.consumer] += dearest_nano(stage.books, job.offer, job.usage)
+        room = max(room, dearest_nano(stage.books, job.offer, job.worst_usage))
     room *= stage.in_flight
     # Vouchers pay from a deposit that is not there for holds, so nothing is needed twice.
     return [-(-(need + room) // NANO_PER_USD) * NANO_PER_USD for need in needs]

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tallystick import AsyncClient
+from tallystick_cluster.demo.population import Entropy
 from tallystick_cluster.demo.screen import Screen
 from tallystick_cluster.economy.books import Closing
-from tallystick_cluster.economy.cast import Cast, Entropy
+from tallystick_cluster.economy.cast import Cast
 from tallystick_cluster.economy.checks import Check
 from tallystick_cluster.economy.day import Day
 from tallystick_cluster.economy.offers import Books
-from tallystick_cluster.economy.plan import Plan
+from tallystick_cluster.economy.plan import Job, Plan
 from tallystick_cluster.economy.tariffs import Tariffs
 from tallystick_ledger.ids import AccountId, UnitId
 
@@ -47,6 +48,15 @@ class Stage:
     def day(self) -> Day:
         """When it is."""
         return self.tariffs.times.day
+
+    def price(self, job: Job) -> int:
+        """What a request costs by the card in force at its time, in nano-USD.
+
+        For acts: checks compute it anew.
+        """
+        at_ns = self.day.at_ns(job.day_ms)
+        version = self.tariffs.in_force(job.offer.provider, at_ns)
+        return self.tariffs.price(version, job.offer, job.usage, at_ns)
 
 
 @dataclass(frozen=True, slots=True)

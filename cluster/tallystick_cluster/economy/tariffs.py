@@ -2,7 +2,7 @@
 
 A card needs a minute's notice. So all of them are published before the day: those of the morning
 come into force at its midnight, one provider's next card, which supersedes the first, at noon. The
-low prices of one provider begin at a whole minute of UTC inside the day, which `set_day` sees to.
+low prices of one provider begin at a whole minute of UTC inside the day, which `set_times` sees to.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from typing import Final
 from tallystick import AsyncClient
 from tallystick.prices import STANDARD, Card, Meter, Served, Usage
 from tallystick.prices.ledger import LedgerCard, Names, ledger_card
-from tallystick_cluster.economy.cast import MONEY_EXPONENT, Cast
+from tallystick_cluster.demo.population import MONEY_EXPONENT
+from tallystick_cluster.economy.cast import Cast
 from tallystick_cluster.economy.day import NS_PER_S, Day
 from tallystick_cluster.economy.offers import (
     MINUTES_PER_DAY,
@@ -167,16 +168,12 @@ class Tariffs:
             self._versions[of.provider].append(version)
 
 
-def dearest_nano(books: Books, offer: Offer, usage: Usage, prices: PriceList) -> int:
+def dearest_nano(books: Books, offer: Offer, usage: Usage) -> int:
     """The most that a usage costs at any hour of the day under any card, in nano-USD."""
-    charges = []
-    for date_ns in prices.dates_ns:
-        card = books.card(prices, date_ns)
-        starts = {line.window.start_minute for line in card.lines_of(offer.model)}
-        for minute in starts:
-            served = Served(offer.model, minute * _MINUTE_NS)
-            charges.append(card.price(usage, served).amount_nano)
-    return max(charges)
+    return max(
+        card.price(usage, Served(offer.model, minute * _MINUTE_NS)).amount_nano
+        for card, minute in books.changes(offer)
+    )
 
 
 async def _register_names(

@@ -19,7 +19,7 @@ from tallystick.channels import Channel
 from tallystick.history import HistoryFilter
 from tallystick.statements.posting import Side
 from tallystick.vouchers import NO_COMMITMENT, Voucher, commitment_to
-from tallystick_cluster.economy.audit import BookPrices, Charged, rounded
+from tallystick_cluster.economy.audit import Charged, book_price, rounded
 from tallystick_cluster.economy.books import Closing
 from tallystick_cluster.economy.cast import Registrar
 from tallystick_cluster.economy.checks import Check, check
@@ -89,7 +89,7 @@ class Vouchers(Act):
         for consumer, of_consumer in sorted(jobs.items()):
             payer = stage.cast.consumers[consumer]
             payee = stage.cast.providers[of_consumer[0].offer.provider]
-            deposit = -(-sum(_price(stage, job) for job in of_consumer) // 2)
+            deposit = -(-sum(stage.price(job) for job in of_consumer) // 2)
             channel = await stage.client.open_channel(
                 payer.money,
                 payee.money,
@@ -110,7 +110,7 @@ class Vouchers(Act):
                 next_ms += REDEEM_EVERY_MS
             await stage.day.wait_for(job.day_ms)
             tab = tabs[job.consumer]
-            voucher = tab.sign(job, _price(stage, job))
+            voucher = tab.sign(job, stage.price(job))
             voucher.verify(tab.channel.key.public_key)
             self.signed += 1
         await self._redeem(stage)
@@ -135,7 +135,7 @@ class Vouchers(Act):
     async def _top_up(self, stage: Stage, tab: Tab) -> None:
         """Puts in the rest of the day."""
         self.short += 1
-        needed = sum(_price(stage, job) for job in tab.jobs)
+        needed = sum(stage.price(job) for job in tab.jobs)
         payer = stage.cast.consumers[tab.consumer]
         await stage.client.top_up(tab.channel.id, needed - tab.deposit, signer=payer.workers[0])
         tab.deposit = needed
@@ -157,7 +157,6 @@ class Vouchers(Act):
 
     def checks(self, stage: Stage, closing: Closing) -> Iterator[Check]:
         """See `Act.checks`."""
-        prices = BookPrices(stage)
         problems = []
         self.charged = []
         paid = self._paid(stage, closing)
@@ -167,7 +166,7 @@ class Vouchers(Act):
             for job in tab.jobs:
                 at_ns = stage.day.at_ns(job.day_ms)
                 version = stage.tariffs.in_force(job.offer.provider, at_ns)
-                exact = prices.exact(job, version, at_ns)
+                exact = book_price(stage, job, version, at_ns)
                 should_be += rounded(exact)
                 commitment = chained(commitment, job)
                 self.charged.append(Charged(job, rounded(exact), exact, at_ns, version))
@@ -202,10 +201,3 @@ class Vouchers(Act):
 def chained(before: bytes, job: Job) -> bytes:
     """The commitment to one more request."""
     return commitment_to(before + f"{job.number} {job.offer.model} {job.usage}".encode())
-
-
-def _price(stage: Stage, job: Job) -> int:
-    """What a request costs by the card in force at its time."""
-    at_ns = stage.day.at_ns(job.day_ms)
-    version = stage.tariffs.in_force(job.offer.provider, at_ns)
-    return stage.tariffs.price(version, job.offer, job.usage, at_ns)

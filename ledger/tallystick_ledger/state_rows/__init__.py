@@ -7,7 +7,7 @@ numbers, so `key_bytes` gives those big-endian. Source: docs/format.md section 1
 
 import hashlib
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from tallystick_ledger.errors import RowError
@@ -78,6 +78,20 @@ def framed(row: Row) -> bytes:
     return _ROW_PREFIX.pack(row.TABLE, 0, len(content)) + content
 
 
+def split_rows(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields table number and content of each row.
+
+    Args:
+        data: Rows as `framed` makes them, back to back and whole: what a kernel says of its state.
+    """
+    at = 0
+    while at < len(data):
+        table, _, size = _ROW_PREFIX.unpack_from(data, at)
+        at += _ROW_PREFIX.size
+        yield table, data[at : at + size]
+        at += size
+
+
 def digest(ledger_id: LedgerId, rows: Iterable[Row]) -> bytes:
     """Returns the state digest over rows that come in any order.
 
@@ -136,4 +150,5 @@ __all__ = [
     "ZoneRow",
     "digest",
     "framed",
+    "split_rows",
 ]
