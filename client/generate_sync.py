@@ -24,6 +24,7 @@ SOURCES: Final = {
     "meters": "MeterMethods",
     "market_methods": "MarketMethods",
     "channels": "ChannelMethods",
+    "claims": "ClaimMethods",
     "corrections": "CorrectionMethods",
     "netting": "NettingMethods",
     "spending": "SpendingMethods",

@@ -18,6 +18,7 @@ from typing import Final, Self
 from tallystick import limits, open_holds
 from tallystick.cards import CardMethods
 from tallystick.channels import ChannelMethods
+from tallystick.claims import ClaimMethods
 from tallystick.corrections import CorrectionMethods
 from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
@@ -55,6 +56,7 @@ class AsyncClient(
     HoldMethods,
     MeterMethods,
     ChannelMethods,
+    ClaimMethods,
     CorrectionMethods,
     NettingMethods,
     SpendingMethods,

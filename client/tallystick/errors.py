@@ -20,7 +20,7 @@
         ├── NotFound
         │   ├── AccountNotFound, UnitNotFound, HoldNotFound, PrincipalNotFound, KeyNotFound
         │   └── ChannelNotFound, CardNotFound, NameNotFound
-        │       CitedNotFound, DisputeNotFound, MandateNotFound
+        │       CitedNotFound, DisputeNotFound, MandateNotFound, ClaimNotFound
         ├── AlreadyExists             key, name or symbol is taken; reference used
         │   └── ReferenceUsed
         ├── FundsRefused
@@ -31,8 +31,7 @@
         ├── AccountRefused            frozen, closed, wrong unit, not empty
         ├── HoldRefused               ended, captured amount out of range, not the payee
         │   ├── HoldExpired
-        │   └── WrongSide             (also a ChannelRefused, a CorrectionRefused) for the other of
-        │                             payer and payee
+        │   └── WrongSide             for the other of payer and payee; also of channels and so on
         ├── ChannelRefused
         │   ├── ChannelEnded, ChannelClosing
         │   ├── ChannelExhausted      the deposit is paid out
@@ -53,6 +52,7 @@
         │   ├── ZoneRefused           no such zone, not so far, another version
         │   └── DelegationInvalid     above itself, or too many above
         ├── LimitExceeded             a limit has no room; says whose, and when it resets
+        ├── ClaimRefused, ClaimOpen   (also a HoldRefused) ended, or less is left; pay it first
         ├── CapExceeded               a cap of the genesis
         ├── AtomicAborted             another record of the ATOMIC envelope failed
         └── InvalidRecord             its bytes: kind, flags, fields, amount
@@ -309,6 +309,10 @@ class MandateNotFound(NotFound):
     """No such mandate concerns the signer."""
 
 
+class ClaimNotFound(NotFound):
+    """No such claim of or against the signer; paid ones are forgotten after a while."""
+
+
 class FundsRefused(RecordRefused):
     """The account does not have what the record asks."""
 
@@ -373,8 +377,16 @@ class DisputeRefused(CorrectionRefused):
     """The dispute is open already, answered or past its deadline, or is about less."""
 
 
-class WrongSide(HoldRefused, ChannelRefused, CorrectionRefused):
-    """Only the payee may do this to a hold, channel or payment, or only the payer."""
+class ClaimRefused(RecordRefused):
+    """The claim was paid or waived already, or less of it is left."""
+
+
+class ClaimOpen(ClaimRefused, HoldRefused):
+    """The account owes the payee: no new hold before the claim is paid or waived."""
+
+
+class WrongSide(HoldRefused, ChannelRefused, CorrectionRefused, ClaimRefused):
+    """Only the payee may do this to a hold, channel, claim or payment, or only the payer."""
 
 
 class ChannelEnded(ChannelRefused):
@@ -518,8 +530,7 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.KEY_STATE: KeyRefused,
     Code.HOLD_EXPIRED: HoldExpired,
     Code.HOLD_ENDED: HoldRefused,
-    Code.CAPTURE_LOWERED: HoldRefused,
-    Code.CAPTURE_EXCEEDS_HOLD: HoldRefused,
+    **dict.fromkeys((Code.CAPTURE_LOWERED, Code.CAPTURE_EXCEEDS_HOLD), HoldRefused),
     Code.EXPIRY_INVALID: HoldRefused,
     Code.CHANNEL_ENDED: ChannelEnded,
     Code.VOUCHER_LOWERED: VoucherLowered,
@@ -548,6 +559,9 @@ _RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
     Code.FUNDS_HELD: FundsHeld,
     Code.AMOUNT_OVERFLOW: FundsRefused,
     Code.CREDIT_IN_USE: CreditInUse,
+    Code.CLAIM_NOT_FOUND: ClaimNotFound,
+    Code.CLAIM_OPEN: ClaimOpen,
+    **dict.fromkeys((Code.CLAIM_ENDED, Code.CLAIM_EXCEEDS), ClaimRefused),
     Code.CORRECTION_EXCEEDS: CorrectionExceeds,
     Code.CORRECTION_TOO_LATE: CorrectionTooLate,
     Code.DISPUTE_NOT_FOUND: DisputeNotFound,

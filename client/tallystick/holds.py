@@ -126,6 +126,7 @@ class HoldMethods(ClientCore):
             InsufficientFunds: The account never had so much, nor the least that `sizing` tries.
             FundsHeld: It has, but on hold.
             HoldRefused: The expiry is too soon or too far (EXPIRY_INVALID).
+            ClaimOpen: The account owes the payee; see `ClaimMethods`.
             CapExceeded: The payer has too many open holds.
             ReferenceUsed: `unique`, and the reference was used.
             CardNotFound: With `terms`: there is no such published card.
@@ -297,7 +298,7 @@ class HoldMethods(ClientCore):
 
         Raises:
             HoldNotFound: The signer is on neither side, or the hold is forgotten.
-            HoldExpired: Its time was over.
+            HoldExpired: Its time was over; with a debt limit: and the grace for a last capture too.
             HoldRefused: It has ended, the amount is lower than before or above the maximum, or the
                 signer is the payer.
             AccountRefused: The payee's account is frozen or closed.

@@ -149,6 +149,7 @@ class ListedCard:
         regions: Iterable[str] = (),
         end_user: bytes = NO_ID,
         overrun: Overrun = Overrun.REJECT,
+        debt_limit: int = 0,
     ) -> CardTerms:
         """What a RESERVE pins to be billed by this card.
 
@@ -160,6 +161,7 @@ class ListedCard:
             regions: Likewise; none: only lines for any region apply.
             end_user: A salted tag of whom it is for.
             overrun: What becomes of a charge above the maximum.
+            debt_limit: With DEBT, and only with it: up to how much above.
 
         Raises:
             Unpriced: The card knows no such tier or region.
@@ -172,7 +174,13 @@ class ListedCard:
             by_tier.append(usage.tier)
             by_region.append(usage.region)
         return CardTerms(
-            self.row.card, model, _listed(by_tier), _listed(by_region), end_user, overrun
+            self.row.card,
+            model,
+            _listed(by_tier),
+            _listed(by_region),
+            end_user,
+            overrun,
+            debt_limit,
         )
 
     def _place(
@@ -241,9 +249,17 @@ class Offer:
         """The card's lines for this model."""
         return tuple(line for line in self.card.lines if line.model == self.model)
 
-    def terms(self, *, end_user: bytes = NO_ID, overrun: Overrun = Overrun.REJECT) -> CardTerms:
+    def terms(
+        self,
+        *,
+        end_user: bytes = NO_ID,
+        overrun: Overrun = Overrun.REJECT,
+        debt_limit: int = 0,
+    ) -> CardTerms:
         """What a RESERVE pins to take this offer; it records the choice."""
-        return self.card.terms(self.model, self.usage, end_user=end_user, overrun=overrun)
+        return self.card.terms(
+            self.model, self.usage, end_user=end_user, overrun=overrun, debt_limit=debt_limit
+        )
 
 
 @dataclass(frozen=True, slots=True)

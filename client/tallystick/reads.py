@@ -35,6 +35,7 @@ from tallystick.netting_state import NettingState, decode_netting
 from tallystick.nodes import (
     GET_ACCOUNTS,
     GET_CHANNELS,
+    GET_CLAIMS,
     GET_DISPUTES,
     GET_ENVELOPE,
     GET_HOLDS,
@@ -71,6 +72,7 @@ from tallystick_ledger.results import Effect, decode_effects
 from tallystick_ledger.state_rows import (
     AccountRow,
     ChannelRow,
+    ClaimRow,
     DisputeRow,
     HoldRow,
     LimitRow,
@@ -285,6 +287,26 @@ class Reader:
             )
             answer = await self.ask(GET_DISPUTES, request, key, deadline_s)
             page = all_rows(DisputeRow, answer.rows)
+            found += page
+            if len(page) < limits.ROWS_PER_PAGE:
+                return found
+
+    async def claims(
+        self,
+        principal: PrincipalId,
+        options: ledger_pb2.ReadOptions,
+        key: SigningKey,
+        deadline_s: float,
+    ) -> list[ClaimRow]:
+        """Returns what a principal owes and is owed, ascending by id."""
+        found: list[ClaimRow] = []
+        while True:
+            after = found[-1].claim if found else b""
+            request = ledger_pb2.GetClaimsRequest(
+                principal=principal, after=after, limit=limits.ROWS_PER_PAGE, options=options
+            )
+            answer = await self.ask(GET_CLAIMS, request, key, deadline_s)
+            page = _all_rows(ClaimRow, answer.rows)
             found += page
             if len(page) < limits.ROWS_PER_PAGE:
                 return found

@@ -27,6 +27,7 @@ from tallystick_ledger.ids import (
     AccountId,
     CardId,
     ChannelId,
+    ClaimId,
     EnvelopeId,
     HoldId,
     MandateId,
@@ -52,6 +53,7 @@ from tallystick_ledger.state_rows import (
     AccountRow,
     CardRow,
     ChannelRow,
+    ClaimRow,
     DisputeRow,
     HoldRow,
     LimitRow,
@@ -801,6 +803,61 @@ class BlockingMethods:
         return blocking.run(
             self._client.close_channel(channel, signer=signer, deadline_s=deadline_s)
         )
+
+    def claims(
+        self,
+        principal: PrincipalId | None = None,
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[ClaimRow]:
+        """Lists what a principal owes and is owed, ended claims that are still known included.
+
+        Arguments, results and errors: see `AsyncClient.claims`.
+        """
+        return blocking.run(
+            self._client.claims(
+                principal,
+                stale=stale,
+                at_least_sequence=at_least_sequence,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def pay_claim(
+        self,
+        claim: ClaimId | HoldId,
+        amount: int,
+        debit_account: AccountId,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Pays a claim, wholly or in part. Signed by the payer.
+
+        Arguments, results and errors: see `AsyncClient.pay_claim`.
+        """
+        return blocking.run(
+            self._client.pay_claim(
+                claim, amount, debit_account, signer=signer, deadline_s=deadline_s
+            )
+        )
+
+    def waive_claim(
+        self,
+        claim: ClaimId | HoldId,
+        *,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Gives up what is left of a claim. Signed by the payee; nothing moves.
+
+        Arguments, results and errors: see `AsyncClient.waive_claim`.
+        """
+        return blocking.run(self._client.waive_claim(claim, signer=signer, deadline_s=deadline_s))
 
     def refund(
         self,

@@ -28,7 +28,7 @@ from tallystick_ledger.results import Cause
 
 CITING_KINDS: Final = frozenset({Kind.REFUND, Kind.DISPUTE})
 # Effects that are payments. A record has at most one of them.
-PAYING_CAUSES: Final = frozenset({Cause.CAPTURE, Cause.VOUCHER, Cause.METER})
+PAYING_CAUSES: Final = frozenset({Cause.CAPTURE, Cause.VOUCHER, Cause.METER, Cause.PAY_CLAIM})
 
 _CITATION: Final = struct.Struct("<QQ16s16s16s")
 _HEAD: Final = struct.Struct("<H6xQ")  # kind; what it cites, where it cites

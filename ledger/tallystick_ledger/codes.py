@@ -115,6 +115,10 @@ class Code(IntEnum):
     FUNDS_HELD = 151
     AMOUNT_OVERFLOW = 152
     CREDIT_IN_USE = 153
+    CLAIM_NOT_FOUND = 154
+    CLAIM_OPEN = 155
+    CLAIM_ENDED = 156
+    CLAIM_EXCEEDS = 157
 
     CORRECTION_EXCEEDS = 160
     CORRECTION_TOO_LATE = 161
@@ -425,6 +429,22 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.CREDIT_IN_USE: (
         "The account uses more than the new credit limit.",
         "Set it to at least what the account owes, pending debits included.",
+    ),
+    Code.CLAIM_NOT_FOUND: (
+        "There is no claim of or against the signer under this id, or it was forgotten since.",
+        "Check the id, which is that of the hold, and which key signs.",
+    ),
+    Code.CLAIM_OPEN: (
+        "The payee has an open claim against the payer's account.",
+        "Pay the claim first, or ask the payee to waive it.",
+    ),
+    Code.CLAIM_ENDED: (
+        "The claim was paid or waived already.",
+        "Nothing to do.",
+    ),
+    Code.CLAIM_EXCEEDS: (
+        "It is more than what is left of the claim.",
+        "Pay at most the rest.",
     ),
     Code.CORRECTION_EXCEEDS: (
         "It is more than what is left of the amount that the cited record moved.",

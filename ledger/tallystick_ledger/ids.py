@@ -22,6 +22,7 @@ UnitId = NewType("UnitId", bytes)
 NameId = NewType("NameId", bytes)
 HoldId = NewType("HoldId", bytes)
 ChannelId = NewType("ChannelId", bytes)
+ClaimId = NewType("ClaimId", bytes)  # that of the hold that it comes from
 CardId = NewType("CardId", bytes)
 MandateId = NewType("MandateId", bytes)
 LineId = NewType("LineId", bytes)

@@ -68,6 +68,7 @@ GENESIS_NODE_PRINCIPAL_BASE: Final = 65_536  # above every operator's position
 MAX_PRUNED_ROWS: Final = 10_000
 MAX_SWEPT: Final = 10_000  # holds and channels together
 MIN_HOLD_NS: Final = 1_000_000_000  # a hold that ends sooner could not be captured in time
+LATE_CAPTURE_NS: Final = 600 * 1_000_000_000  # CAPTURE of a DEBT hold: a provider comes back up
 MIN_CHALLENGE_NS: Final = 1_000_000_000  # likewise: the payee needs time to redeem
 
 # 6 and semantics.md, CARD: cards and what bounds them.

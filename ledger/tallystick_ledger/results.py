@@ -13,13 +13,22 @@ from typing import Final, Self
 from tallystick_ledger import limits
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import RowError
-from tallystick_ledger.ids import NO_ID, AccountId, Amount, CardId, ChannelId, HoldId, MandateId
+from tallystick_ledger.ids import (
+    NO_ID,
+    AccountId,
+    Amount,
+    CardId,
+    ChannelId,
+    ClaimId,
+    HoldId,
+    MandateId,
+)
 from tallystick_ledger.records.kinds import LimitTarget, LimitWindow
 
 # code, flags, detail, reserved
 _RESULT: Final = struct.Struct("<HHI8x")
-# cause, flags, record index; debit; credit; amount; origin; card; grant; reserved
-_EFFECT: Final = struct.Struct("<HHI16s16s16s16s16s40x")
+# cause, flags, record index; debit; credit; amount; origin; card; claim; beyond; reserved
+_EFFECT: Final = struct.Struct("<HHI16s16s16s16s16s16s16s8x")
 
 OK_RESULT: Final = bytes(limits.RESULT_BYTES)
 
@@ -38,6 +47,8 @@ class Cause(IntEnum):
     NETTING = 14
     NETTED = 15
     POSITION = 16
+    CLAIM = 17
+    PAY_CLAIM = 18
 
 
 _OF_CHANNELS: Final = (Cause.VOUCHER, Cause.CHANNEL_CLOSE)
@@ -124,9 +135,10 @@ class Effect:
     """A posting that the kernel computed.
 
     Attributes:
-        cause: CAPTURE, VOUCHER and NETTED move pending amounts to posted; METER and NETTING add to
-            posted ones; REFUND and DISPUTE move posted ones back; POSITION pins pending ones; the
-            others free them.
+        cause: CAPTURE, VOUCHER and NETTED move pending amounts to posted, CAPTURE of a hold with a
+            debt limit also what is available; METER, NETTING and PAY_CLAIM add to posted ones;
+            REFUND and DISPUTE move posted ones back; POSITION pins pending ones; CLAIM moves
+            nothing; the others free them.
         record_index: Index in its envelope of the record that it belongs to.
         debit_account: The payer's; with REFUND and DISPUTE that of whoever had been paid.
         credit_account: The other side's.
@@ -135,6 +147,8 @@ class Effect:
             signed; of netting the deferred unit; zero with REFUND and DISPUTE, whose records cite
             another record.
         card: The card that priced it; zero for none.
+        claim: The claim that grew or was paid; zero for none.
+        beyond: What of a CAPTURE's amount was not on hold; else 0.
     """
 
     cause: Cause
@@ -144,6 +158,8 @@ class Effect:
     amount: Amount
     origin: HoldId | ChannelId | MandateId
     card: CardId = CardId(NO_ID)  # noqa: RUF009 - a constant
+    claim: ClaimId = ClaimId(NO_ID)  # noqa: RUF009
+    beyond: Amount = Amount(0)  # noqa: RUF009
 
     def encode(self) -> bytes:
         """Returns 128 bytes."""
@@ -156,6 +172,8 @@ class Effect:
             self.amount.to_bytes(16, "little"),
             self.origin,
             self.card,
+            self.claim,
+            self.beyond.to_bytes(16, "little"),
         )
 
     @classmethod
@@ -166,7 +184,7 @@ class Effect:
             RowError: They are no effect.
         """
         _require_length("effect", data, limits.EFFECT_BYTES)
-        cause, _, record_index, debit, credit, amount, origin, card = _EFFECT.unpack(data)
+        cause, _, record_index, debit, credit, amount, origin, *more = _EFFECT.unpack(data)
         try:
             effect = cls(
                 Cause(cause),
@@ -175,7 +193,9 @@ class Effect:
                 AccountId(credit),
                 Amount(int.from_bytes(amount, "little")),
                 _origin(cause, origin),
-                CardId(card),
+                CardId(more[0]),
+                ClaimId(more[1]),
+                Amount(int.from_bytes(more[2], "little")),
             )
         except ValueError as error:
             raise RowError(f"{cause} is no cause of an effect") from error

@@ -8,7 +8,7 @@ key up in the state it has applied, at the moment it reads, and gets a `Reader`:
 scope. Everything here is a pure function of those and of state rows.
 
     scope of the key             accounts, holds, limits,    envelopes             state digest
-                                 history
+                                 claims, disputes, history
     OWNER, SPEND, METER, READ    its principal's             its principal's       yes
     AUDIT                        all                         all                   yes
     OPERATE, NODE                -                           its principal's       yes
@@ -88,6 +88,7 @@ RULES: Final[dict[str, Rule]] = {
     _LEDGER + "GetNetting": Rule(
         "the unit's issuer; members, of what is theirs; AUDIT", Token.REQUIRED
     ),
+    _LEDGER + "GetClaims": Rule("the principal asked about; AUDIT", Token.REQUIRED),
     _LEDGER + "GetCards": Rule("any active key; drafts: their owner, AUDIT", Token.REQUIRED),
     _LEDGER + "ListCards": Rule("any active key; drafts: their owner, AUDIT", Token.REQUIRED),
     _LEDGER + "ListPrices": Rule("any active key; drafts: their owner, AUDIT", Token.REQUIRED),
@@ -182,7 +183,7 @@ def require_account_reader(reader: Reader) -> None:
 
 
 def require_principal_reader(reader: Reader, principal: bytes) -> None:
-    """Lets through who may see what a principal disputes and has to answer.
+    """Lets through who may see what a principal owes, is owed, disputes and has to answer.
 
     Args:
         reader: Who asks.
@@ -194,7 +195,7 @@ def require_principal_reader(reader: Reader, principal: bytes) -> None:
     require_account_reader(reader)
     if not may_read_limits(reader, principal):
         raise DeniedError(
-            "disputes are for keys of the principal that they concern, and for AUDIT "
+            "claims and disputes are for keys of the principal that they concern, and for AUDIT "
             f"keys; this key belongs to {reader.principal.hex()}"
         )
 

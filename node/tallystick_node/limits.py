@@ -197,7 +197,7 @@ MAX_READ_ZONES: Final = 64
 MAX_READ_LINES: Final = 4_096
 # Names of one answer, each up to 292 bytes and looked up for itself.
 MAX_READ_NAMES: Final = 1_024
-# Rows of disputes in one answer, 128 bytes each: half a message.
+# Rows of claims or disputes in one answer, 128 bytes each: half a message.
 MAX_READ_ROWS: Final = 4_096
 # A read's request: so many ids and a little. More is refused before it is hashed.
 MAX_READ_REQUEST_BYTES: Final = MAX_READ_IDS * 16 + 1 * _KIB

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import Message
-from tests.client.fake_disputes import disputes_of
+from tests.client.fake_pages import claims_of, disputes_of
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
@@ -37,6 +37,7 @@ class FakeMarket:
             "ListPrices": (pb.ListPricesRequest, self._list_prices),
             "GetNames": (pb.GetNamesRequest, self._get_names),
             "ListNames": (pb.ListNamesRequest, self._list_names),
+            "GetClaims": (pb.GetClaimsRequest, claims_of(self._ledger)),
             "GetDisputes": (pb.GetDisputesRequest, disputes_of(self._ledger)),
         }
 

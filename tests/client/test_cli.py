@@ -19,6 +19,8 @@ from tallystick.cli.book import FILE_NAME
 from tallystick.cli.groups import ENTRIES, load
 from tallystick.errors import ConfigurationError
 from tallystick.keyfile import new_key_file, read_key_file, write_key_file
+from tallystick_ledger.ids import AccountId, Amount, ClaimId, TimestampNs
+from tallystick_ledger.state_rows import ClaimRow, ClaimStatus
 
 
 @dataclass
@@ -245,6 +247,46 @@ def test_holds(run: Run) -> None:
 
 
 OPEN = ["channel", "open", "till", "shop", "5", "USD", "-k", "alice", "--json"]
+
+
+def test_claims_are_listed_paid_and_waived(run: Run, market: FakeCluster) -> None:
+    assert run("claim", "list", "-k", "alice", "--json").json == {"claims": []}
+    state = market.ledger.state
+    till, shop = (
+        run("account", "show", name, "-k", who, "--json").json["account"]
+        for name, who in (("till", "alice"), ("shop", "bob"))
+    )
+    claims = []
+    for number in (1, 2):
+        row = ClaimRow(
+            ClaimId(bytes([number]) * 16),
+            AccountId(bytes.fromhex(till)),
+            AccountId(bytes.fromhex(shop)),
+            Amount(5 * 10**9),
+            Amount(0),
+            Amount(0),
+            TimestampNs(time.time_ns()),
+            TimestampNs(0),
+            ClaimStatus.OPEN,
+        )
+        state.put_claim(row)
+        claims.append(row.claim.hex())
+    for who in ("alice", "bob"):
+        ran = run("claim", "list", "-k", who)
+        assert ran.out.splitlines()[-1] == "2 open claims."
+        assert claims[0] in ran.out
+        assert "5.00 USD" in ran.out
+    ran = run("claim", "pay", claims[0], "2", "USD", "-k", "alice")
+    assert ran.out.splitlines()[-1] == "Paid 2.00 USD; 3.00 USD left."
+    ran = run("claim", "pay", claims[0], "-k", "alice")
+    assert ran.out.splitlines()[-1] == "Paid 3.00 USD; 0.00 USD left."
+    assert run("claim", "waive", claims[1], "-k", "alice").exit_code == 3
+    assert run("claim", "waive", claims[1], "-k", "bob").exit_code == 0
+    assert run("claim", "list", "-k", "bob").out.splitlines()[-1] == "0 open claims."
+    listed = run("claim", "list", "--all", "-k", "bob", "--json").json["claims"]
+    assert [claim["status"] for claim in listed] == ["PAID", "WAIVED"]
+    assert run("claim", "pay", "ab" * 16, "-k", "alice").exit_code == 1
+    assert run("claim", "waive", "no-id", "-k", "bob").exit_code == 2
 
 
 @pytest.mark.usefixtures("market")

@@ -114,6 +114,22 @@ def test_an_answer_is_compared_reserved_and_billed(run: Run, tmp_path: Path) -> 
     assert both.exit_code == 2
 
 
+@pytest.mark.usefixtures("market", "at_once")
+def test_a_hold_is_billed_on_debt(run: Run, tmp_path: Path) -> None:
+    card = _published(run, "gpt-5-mini", seconds=0)
+    (tmp_path / "answer.json").write_text(json.dumps(BODY))
+    reserve = ["reserve", "till", "shop", "0.0001", "USD", "--card", card, "--model", "gpt-5-mini"]
+    reserve += ["--tier", "standard", "-k", "alice", "--json"]
+    assert run(*reserve, "--debt-limit", "0.0002 USD").exit_code != 0
+    assert run(*reserve, "--overrun", "debt").exit_code != 0
+    made = run(*reserve, "--overrun", "debt", "--debt-limit", "0.0002 USD")
+    assert made.exit_code == 0, made.err
+    hold = made.json["hold"]
+    captured = run("capture", hold, "--answer", "answer.json", "--final", "-k", "bob")
+    assert captured.exit_code == 0, captured.err
+    assert run("account", "show", "shop", "-k", "bob", "--json").json["available"] == "229600"
+
+
 @pytest.mark.usefixtures("market")
 def test_offers_say_why_they_have_no_price(run: Run) -> None:
     _published(run, "gpt-5-nano")

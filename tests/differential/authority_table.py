@@ -294,6 +294,20 @@ ROWS: Final = (
         scopes(OWNER),
         sides(Code.OK, Code.OK, Code.MANDATE_NOT_FOUND),
     ),
+    Row(
+        "PAY_CLAIM PAY",
+        Kind.PAY_CLAIM,
+        lambda w: raw.pay_claim(w.claim(), 1, w.payer.account),
+        scopes(OWNER, SPEND),
+        sides(Code.OK, Code.NOT_PAYER, Code.CLAIM_NOT_FOUND),
+    ),
+    Row(
+        "PAY_CLAIM WAIVE",
+        Kind.PAY_CLAIM,
+        lambda w: raw.waive_claim(w.claim()),
+        scopes(OWNER, METER),
+        sides(Code.NOT_PAYEE, Code.OK, Code.CLAIM_NOT_FOUND),
+    ),
     Row("CHANNEL", Kind.CHANNEL, _channel, scopes(OWNER, SPEND), only(PAYER, Code.DEBIT_NOT_FOUND)),
     Row(
         "TOP_UP",

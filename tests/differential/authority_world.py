@@ -14,6 +14,7 @@ from tests.differential.book import (
     genesis_for_tests,
 )
 from tests.differential.cases_prices import Draft, Names, draft_card
+from tests.differential.debts import Shop
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.genesis import Caps
@@ -99,6 +100,7 @@ class World:
     _spare_lines: list[bytes] = field(default_factory=list)
     _price_names: Names | None = None
     _card: bytes = b""
+    _shop: Shop | None = None
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     @classmethod
@@ -197,6 +199,14 @@ class World:
         cited = self.payment()
         self.book.ok(self.payer.key, raw.dispute(cited, 5, self.book.now_ns + 60 * SECOND_NS))
         return cited
+
+    def claim(self) -> bytes:
+        """Something that the payer owes the payee, from an account that no other row is about."""
+        if self._shop is None:
+            self._shop = Shop.of(self.book, self.payee, self.names())
+        account = self.book.account(self.payer)
+        self.book.issue(account, 1)
+        return self._shop.claim(Person(self.payer.principal, self.payer.key, account), 10)
 
     def names(self) -> Names:
         """Names that a line of a card asks for."""

@@ -292,7 +292,7 @@ def offered_card(case: Case) -> tuple[Names, bytes]:
 def _reserve(case: Case, _: bytes) -> bytes:
     """A priced hold of Alice's for Bob, whose card it is."""
     names, card = offered_card(case)
-    flat = _reserve_head(case)
+    flat = _reserve_head(case, card, names)
     terms = raw.terms(
         card,
         names.other if case.get("no_model") else names.model,
@@ -300,11 +300,24 @@ def _reserve(case: Case, _: bytes) -> bytes:
         (),
         b"u" * 16,
         case.get("overrun", raw.CAP),
+        case.get("debt_limit"),
     )
     if case.get("reserved_terms"):
         terms = terms.ljust(300, b"\0") + b"\x01"
     record = raw.priced(flat, terms)
     return raw.with_conts(record[:128], []) if case.get("no_conts") else record
+
+
+def _leave_owing(case: Case, card: bytes, names: Names, debit: bytes, payee: bytes) -> None:
+    """The payer owes the payee 9: its account was frozen when they were captured."""
+    book, owner = case.book, case.signer
+    flat = raw.reserve(debit, payee, 1, book.now_ns + 50 * SECOND_NS)
+    terms = raw.terms(card, names.model, overrun=raw.DEBT, debt_limit=9)
+    hold = book.ok(owner.key, raw.priced(flat, terms)).ids[0]
+    book.ok(owner.key, raw.account(raw.FREEZE, account_id=debit))
+    used = raw.usage([(names.meter, 10)])
+    book.ok(book.bob.key, raw.used(raw.capture(hold, 10, flags=raw.FINAL), used))
+    book.ok(owner.key, raw.account(raw.UNFREEZE, account_id=debit))
 
 
 def parties(case: Case) -> tuple[bytes, bytes, int, int]:
@@ -324,9 +337,11 @@ def parties(case: Case) -> tuple[bytes, bytes, int, int]:
     return debit, payee, reference, flags
 
 
-def _reserve_head(case: Case) -> bytes:
+def _reserve_head(case: Case, card: bytes, names: Names) -> bytes:
     book = case.book
     debit, payee, reference, flags = parties(case)
+    if case.get("claim"):
+        _leave_owing(case, card, names, debit, payee)
     if case.get("hold_cap"):
         for _count in range(CAPS.open_holds - int(case.debit.pinned)):
             book.reserve(book.alice, book.bob, 1, 900 * SECOND_NS)
@@ -342,6 +357,11 @@ def _reserve_head(case: Case) -> bytes:
 
 
 _TERMS: Final = "card foreign_card card_unit early model"
+_CLAIM_NEEDS: Final = (
+    "card foreign_card card_unit early superseded model hold_cap debit.missing debit.closed"
+    " debit.frozen debit.issuance debit.unit debit.pinned credit.missing credit.closed"
+    " credit.frozen credit.issuance credit.unit credit.foreign"
+)
 RESERVE_CARD: Final = KindCases(
     "RESERVE priced",
     lambda book: Case(book, _reserve, book.alice),
@@ -349,7 +369,9 @@ RESERVE_CARD: Final = KindCases(
         *shape(0, takes_conts=True),
         NO_CONTS,
         planned("terms reserved", Code.RESERVED_NONZERO, "conts reserved", reserved_terms=1),
-        planned("overrun", Code.BAD_FIELD, "conts overrun", overrun=3),
+        planned("overrun", Code.BAD_FIELD, "conts overrun", overrun=4),
+        planned("no debt limit", Code.BAD_FIELD, "conts overrun limit", overrun=raw.DEBT),
+        planned("a debt limit", Code.BAD_FIELD, "conts limit", debt_limit=1),
         planned("descending tiers", Code.BAD_FIELD, "conts tiers", descending=1),
         UNIQUE_ZERO,
         ZERO_AMOUNT,
@@ -365,6 +387,7 @@ RESERVE_CARD: Final = KindCases(
         UNIT_MISMATCH,
         planned("too soon", Code.EXPIRY_INVALID, "expiry", lifetime_ns=SECOND_NS - 1),
         planned("too far", Code.EXPIRY_INVALID, "expiry", lifetime_ns=1_001 * SECOND_NS),
+        planned("claim open", Code.CLAIM_OPEN, _CLAIM_NEEDS, claim=1),
         planned(
             "not the provider", Code.NOT_PROVIDER, "foreign_card credit.foreign", foreign_card=1
         ),

@@ -19,6 +19,7 @@ from tallystick_ledger.spec.digest import rows as all_rows
 from tallystick_ledger.state_rows import (
     AccountRow,
     ChannelRow,
+    ClaimRow,
     CorrectionRow,
     DisputeRow,
     HoldRow,
@@ -87,6 +88,9 @@ class Engine(Protocol):
     def mandate(self, mandate_id: bytes) -> MandateRow | None:
         """A row of table 17."""
 
+    def claims(self, principal: bytes) -> list[ClaimRow]:
+        """Rows of table 30 of which this is the payer or the payee, ascending by id."""
+
     def key(self, public_key: bytes) -> KeyRow | None:
         """A row of table 3."""
 
@@ -152,6 +156,13 @@ class SpecEngine:
 
     def mandate(self, mandate_id: bytes) -> MandateRow | None:
         return self.state.mandates.get(MandateId(mandate_id))
+
+    def claims(self, principal: bytes) -> list[ClaimRow]:
+        def is_party(row: ClaimRow) -> bool:
+            accounts = (row.payer_account, row.payee_account)
+            return principal in [self.state.accounts[account].owner for account in accounts]
+
+        return sorted(filter(is_party, self.state.claims), key=lambda row: row.claim)
 
     def key(self, public_key: bytes) -> KeyRow | None:
         return self.state.keys.get(PublicKey(public_key))
@@ -229,6 +240,10 @@ class KernelEngine:
     def mandate(self, mandate_id: bytes) -> MandateRow | None:
         row = self.kernel.mandate(mandate_id)
         return None if row is None else MandateRow.decode(row)
+
+    def claims(self, principal: bytes) -> list[ClaimRow]:
+        rows = self.kernel.claims(principal, bytes(16), 1000)
+        return [ClaimRow.decode(rows[at : at + 120]) for at in range(0, len(rows), 120)]
 
     def key(self, public_key: bytes) -> KeyRow | None:
         row = self.kernel.key(public_key)

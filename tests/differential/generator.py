@@ -12,7 +12,7 @@ from tests.differential.population import SECOND_NS, World
 from tests.differential.records import random_record
 
 from tallystick_ledger.ids import EnvelopeId, id_time_ns
-from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MAX_ID_AHEAD_NS
+from tallystick_ledger.limits import CORRECTION_WINDOW_NS, LATE_CAPTURE_NS, MAX_ID_AHEAD_NS
 from tallystick_ledger.records import Scope
 from tallystick_ledger.state_rows import KeyRow, KeyStatus
 
@@ -103,6 +103,8 @@ def _signer(world: World) -> KeyRow:
     ]
     rich = [row for row in good if row.principal in world.rich or row.scope >= Scope.NODE]
     good = rich if world.chance(0.8) else good
+    if world.busy and world.chance(0.2):
+        scope, good = Scope.OWNER, [row for row in good if row.principal in world.busy] or good
     fitting = [row for row in good if row.scope is scope]
     fitting = fitting or [row for row in good if row.scope is Scope.OWNER]
     return world.pick(fitting or world.keys)
@@ -163,5 +165,11 @@ def _aimed_time(world: World) -> int:
     edges += [row.cited_at_ns + CORRECTION_WINDOW_NS for row in corrections][:3]
     edges += [row.over_at_ns for row in state.mandates]
     edges += [row.over_at_ns + genesis.hold_retention_ns for row in state.mandates][:3]
+    edges += [
+        row.ended_at_ns + genesis.hold_retention_ns for row in state.claims if not row.is_open
+    ]
+    debts = {row.hold for row in state.terms if row.debt_limit}
+    grace_ns = min(LATE_CAPTURE_NS, genesis.hold_retention_ns)
+    edges += [row.expires_at_ns + grace_ns for row in world.holds if row.hold in debts]
     near = [edge for edge in edges if edge < state.min_timestamp_ns + 100 * SECOND_NS]
     return world.pick(near) + offset if near else 0

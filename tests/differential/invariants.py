@@ -3,10 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tallystick_ledger.ids import HoldId
 from tallystick_ledger.limits import MAX_AMOUNT
 from tallystick_ledger.netting import Position, net_positions
 from tallystick_ledger.records import LimitWindow
-from tallystick_ledger.spec import State
+from tallystick_ledger.spec import State, debts
 from tallystick_ledger.state_rows import AccountFlags, ChannelRow, HoldStatus, WindowStatus
 
 
@@ -27,6 +28,7 @@ class Invariants:
         self._check_channels(state)
         self._check_corrections(state)
         self._check_mandates(state)
+        self._check_claims(state)
         self._check_pending(state)
         self._check_limits(state)
         self._check_netting(state)
@@ -85,6 +87,21 @@ class Invariants:
             _require(0 <= row.used <= row.cap, f"{name} used {row.used} of {row.cap}")
             _require(0 < row.cap_each <= row.cap, f"{name}: {row.cap_each} of {row.cap} at once")
 
+    def _check_claims(self, state: State) -> None:
+        for terms in state.terms:
+            hold = state.holds[terms.hold]
+            highest = hold.maximum + terms.debt_limit
+            charged = hold.captured + terms.beyond
+            _require(charged <= highest, f"{hold.hold.hex()} charged {charged} of {highest}")
+        for row in state.claims:
+            name = row.claim.hex()
+            _require(0 <= row.rest <= row.amount, f"{row.rest} of claim {name} are left")
+            _require(row.is_open == (row.rest > 0), f"claim {name}: {row.status.name}")
+            _require(row.is_open == (row.ended_at_ns == 0), f"claim {name} ended")
+            of_hold = state.terms.get(HoldId(row.claim))
+            if of_hold is not None:
+                _require(row.amount <= of_hold.beyond, f"claim {name} is above its hold's charge")
+
     def _check_pending(self, state: State) -> None:
         debits: Counter[bytes] = Counter()
         credits_: Counter[bytes] = Counter()
@@ -104,6 +121,9 @@ class Invariants:
         """What is marked was counted, of HELD nothing else; nothing is marked that has ended."""
         marked: Counter[bytes] = Counter()
         rests = {row.hold: row.rest for row in state.holds if row.is_open}
+        for hold in state.holds:
+            if debts.may_come_late(hold, state.terms.get(hold.hold), final=True):
+                rests[hold.hold] = 0
         channels = {row.channel: row.rest for row in state.channels if row.is_open}
         for mark in state.marks:
             rest = rests.get(mark.pin, channels.get(mark.pin))  # type: ignore[call-overload]

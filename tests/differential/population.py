@@ -87,6 +87,7 @@ class World:
         fresh_channels: (id, payee account, key), likewise.
         card_plans: Drafts on their way, by owner.
         postings: What all records have moved: whoever applies the blocks adds to it.
+        busy: Principals that debts are about.
         signing_keys: All that were ever made, by public key: vouchers need real signatures.
     """
 
@@ -107,6 +108,7 @@ class World:
     moved: list[Citation] = field(default_factory=list)
     by_owner: dict[bytes, list[AccountRow]] = field(default_factory=dict)
     rich: set[bytes] = field(default_factory=set)
+    busy: set[bytes] = field(default_factory=set)
 
     @property
     def ledger_id(self) -> LedgerId:
@@ -123,9 +125,20 @@ class World:
         for row in self.accounts:
             self.by_owner.setdefault(row.owner, []).append(row)
         self.rich = {row.owner for row in self.accounts if row.available > 0 and is_plain(row)}
+        self.busy = self._with_debts()
         self.fresh_accounts.clear()
         self.fresh_holds.clear()
         self.fresh_channels.clear()
+
+    def _with_debts(self) -> set[bytes]:
+        """Who can charge on debt, owes or is owed: rare, and so to be looked at closely."""
+        state = self.state
+        debts = {row.hold for row in state.terms if row.debt_limit}
+        ids = {row.payee_account for row in self.holds if row.hold in debts and row.is_open}
+        for row in state.claims:
+            if row.is_open:
+                ids |= {row.payer_account, row.payee_account}
+        return {state.accounts[account].owner for account in ids}
 
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability

@@ -38,6 +38,7 @@ RELEASE: Final = 0x0404
 METER: Final = 0x0405
 MANDATE: Final = 0x0406
 MANDATE_END: Final = 0x0407
+PAY_CLAIM: Final = 0x0408
 CHANNEL: Final = 0x0501
 TOP_UP: Final = 0x0502
 VOUCHER: Final = 0x0503
@@ -64,12 +65,13 @@ OPEN, FREEZE, UNFREEZE, CLOSE = 1, 2, 3, 4
 OWNER, SPEND, METER_SCOPE, NODE, OPERATE = 1, 2, 3, 4, 5
 PRICE_SCOPE, READ, AUDIT, CHANNEL_SCOPE = 6, 7, 8, 10
 MODEL_NAME, METER_NAME, REGION_NAME, TIER_NAME = 1, 2, 4, 5
-REJECT, CAP = 1, 2
+REJECT, CAP, DEBT = 1, 2, 3
 OF_KEY, OF_ACCOUNT, OF_PRINCIPAL, OF_PAYEE = 1, 2, 3, 4
 DAY, MONTH, TOTAL, HELD = 1, 2, 3, 4
 SET, END = 1, 2
 NO_KEY: Final = bytes(32)
 OFFSET_BIAS_S: Final = 86_400
+PAY, WAIVE = 1, 2
 ALWAYS: Final = (0, 1440, 0x7F)
 
 _ENVELOPE: Final = struct.Struct("<4sHHHHI32s32s16sQ32s56x")
@@ -191,6 +193,15 @@ def capture(
 
 def release(hold: bytes) -> bytes:
     return head(RELEASE, 0, {8: hold})
+
+
+def pay_claim(claim: bytes, amount: int, debit: bytes, *, operation: int = PAY) -> bytes:
+    parts = {6: u16(operation), 8: claim, 24: u128(amount), 40: debit}
+    return head(PAY_CLAIM, 0, parts)
+
+
+def waive_claim(claim: bytes) -> bytes:
+    return pay_claim(claim, 0, ZERO_ID, operation=WAIVE)
 
 
 def extend(hold: bytes, additional: int = 0, expires_at_ns: int = 0) -> bytes:
@@ -415,10 +426,11 @@ def terms(
     regions: Sequence[bytes] = (),
     end_user: bytes = ZERO_ID,
     overrun: int = REJECT,
+    debt_limit: int = 0,
 ) -> bytes:
     """The content of the CONTs of a priced RESERVE."""
     lists = b"".join(tiers).ljust(64, b"\0") + b"".join(regions).ljust(64, b"\0")
-    return card_id + model + lists + end_user + u16(overrun)
+    return card_id + model + lists + end_user + u16(overrun) + bytes(6) + u128(debt_limit)
 
 
 def priced(reserve_record: bytes, content: bytes) -> bytes:

@@ -37,6 +37,7 @@ from tests.differential.records_corrections import (
     has_posting,
     refund,
 )
+from tests.differential.records_debts import has_claim, owed_by, pay_claim
 from tests.differential.records_limits import delegate, has_spend_key, kill, limit, zone
 from tests.differential.records_mandates import has_mandate, mandate, mandate_end
 from tests.differential.records_meters import meter, meter_mandated
@@ -186,9 +187,14 @@ def reserve(draft: Draft) -> bytes:
         lifetime_ns = world.pick(edges)
     expires_at_ns = world.pick((0, MAX_U64)) if world.odd(0.01) else draft.about_ns + lifetime_ns
     world.fresh_holds.append(draft.own_id)
+    owing = owed_by(draft)
+    payer_id, payee_id = id_of(draft, payer), other_account(draft, payer)
+    if owing and world.chance(0.4):
+        claim = world.pick(owing)
+        payer_id, payee_id = claim.payer_account, claim.payee_account
     return raw.reserve(
-        id_of(draft, payer),
-        other_account(draft, payer),
+        payer_id,
+        payee_id,
         some_amount(draft, payer),
         expires_at_ns,
         reference,
@@ -378,6 +384,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[refund] * 5,
         *[dispute] * 6,
         *[dispute_answer] * 11,
+        *[pay_claim] * 7,
         *[obligation] * 6,
         *[join] * 5,
         *[window_close] * 6,
@@ -400,6 +407,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[limit] * 3,
         delegate,
         kill,
+        *[pay_claim] * 2,
         key,
     ),
     Scope.METER: (
@@ -411,6 +419,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         channel_close,
         *[refund] * 3,
         *[dispute_answer] * 4,
+        pay_claim,
         key,
     ),
     Scope.NODE: (tick,),
@@ -449,6 +458,7 @@ ALL_WRITERS: Final = (
     zone,
     delegate,
     kill,
+    pay_claim,
     principal,
     key,
     name,
@@ -461,12 +471,15 @@ ALL_WRITERS: Final = (
     settle,
     fail,
 )
+ABOUT_DEBTS: Final = (*[capture_usage] * 4, *[pay_claim] * 3, *[reserve] * 2, refund)
 
 
 def random_record(draft: Draft) -> bytes:
     """A head with its CONTs."""
     world = draft.world
     writers = ALL_WRITERS if world.odd(0.08) else WRITERS[draft.signer.scope]
+    if draft.signer.scope is Scope.OWNER and draft.signer.principal in world.busy:
+        writers = ABOUT_DEBTS if world.chance(0.4) else writers
     writer = world.pick(writers)
     for _ in range(6):
         if _is_possible(draft, writer) or world.odd(0.4):
@@ -526,6 +539,8 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return has_dispute(draft)
     if writer in (delegate, kill):
         return has_spend_key(draft)
+    if writer is pay_claim:
+        return has_claim(draft)
     if writer is channel and not has_channel_key(draft):
         return False
     if writer in (transfer, reserve, reserve_card, meter, channel):

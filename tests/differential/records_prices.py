@@ -13,7 +13,7 @@ from tests.differential.population import MAX_U128, SECOND_NS, CardPlan, World
 from tallystick_ledger import pricing
 from tallystick_ledger.ids import NameId
 from tallystick_ledger.records import NameKind
-from tallystick_ledger.state_rows import AccountRow, CardRow, HoldRow, TermsRow
+from tallystick_ledger.state_rows import AccountRow, CardRow, HoldRow, HoldStatus, TermsRow
 
 MAX_U64: Final = (1 << 64) - 1
 NOTICE_NS: Final = 60 * SECOND_NS
@@ -140,15 +140,16 @@ def reserve_card(draft: Draft) -> bytes:
     payee = payee_of(draft, row, id_of(draft, payer))
     expires_at_ns = draft.about_ns + world.rng.randint(SECOND_NS, 10 * SECOND_NS)
     longest_ns = draft.about_ns + world.state.genesis.hold_max_lifetime_ns
-    record = raw.reserve(
-        id_of(draft, payer), payee, some_amount(draft, payer), min(expires_at_ns, longest_ns)
-    )
-    world.fresh_holds.append(draft.own_id)
     terms = _terms(draft, card_id)
+    amount = some_amount(draft, payer)
+    if terms[176] == raw.DEBT and payer is not None and world.chance(0.6):
+        amount = max(1, payer.available)  # so that what is above it becomes a claim
+    record = raw.reserve(id_of(draft, payer), payee, amount, min(expires_at_ns, longest_ns))
+    world.fresh_holds.append(draft.own_id)
     if world.odd(0.05):
-        terms = raw.patched(terms, 176, raw.u16(world.pick((0, 3))))
+        terms = raw.patched(terms, 176, raw.u16(world.pick((0, 3, 4))))
     if world.odd(0.05):
-        terms = terms.ljust(200, b"\0") + world.pick((b"\x01", b"\0"))
+        terms += world.pick((b"\x01", b"\0"))
     return raw.priced(record, terms)
 
 
@@ -187,8 +188,11 @@ def _terms(draft: Draft, card_id: bytes) -> bytes:
     regions = sorted(names(world, NameKind.REGION))[: world.pick((0, 0, 1))]
     if world.odd(0.05):
         tiers = [world.new_id()] * 2
-    overrun = world.pick((raw.REJECT, raw.CAP))
-    return raw.terms(card_id, model, tiers, regions, world.new_id(), overrun)
+    overrun = world.pick((raw.REJECT, raw.CAP, raw.DEBT, raw.DEBT))
+    limit = world.pick((1, 20, 20, 10**6, MAX_U128)) if overrun == raw.DEBT else 0
+    if world.odd(0.04):
+        limit = 0 if limit else 1
+    return raw.terms(card_id, model, tiers, regions, world.new_id(), overrun, limit)
 
 
 def capture_usage(draft: Draft) -> bytes:
@@ -209,15 +213,18 @@ def capture_usage(draft: Draft) -> bytes:
         tier = world.pick([*names(world, NameKind.TIER), raw.ZERO_ID, world.new_id()])
     if row is not None and row.rest and world.chance(0.5):
         used = [(meter, min(MAX_U64, row.maximum)) for meter, _ in used]
+    if row is not None and terms is not None and terms.debt_limit and world.chance(0.6):
+        used = _beyond(world, row, terms, used[:1], tier, region) or used
     if world.odd(0.08):
         used = world.pick(([], used[::-1], [(meter, 0) for meter, _ in used], used * 17))
     amount = _cost(world, row, terms, used, tier, region)
     if amount is None or world.chance(0.25):
         amount = world.pick(((amount or 1) + 1, 1, 2, 3))
+    is_late = row is not None and row.status is HoldStatus.EXPIRED
     record = raw.capture(
         hold,
         min(amount, MAX_U128),
-        flags=raw.FINAL if world.chance(0.3) else 0,
+        flags=raw.FINAL if world.chance(0.8 if is_late else 0.3) else 0,
         source=world.pick((0, 4)) if world.odd(0.05) else 1,
     )
     content = raw.usage(used, tier, region)
@@ -232,10 +239,40 @@ def _priced_hold(draft: Draft) -> tuple[bytes, HoldRow | None]:
     priced = [row for row in world.holds if row.hold in world.state.terms]
     payable = [row for row in priced if row.payee_account in own]
     open_ = [row for row in payable if row.is_open]
+    late = [row for row in payable if _may_come_late(world, row)]
+    debts = [row for row in open_ if world.state.terms[row.hold].debt_limit]
+    for rows in (late, debts):
+        if rows and world.chance(0.3):
+            row = world.pick(rows)
+            return row.hold, row
     if payable and not world.odd(0.2):
         row = world.pick(open_) if open_ and world.chance(0.8) else world.pick(payable)
         return row.hold, row
     return some_hold(draft)
+
+
+def _beyond(
+    world: World,
+    row: HoldRow,
+    terms: TermsRow,
+    used: list[tuple[bytes, int]],
+    tier: bytes,
+    region: bytes,
+) -> list[tuple[bytes, int]] | None:
+    """A usage that costs more than the maximum, mostly within the debt limit."""
+    above = world.rng.randint(0, min(terms.debt_limit, 50) + 1)
+    target = max(row.maximum + above, row.captured + terms.beyond)
+    for quantity in (target, 2 * target, target * 3 // 10):
+        more = [(meter, max(1, min(MAX_U64, quantity))) for meter, _ in used]
+        cost = _cost(world, row, terms, more, tier, region)
+        if cost is not None and row.maximum < cost <= row.maximum + terms.debt_limit + 1:
+            return more
+    return None
+
+
+def _may_come_late(world: World, row: HoldRow) -> bool:
+    is_expired = row.status is HoldStatus.EXPIRED
+    return is_expired and bool(world.state.terms[row.hold].debt_limit)
 
 
 def _cost(

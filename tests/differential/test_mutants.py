@@ -11,6 +11,7 @@ from heapq import heappop
 import pytest
 from tests.differential import campaign
 from tests.differential.campaign import DisagreementError, Tally, run_seed
+from tests.differential.mutants_debts import DEBT_MUTANTS
 from tests.differential.mutants_limits import LIMIT_MUTANTS
 from tests.differential.mutants_netting import NETTING_MUTANTS
 from tests.differential.mutants_prices import PRICE_MUTANTS
@@ -371,6 +372,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *PRICE_MUTANTS,
     *NETTING_MUTANTS,
     *LIMIT_MUTANTS,
+    *DEBT_MUTANTS,
 )
 
 

@@ -9,6 +9,7 @@ from tests.differential.book import MakeEngine
 from tests.differential.cases import Case, KindCases, Violation, new_case
 from tests.differential.cases_channels import CHANNEL_KINDS
 from tests.differential.cases_corrections import CORRECTION_KINDS
+from tests.differential.cases_debts import DEBT_KINDS
 from tests.differential.cases_limits import LIMIT_KINDS
 from tests.differential.cases_mandates import MANDATE_KINDS
 from tests.differential.cases_meters import METER_KINDS
@@ -26,6 +27,7 @@ KINDS = (
     *CHANNEL_KINDS,
     *PRICE_KINDS,
     *LIMIT_KINDS,
+    *DEBT_KINDS,
     *CORRECTION_KINDS,
     *REGISTRY_KINDS,
     *NETTING_KINDS,

@@ -20,6 +20,7 @@ from tallystick_ledger.spec import (
     cards,
     channels,
     corrections,
+    debts,
     delegation,
     limits,
     mandates,
@@ -41,7 +42,7 @@ RECORD: Final = re.compile(
     r"(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
     r"(?: usage (?P<usage>\d+))?(?: each (?P<each>\d+))?"
     r"(?: until (?P<until>\d+) s)?(?: card (?P<card>K1))?"
-    r"(?: reference (?P<reference>\d+))?(?P<flags>(?: [A-Z]+)*)"
+    r"(?: reference (?P<reference>\d+))?(?: DEBT (?P<limit>\d+))?(?P<flags>(?: [A-Z]+)*)"
     r"(?: by (?P<mandate>M\d))?(?P<forged> forged)?"
 )
 OF_KEYS: Final = re.compile(
@@ -51,7 +52,14 @@ OF_KEYS: Final = re.compile(
 WINDOWS: Final = {"DAY": raw.DAY, "TOTAL": raw.TOTAL}
 DAY_S: Final = 86_400
 CHALLENGE_NS: Final = 10 * SECOND_NS
-FLAGS: Final = {"": 0, "UNIQUE": raw.UNIQUE, "FINAL": raw.FINAL, "CAP": 0, "IOU": 0}
+FLAGS: Final = {
+    "": 0,
+    "UNIQUE": raw.UNIQUE,
+    "FINAL": raw.FINAL,
+    "CAP": 0,
+    "IOU": 0,
+    "WAIVE": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,11 @@ class Stage:
             return self.correction(match, self.cited[int(match["cited"])], amount, until_ns)
         if match["kind"] in ("JOIN", "WINDOW_CLOSE", "SETTLE", "FAIL"):
             return self.netting(match, signer, amount)
+        if match["kind"] == "PAY_CLAIM":
+            claim = self.made[match["made"]]
+            is_waived = match["flags"].strip() == "WAIVE"
+            pays = raw.pay_claim(claim, amount, signer.account)
+            return raw.waive_claim(claim) if is_waived else pays
         if not match["other"]:
             return self.about(self.made[match["made"]], match, amount, until_ns)
         accounts = (signer.account, self.people[match["other"]].account)
@@ -172,8 +185,10 @@ class Stage:
             return raw.channel(*accounts, amount, self.channel_key.public_key, CHALLENGE_NS)
         assert match["kind"] == "RESERVE"
         record = raw.reserve(*accounts, amount, until_ns, reference, flags=flags)
+        limit = int(match["limit"] or 0)
         overrun = raw.CAP if match["flags"].strip() == "CAP" else raw.REJECT
-        terms = raw.terms(self.card, self.names.model, overrun=overrun)
+        overrun = raw.DEBT if limit else overrun
+        terms = raw.terms(self.card, self.names.model, overrun=overrun, debt_limit=limit)
         return raw.priced(record, terms) if match["card"] else record
 
     def netting(self, match: re.Match[str], signer: Person, amount: int) -> bytes:
@@ -312,7 +327,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 14
+    assert len(EXAMPLES) == 16
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
@@ -334,6 +349,8 @@ RULES: Final = {
     "METER": meters.meter,
     "MANDATE": mandates.mandate,
     "MANDATE_END": mandates.mandate_end,
+    "PAY_CLAIM PAY": debts.pay,
+    "PAY_CLAIM WAIVE": debts.waive,
     "CHANNEL": channels.channel,
     "TOP_UP": channels.top_up,
     "VOUCHER": channels.voucher,
@@ -369,6 +386,10 @@ WITHOUT_CASE: Final = {
     ("CAPTURE", Code.PRICE_NOT_AGREED),
     ("CAPTURE", Code.UNPRICED),
     ("CAPTURE", Code.PRICE_MISMATCH),
+    ("RESERVE", Code.CLAIM_OPEN),
+    ("CAPTURE", Code.CAP_EXCEEDED),  # of holds on debt
+    ("PAY_CLAIM", Code.NOT_A_MEMBER),  # any account may pay; test_order.py has it of METER
+    ("PAY_CLAIM PAY", Code.NOT_A_MEMBER),
     ("EXTEND", Code.AMOUNT_OVERFLOW),
     ("CARD", Code.ID_CONFLICT),
     ("MANDATE", Code.ID_CONFLICT),

@@ -104,6 +104,7 @@ def test_the_story_has_every_code_and_does_every_kind() -> None:
         raw.METER,
         raw.MANDATE,
         raw.MANDATE_END,
+        raw.PAY_CLAIM,
         raw.CHANNEL,
         raw.TOP_UP,
         raw.VOUCHER,

@@ -144,6 +144,8 @@ def test_kinds() -> None:
         (kinds.NameKind, "| NAME | 1 | 6: u16 name kind ("),
         (kinds.AccountOperation, "| ACCOUNT | 1 | 6: u16 operation ("),
         (kinds.CaptureSource, "| CAPTURE | 4 | 6: u16 source ("),
+        (kinds.ClaimOperation, "| PAY_CLAIM | 4 | 6: u16 operation ("),
+        (kinds.Overrun, "176: u16 overrun ("),
         (kinds.CorrectionReason, "| REFUND | 9 | 6: u16 reason ("),
         (kinds.LimitTarget, "| LIMIT | 8 | 6: u8 target ("),
         (kinds.LimitWindow, "7: u8 window ("),
@@ -224,6 +226,12 @@ SAMPLES: Final[dict[str, records.Record]] = {
         records.CaptureSource.GATEWAY_COUNTED,
         int.from_bytes(b"\x04" * 16, "little"),
         occurred_at_ns=ids.TimestampNs(int.from_bytes(b"\x05" * 8, "little")),
+    ),
+    "PAY_CLAIM": records.PayClaim(
+        records.ClaimOperation.PAY,
+        ids.ClaimId(b"\x01" * 16),
+        int.from_bytes(b"\x02" * 16, "little"),
+        ids.AccountId(b"\x03" * 16),
     ),
     "EXTEND": records.Extend(
         ids.HoldId(b"\x01" * 16),
@@ -356,6 +364,7 @@ def _record_bytes(kind: str) -> bytes:
         ("MANDATE", ["payer", "payee", "of all", "of each", "`expires_at_ns`"]),
         ("MANDATE_END", ["mandate"]),
         ("METER", ["source", "payer", "payee", "amount", "reference", "`occurred_at_ns`"]),
+        ("PAY_CLAIM", ["operation", "claim", "amount", "debit account"]),
         ("EXTEND", ["hold", "additional maximum", "`expires_at_ns`"]),
         (
             "CHANNEL",

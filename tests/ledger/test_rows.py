@@ -16,6 +16,7 @@ from tallystick_ledger.ids import (
     Amount,
     CardId,
     ChannelId,
+    ClaimId,
     EnvelopeId,
     HoldId,
     LedgerId,
@@ -126,7 +127,20 @@ TERMS: Final = state_rows.TermsRow(
     (NameId(b"s" * 16), NameId(b"t" * 16)),
     (),
     b"e" * 16,
-    Overrun.CAP,
+    Overrun.DEBT,
+    Amount(9),
+    Amount(8),
+)
+CLAIM: Final = state_rows.ClaimRow(
+    ClaimId(b"h" * 16),
+    AccountId(b"a" * 16),
+    AccountId(b"b" * 16),
+    Amount(9),
+    Amount(4),
+    Amount(3),
+    TimestampNs(77),
+    TimestampNs(0),
+    state_rows.ClaimStatus.OPEN,
 )
 CORRECTION: Final = state_rows.CorrectionRow(
     SequenceNumber(2**40),
@@ -226,7 +240,7 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     (CHANNEL, 160, [146, 151]),
     (CARD, 392, [136 + 32, 391]),
     (LINE, 184, [179, 183]),
-    (TERMS, 200, [194, 199]),
+    (TERMS, 232, [194, 199]),
     (CORRECTION, 80, []),
     (DISPUTE, 128, [126, 127]),
     (MANDATE, 136, []),
@@ -272,6 +286,7 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
         72,
         [],
     ),
+    (CLAIM, 120, [114, 119]),
 ]
 
 
@@ -310,7 +325,8 @@ def test_rows(row: Row, length: int, zeros: list[int]) -> None:
         (HOLD, 90, b"\2"),  # a mode of a hold
         (CARD, 132, b"\3"),  # a status of a card
         (CARD, 134, b"\1"),  # fewer meters than there are
-        (TERMS, 192, b"\3"),  # an overrun policy
+        (TERMS, 192, b"\4"),  # an overrun policy
+        (CLAIM, 112, b"\4"),  # a status of a claim
         (TERMS, 48, bytes(16)),  # a tier behind a gap
         (LIMIT, 0, b"\5"),  # a target
         (LIMIT, 2, b"\5"),  # a window
@@ -338,6 +354,10 @@ def test_what_an_account_can_spend() -> None:
 def test_what_a_hold_can_still_pay() -> None:
     assert (HOLD.rest, HOLD.is_open) == (5, False)
     assert replace(HOLD, status=HoldStatus.OPEN).is_open
+
+
+def test_what_is_left_of_a_claim() -> None:
+    assert (CLAIM.rest, CLAIM.is_open) == (2, True)
 
 
 def test_what_a_channel_can_still_pay() -> None:
@@ -415,7 +435,7 @@ def test_effects(cause: Cause, index: int, amount: int) -> None:
     data = effect.encode()
     assert len(data) == 128
     assert results.decode_effects(data * 2) == [effect, effect]
-    for offset, value in ((0, b"\0"), (0, b"\x63"), (2, b"\1"), (88, b"\1"), (127, b"\1")):
+    for offset, value in ((0, b"\0"), (0, b"\x63"), (2, b"\1"), (120, b"\1"), (127, b"\1")):
         with pytest.raises(RowError):
             Effect.decode(data[:offset] + value + data[offset + 1 :])
     with pytest.raises(RowError):

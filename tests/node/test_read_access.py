@@ -177,7 +177,7 @@ async def test_odd_questions_about_limits(world: World, principal: bytes, zones:
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_disputes_are_for_keys_of_their_principals(world: World) -> None:
+async def test_claims_and_disputes_are_for_keys_of_their_principals(world: World) -> None:
     alice, bob, stranger = world.alice, world.bob, world.stranger
     cited = world.payment_sequence
     await world.client.dispute(cited, 1, signer=alice.owner)
@@ -187,16 +187,22 @@ async def test_disputes_are_for_keys_of_their_principals(world: World) -> None:
             answer = pb.GetDisputesResponse.FromString(await world.read("GetDisputes", asked, key))
             assert answer.rows[:8] == cited.to_bytes(8, "little")
             assert len(answer.rows) == 128
-        for key in (stranger.owner.key, party.keys[Scope.CHANNEL], world.operator):
-            with pytest.raises(Refused) as caught:
-                await world.read("GetDisputes", asked, key)
-            assert caught.value.code is DENIED
+        denied = (stranger.owner.key, party.keys[Scope.CHANNEL], world.operator)
+        for method in ("GetDisputes", "GetClaims"):
+            for key in denied:
+                with pytest.raises(Refused) as caught:
+                    await world.read(method, asked, key)
+                assert caught.value.code is DENIED
+    own = pb.GetClaimsRequest(principal=alice.principal, limit=3).SerializeToString()
+    claims = pb.GetClaimsResponse.FromString(await world.read("GetClaims", own, alice.owner.key))
+    assert (claims.rows, claims.next_sequence > cited) == (b"", True)
     for wrong in (
-        pb.GetDisputesRequest(),
-        pb.GetDisputesRequest(principal=alice.principal, limit=4_097),
+        pb.GetClaimsRequest(),
+        pb.GetClaimsRequest(principal=alice.principal, after=b"short"),
+        pb.GetClaimsRequest(principal=alice.principal, limit=4_097),
     ):
         with pytest.raises(Refused) as caught:
-            await world.read("GetDisputes", wrong.SerializeToString(), alice.owner.key)
+            await world.read("GetClaims", wrong.SerializeToString(), alice.owner.key)
         assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
     await world.client.answer_dispute(cited, 0, signer=bob.owner)
 

@@ -59,6 +59,7 @@ ENTRIES: Final[dict[str, Entry]] = {
         "tallystick.cli.meter:mandate_app", "Let a payee meter against an account, up to caps."
     ),
     "hold": Entry("tallystick.cli.hold:list_app", "List what is on hold."),
+    "claim": Entry("tallystick.cli.claim:app", "Pay what holds left owing, or waive it."),
     "card": Entry("tallystick.cli.card:app", "Publish and read rate cards."),
     "market": Entry(
         "tallystick.cli.market:app", "List what is offered; compare by the price of a usage."

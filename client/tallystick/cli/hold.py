@@ -24,7 +24,7 @@ from tallystick.cli.usage import AnswerOption, UsageOption, read_used
 from tallystick.errors import InvalidArgument
 from tallystick.prices import STANDARD
 from tallystick_ledger import records
-from tallystick_ledger.ids import NO_ID, HoldId
+from tallystick_ledger.ids import NO_ID, AccountId, HoldId
 from tallystick_ledger.state_rows import HoldRow
 
 reserve_app = typer.Typer(help="Pin money for a payee.")
@@ -41,6 +41,7 @@ class Overrun(StrEnum):
 
     REJECT = "reject"
     CAP = "cap"
+    DEBT = "debt"
 
 
 _Hold = Annotated[str, typer.Argument(help="The hold's id, as `tallystick reserve` printed it.")]
@@ -72,6 +73,10 @@ def reserve(
     overrun: Annotated[
         Overrun, typer.Option(help="With --card: what becomes of a charge above AMOUNT.")
     ] = Overrun.REJECT,
+    debt_limit: Annotated[
+        str,
+        typer.Option(help='With --overrun debt: up to how much above AMOUNT, as "2.50 USD".'),
+    ] = "",
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
@@ -89,6 +94,7 @@ def reserve(
                 regions=region or (),
                 end_user=id_of("tag", end_user) if end_user else NO_ID,
                 overrun=records.Overrun[overrun.name],
+                debt_limit=_debt_limit(opened, overrun, debt_limit, debit),
             )
         hold = opened.client.reserve(
             debit,
@@ -190,7 +196,7 @@ def capture(
             )
             billed, receipt = by_card.amount, by_card.receipt
         written = opened.written_for(billed, row.payee_account)
-        rest = opened.written_for(row.maximum - billed, row.payee_account)
+        rest = opened.written_for(max(0, row.maximum - billed), row.payee_account)
     Report(
         {
             "hold": hold,
@@ -284,3 +290,9 @@ def _row(opened: Session, hold: HoldId) -> HoldRow:
             advice="Check the id and -k; ended holds are forgotten after a while.",
         )
     return row
+
+
+def _debt_limit(opened: Session, overrun: Overrun, amount: str, debit: AccountId) -> int:
+    if (overrun is Overrun.DEBT) != bool(amount):
+        raise InvalidArgument("Give --overrun debt and --debt-limit together, or neither.")
+    return opened.amount([amount], debit).steps if amount else 0

@@ -1,10 +1,10 @@
 """Charges as rows of FOCUS 1.2, the FinOps Open Cost and Usage Specification (focus.finops.org).
 
-A row is a charge that an account paid, a captured amount or a redeemed voucher, or what it was
-given back by a refund or an accepted dispute: then the costs are below zero. A TRANSFER, an ISSUE
-or a BURN says nothing about what it was for, so it is no row; neither is what was received.
-Costs are exact decimals in the unit itself. FOCUS bills in national currencies only, so a unit has
-to be named after one (ISO 4217); others are refused.
+A row is a charge that an account paid, a captured amount, a redeemed voucher or a paid claim, or
+what it was given back by a refund or an accepted dispute: then the costs are below zero. A
+TRANSFER, an ISSUE or a BURN says nothing about what it was for, so it is no row; neither is what
+was received. Costs are exact decimals in the unit itself. FOCUS bills in national currencies only,
+so a unit has to be named after one (ISO 4217); others are refused.
 
 | column | is |
 |---|---|
@@ -14,7 +14,7 @@ to be named after one (ISO 4217); others are refused.
 | Provider, Publisher, InvoiceIssuer | the account that was paid |
 | PricingQuantity, PricingUnit | 1 charge: flat amounts have no price list behind them |
 | ChargeClass | `Correction` for what was given back |
-| x_Authority | `payer-signed` (vouchers) or `payee-claimed` (captures) |
+| x_Authority | `payer-signed` (vouchers, claims) or `payee-claimed` (captures) |
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +30,7 @@ _CHARGES: Final = {
     "CAPTURE": "Captured from hold",
     "METER": "Metered by record",
     "VOUCHER": "Voucher of channel",
+    "PAY_CLAIM": "Paid of claim",
 }
 _CORRECTIONS: Final = {"REFUND": "Refunded by record", "DISPUTE": "Given back by record"}
 COLUMNS: Final = (

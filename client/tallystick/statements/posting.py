@@ -16,7 +16,7 @@ Source: docs/semantics.md section 3, docs/format.md sections 6 and 7.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -111,7 +111,12 @@ OF_EFFECTS: Final[Mapping[Cause, Rule]] = {
     Cause.NETTING: Rule(0, +1, Authority.RULE),
     Cause.NETTED: Rule(-1, +1, Authority.RULE),
     Cause.POSITION: Rule(+1, 0, Authority.RULE),
+    # What is owed from now on: no column has it before it is paid.
+    Cause.CLAIM: Rule(0, 0, Authority.PAYEE),
+    Cause.PAY_CLAIM: _POST,
 }
+# What a CAPTURE takes that was not on hold: the payer signed for as much as its debt limit.
+_BEYOND: Final = Rule(0, +1, Authority.PAYEE)
 # By themselves; what CAPTURE, METER, REFUND and the like do is in their effects.
 MOVE_NOTHING: Final = frozenset(
     {
@@ -126,6 +131,7 @@ MOVE_NOTHING: Final = frozenset(
         Kind.METER,
         Kind.MANDATE,
         Kind.MANDATE_END,
+        Kind.PAY_CLAIM,
         Kind.VOUCHER,
         Kind.CHANNEL_CLOSE,
         Kind.CARD,
@@ -354,11 +360,11 @@ def _of_effect(
                 learned[effect.origin] = _UNIT
             if origin and effect.cause is not Cause.METER:
                 learned[effect.origin] = Origin(side, other)
-            yield _Move(
+            move = _Move(
                 effect.cause.name,
                 rule,
                 side,
-                effect.amount,
+                effect.amount - effect.beyond,
                 other,
                 origin,
                 "" if is_netting else _end_state(effect, entry),
@@ -366,6 +372,10 @@ def _of_effect(
                 _id_or_nothing(encoded[_GRANT]),
                 not is_swept,
             )
+            if move.amount or not effect.beyond:
+                yield move
+            if effect.beyond:
+                yield replace(move, rule=_BEYOND, amount=effect.beyond, end_state="")
 
 
 def _end_state(effect: Effect, entry: HistoryRecord) -> str:

@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 
 use ed25519_zebra::SigningKey;
 use tallystick_core::format::limits::CITATION_BYTES;
-use tallystick_core::format::{Genesis, Id16};
+use tallystick_core::format::{kind, Genesis, Id16};
 use tallystick_core::kernel::{cited_sequences, Applied, BlockError, Kernel};
 
-use crate::ledger::{capture, last_capture, name, reserve, unique, Ledger};
+use crate::ledger::{capture, last_capture, name, record, reserve, unique, Ledger, Record};
 use crate::support::{signing_key, small_envelope, SECOND_NS};
 
 /// Numbers of the signing keys that the ledger knows: operator, node, bank, Alice, Bob.
@@ -100,4 +100,17 @@ pub fn apply(kernel: &mut Kernel, block: &[u8]) -> Result<Applied, BlockError> {
     let cited = cited_sequences(block).into_iter();
     let citations: Vec<u8> = cited.flat_map(citation).collect();
     kernel.apply_citing(block, &citations)
+}
+
+/// Pays a claim, which has the id of its hold, or waives it.
+pub fn pay_claim_record(operation: u8, hold: &Id16, amount: &[u8; 16], account: &Id16) -> Record {
+    record(
+        kind::PAY_CLAIM,
+        &[
+            (6, &[1 + operation % 2]),
+            (8, hold),
+            (24, amount),
+            (40, account),
+        ],
+    )
 }

@@ -200,6 +200,18 @@ class Kernel:
             of the closed, then of the open window. All but the first are empty for strangers.
         """
 
+    def claim(self, claim_id: bytes) -> bytes | None:
+        """Row of table 30 for an id; None where there is none."""
+
+    def claims(self, principal: bytes, after: bytes, limit: int) -> bytes:
+        """Rows of table 30 of which a principal is the payer or the payee.
+
+        Args:
+            principal: 16 bytes.
+            after: Only claims with ids behind this one; zero for all.
+            limit: How many rows at most; they ascend by id.
+        """
+
     def key(self, public_key: bytes) -> bytes | None:
         """80 bytes: the key's row of table 3.
 

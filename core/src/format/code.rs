@@ -123,6 +123,10 @@ codes! {
     FundsHeld = 151, "FUNDS_HELD";
     AmountOverflow = 152, "AMOUNT_OVERFLOW";
     CreditInUse = 153, "CREDIT_IN_USE";
+    ClaimNotFound = 154, "CLAIM_NOT_FOUND";
+    ClaimOpen = 155, "CLAIM_OPEN";
+    ClaimEnded = 156, "CLAIM_ENDED";
+    ClaimExceeds = 157, "CLAIM_EXCEEDS";
     CorrectionExceeds = 160, "CORRECTION_EXCEEDS";
     CorrectionTooLate = 161, "CORRECTION_TOO_LATE";
     DisputeNotFound = 162, "DISPUTE_NOT_FOUND";

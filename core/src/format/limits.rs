@@ -63,6 +63,8 @@ pub const MAX_ORIGIN_BYTES: usize = 63;
 pub const MAX_RAFT_ID: u64 = 65_535;
 
 const SECOND_NS: u64 = 1_000_000_000;
+/// How long after its expiry a hold with a debt limit takes its last CAPTURE.
+pub const LATE_CAPTURE_NS: u64 = 600 * SECOND_NS;
 /// Bounds of the genesis' `max_lifetime_ns`: one second to one hour.
 pub const MAX_LIFETIME_RANGE_NS: std::ops::RangeInclusive<u64> = SECOND_NS..=3_600 * SECOND_NS;
 /// Bounds of the genesis' `reference_window_ns`: one second to 400 days.

@@ -38,6 +38,8 @@ pub mod kind {
     pub const MANDATE: u16 = 0x0406;
     /// Ends a mandate.
     pub const MANDATE_END: u16 = 0x0407;
+    /// Pays a claim, or waives it.
+    pub const PAY_CLAIM: u16 = 0x0408;
     /// Opens a channel.
     pub const CHANNEL: u16 = 0x0501;
     /// Adds to the deposit of a channel.

@@ -45,6 +45,7 @@ pub fn of_kind(record_kind: u16) -> u8 {
         kind::WINDOW_CLOSE => 45,
         kind::SETTLE => 46,
         kind::FAIL => 47,
+        kind::PAY_CLAIM => 54,
         _ => OTHER,
     }
 }

@@ -1,5 +1,6 @@
 //! Changes of cards, price lines and terms of holds, and of what is derived from them.
 
+use super::debt;
 use super::journal::Undo;
 use super::price_rows::{Card, CardLife, PriceLine, Terms};
 use super::schedule::NEVER;
@@ -15,6 +16,8 @@ const DRAFT_LIFETIME_NS: u64 = 86_400_000_000_000;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CardMemory {
     superseded_ns: u64,
+    /// How long after its expiry a hold may still need its card.
+    grace_ns: u64,
 }
 
 impl CardMemory {
@@ -22,7 +25,12 @@ impl CardMemory {
         let lifetime_ns = genesis.hold_max_lifetime_ns;
         Self {
             superseded_ns: lifetime_ns.saturating_add(genesis.hold_retention_ns),
+            grace_ns: debt::grace_ns(genesis),
         }
+    }
+
+    pub fn grace_ns(self) -> u64 {
+        self.grace_ns
     }
 
     /// After which moment a card is forgotten; none for one that is in force for good. A moment

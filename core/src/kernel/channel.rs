@@ -6,7 +6,7 @@ use super::input::{
     require, Input, Outcome, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND, OWNER_SPEND_METER,
 };
 use super::rows::{scope, Channel, ChannelStatus};
-use super::spending::check_limits;
+use super::spending::{check_limits, Pinning};
 use super::state::{difference, sum, State};
 use super::table::Slot;
 use crate::format::{Code, Id16, Key32, Voucher};
@@ -44,7 +44,7 @@ pub fn channel(state: &mut State, input: &Input<'_>) -> Outcome {
     check_between(state, payer, payee)?;
     input.check_pin_cap(state)?;
     input.check_reference_cap(state)?;
-    let counting = check_limits(state, input, payer, deposit, Some((id, payee_id)))?;
+    let counting = check_limits(state, input, payer, deposit, Pinning::of(id, payee_id))?;
     check_funds(payer, deposit)?;
     check_room(payee.credits_pending, deposit)?;
 
@@ -63,7 +63,7 @@ pub fn channel(state: &mut State, input: &Input<'_>) -> Outcome {
     };
     state.add_pending((&channel).into(), deposit);
     state.insert_channel(channel);
-    state.count(counting, input.principal, deposit, Some(id));
+    state.count(counting, input.principal, Some(id));
     input.remember_reference(state, GROUP);
     Ok(())
 }
@@ -119,7 +119,7 @@ pub fn top_up(state: &mut State, input: &Input<'_>) -> Outcome {
     let payee = state.accounts.get(channel.payee);
     check_open_account(payer)?;
     check_open_account(payee)?;
-    let counting = check_limits(state, input, payer, amount, Some((id, payee.id)))?;
+    let counting = check_limits(state, input, payer, amount, Pinning::of(id, payee.id))?;
     check_funds(payer, amount)?;
     check_room(channel.deposit, amount)?;
     check_room(payee.credits_pending, amount)?;
@@ -130,7 +130,7 @@ pub fn top_up(state: &mut State, input: &Input<'_>) -> Outcome {
         ..channel
     };
     state.change_channel(party.slot, topped_up);
-    state.count(counting, input.principal, amount, Some(id));
+    state.count(counting, input.principal, Some(id));
     Ok(())
 }
 

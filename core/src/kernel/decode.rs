@@ -152,6 +152,7 @@ impl State {
             table::MEMBER => self.decode_member(row),
             table::WINDOW => self.decode_window(row),
             table::PAIR => self.decode_pair(row),
+            table::CLAIM => self.decode_claim(row),
             _ => Err(RowError("no such table".to_owned())),
         }
     }
@@ -332,7 +333,7 @@ impl State {
     }
 
     /// Holds and channels are between two accounts of a unit, neither of which issues it.
-    fn require_pinnable(&self, payer: Slot, payee: Slot) -> Decoded {
+    pub(super) fn require_pinnable(&self, payer: Slot, payee: Slot) -> Decoded {
         let (a, b) = (self.accounts.get(payer), self.accounts.get(payee));
         require(
             payer != payee && a.unit == b.unit && (a.flags | b.flags) & account_flag::ISSUANCE == 0,

@@ -23,6 +23,17 @@ pub enum Cause {
     Netted = 15,
     /// What a settlement would pay, pinned until then.
     Position = 16,
+    Claim = 17,
+    PayClaim = 18,
+}
+
+/// What a CAPTURE's effect says beside its amount.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Priced {
+    /// That has priced it.
+    pub card: Option<Id16>,
+    /// What of the amount was not on hold.
+    pub beyond: u128,
 }
 
 /// The effects of a block, in order, 128 bytes each.
@@ -35,7 +46,7 @@ impl Effects {
     /// Appends a posting of a hold or channel that belongs to record `index` of its envelope.
     #[inline]
     pub fn push(&mut self, state: &State, cause: Cause, index: u32, pin: Pin, amount: u128) {
-        self.push_priced(state, cause, index, pin, amount, None);
+        self.push_priced(state, cause, index, pin, amount, Priced::default());
     }
 
     /// As `push`, of an amount that a card has priced.
@@ -46,7 +57,7 @@ impl Effects {
         index: u32,
         pin: Pin,
         amount: u128,
-        card: Option<Id16>,
+        priced: Priced,
     ) {
         let mut row = [0_u8; EFFECT_BYTES];
         row[0..2].copy_from_slice(&(cause as u16).to_le_bytes());
@@ -55,10 +66,18 @@ impl Effects {
         row[24..40].copy_from_slice(&state.accounts.get(pin.payee).id);
         row[40..56].copy_from_slice(&amount.to_le_bytes());
         row[56..72].copy_from_slice(&pin.id);
-        if let Some(card) = card {
+        if let Some(card) = priced.card {
             row[72..88].copy_from_slice(&card);
         }
+        row[104..120].copy_from_slice(&priced.beyond.to_le_bytes());
         self.bytes.extend_from_slice(&row);
+    }
+
+    /// As `push`, of a claim, which has the id of the hold that it comes from.
+    pub fn push_claim(&mut self, state: &State, cause: Cause, index: u32, pin: Pin, amount: u128) {
+        self.push(state, cause, index, pin, amount);
+        let at = self.bytes.len() - EFFECT_BYTES;
+        self.bytes[at + 88..at + 104].copy_from_slice(&pin.id);
     }
 
     pub fn count(&self) -> usize {

@@ -39,12 +39,13 @@ pub mod table {
     pub const MEMBER: u16 = 27;
     pub const WINDOW: u16 = 28;
     pub const PAIR: u16 = 29;
+    pub const CLAIM: u16 = 30;
 }
 
 /// Bytes of a row's content, by table number; 0 where there is no such table.
-pub const ROW_BYTES: [usize; 30] = [
-    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 0, 200, 80, 128, 136, 0, 0, 120, 96,
-    96, 848, 0, 0, 48, 56, 80, 72,
+pub const ROW_BYTES: [usize; 31] = [
+    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 0, 232, 80, 128, 136, 0, 0, 120, 96,
+    96, 848, 0, 0, 48, 56, 80, 72, 120,
 ];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
 pub const ROW_PREFIX_BYTES: usize = 8;
@@ -55,6 +56,7 @@ pub const CHANNEL_ROW_BYTES: usize = ROW_BYTES[table::CHANNEL as usize];
 pub const CORRECTION_ROW_BYTES: usize = ROW_BYTES[table::CORRECTION as usize];
 pub const DISPUTE_ROW_BYTES: usize = ROW_BYTES[table::DISPUTE as usize];
 pub const MANDATE_ROW_BYTES: usize = ROW_BYTES[table::MANDATE as usize];
+pub const CLAIM_ROW_BYTES: usize = ROW_BYTES[table::CLAIM as usize];
 
 /// The content of one row, field by field; what is not written stays zero.
 pub struct RowWriter<const N: usize> {
@@ -333,6 +335,9 @@ impl State {
             write_row(sink, table::ZONE, &self.zone_row(id, row));
         }
         self.write_netting(sink);
+        for row in self.claims.values() {
+            write_row(sink, table::CLAIM, &self.claim_row(row));
+        }
     }
 
     /// Bytes that `write_rows` hands out in all.
@@ -368,9 +373,9 @@ impl State {
             .chain([0; 2])
             .chain(self.netting_counts());
         let sizes = ROW_BYTES.iter().zip(counts);
-        sizes
-            .map(|(row, count)| (row + ROW_PREFIX_BYTES) * count)
-            .sum()
+        let claims = (CLAIM_ROW_BYTES + ROW_PREFIX_BYTES) * self.claims.len();
+        let others = sizes.map(|(row, count)| (row + ROW_PREFIX_BYTES) * count);
+        others.sum::<usize>() + claims
     }
 
     /// `H(prefix ‖ ledger id ‖ rows)`.

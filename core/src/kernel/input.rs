@@ -292,6 +292,7 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::MANDATE => super::mandate::mandate(state, input),
         kind::MANDATE_END => super::mandate::mandate_end(state, input),
         kind::EXTEND => super::metering::extend(state, input),
+        kind::PAY_CLAIM => super::debt::pay_claim(state, effects, input),
         kind::VOUCHER => super::channel::voucher(state, effects, input),
         kind::CHANNEL => super::channel::channel(state, input),
         kind::TOP_UP => super::channel::top_up(state, input),

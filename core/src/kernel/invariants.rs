@@ -44,6 +44,7 @@ impl State {
         self.verify_mandates(&mut problems);
         self.verify_netting(&mut problems);
         self.verify_limits(&mut problems);
+        self.verify_claims(&mut problems);
         problems
     }
 
@@ -226,6 +227,9 @@ impl State {
                 counted[self.accounts.get(payer).owner as usize].mark_count += 1;
             }
         }
+        for row in self.claims.values() {
+            counted[self.accounts.get(row.payer).owner as usize].claim_count += 1;
+        }
         for live in self.live_ids.iter() {
             counted[live.principal as usize].live_id_count += 1;
         }
@@ -355,6 +359,7 @@ fn same_counts(a: &Principal, b: &Principal) -> bool {
             p.mandate_count,
             p.limit_count,
             p.mark_count,
+            p.claim_count,
         ];
         (counters, keys)
     };

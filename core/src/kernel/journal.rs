@@ -5,6 +5,7 @@
 //! again before the rows they refer to, and what was appended last leaves first. Consumed ids and
 //! sweeps are not journalled: they happen before the journal is switched on.
 
+use super::claim_state::Claim;
 use super::limit_rows::{Limit, LimitKey, Mark, Zone};
 use super::netting_state::{ClosedWindow, Member, Pair, Position, SettledWindow, Side};
 use super::price_rows::CardLife;
@@ -40,6 +41,7 @@ pub enum Undo {
     MarkPut(Slot, (Id16, LimitKey), Option<Mark>),
     ZonePut(Id16, Option<Box<Zone>>),
     Netting(NettingUndo),
+    Claim(ClaimUndo),
 }
 
 /// A change of what a deferred unit nets.
@@ -52,6 +54,14 @@ pub enum NettingUndo {
     PositionsSet(Slot, Vec<Position>),
     /// The window, and the settled one that was forgotten for it.
     WindowSettled(Slot, Box<ClosedWindow>, Option<SettledWindow>),
+}
+
+/// A change of what holds left owing.
+pub enum ClaimUndo {
+    /// By its id; None if there was no row.
+    Put(Id16, Option<Claim>),
+    /// What a hold had charged beyond, by the slot of its terms.
+    BeyondSet(Slot, u128),
 }
 
 /// The changes since `begin`, oldest first; nothing is noted while it is off.
@@ -157,6 +167,17 @@ impl State {
                 None => broken("no reference to take back"),
             },
             Undo::Netting(undo) => self.take_back_netting(undo),
+            Undo::Claim(undo) => self.take_back_claim(undo),
+        }
+    }
+
+    fn take_back_claim(&mut self, undo: ClaimUndo) {
+        match undo {
+            ClaimUndo::Put(id, old) => {
+                self.remove_claim(id);
+                old.into_iter().for_each(|row| self.enter_claim(row));
+            }
+            ClaimUndo::BeyondSet(slot, old) => self.terms.get_mut(slot).beyond = old,
         }
     }
 

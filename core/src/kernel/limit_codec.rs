@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::debt;
 use super::decode::{array, require, require_zero, Decoded, RowError};
 use super::delegation::MAX_ANCESTORS;
 use super::encode::{table, RowWriter, ROW_BYTES};
+use super::invariants::is_scheduled;
 use super::limit::{transitions_of, zone_id, MAX_TRANSITIONS, TRANSITION_BYTES};
 use super::limit_rows::{target, window, Limit, LimitKey, Mark, Zone};
 use super::rows::{scope, ChannelStatus, HoldStatus, Key};
@@ -172,14 +174,19 @@ impl State {
 
     pub fn decode_mark(&mut self, row: &[u8]) -> Decoded {
         let (pin, key) = (id16_at(row, 0), limit_key_at(row, 16)?);
-        let hold = self.holds.find_row(pin).map(|hold| hold.payer);
-        let payer = hold.or_else(|| self.channels.find_row(pin).map(|channel| channel.payer));
+        let slot = self.holds.find(pin);
+        let hold = slot.map(|slot| (slot, *self.holds.get(slot)));
+        let channel = || self.channels.find_row(pin).map(|channel| channel.payer);
+        let payer = hold.map(|(_, hold)| hold.payer).or_else(channel);
         let payer =
             payer.ok_or_else(|| RowError("a mark of a hold that is not there".to_owned()))?;
         let mark = Mark {
             since_ns: u64_at(row, 72),
             amount: u128_at(row, 80),
         };
+        if let Some((slot, hold)) = hold.filter(|(_, hold)| hold.status != HoldStatus::Open) {
+            self.in_grace.insert(hold.expires_at_ns, pin, slot);
+        }
         self.set_mark(self.accounts.get(payer).owner, (pin, key), Some(mark));
         Ok(())
     }
@@ -221,7 +228,7 @@ impl State {
         problem(self.are_lines_right(), "a line of keys is wrong");
         let mut marked: BTreeMap<LimitKey, Option<u128>> = BTreeMap::new();
         for ((pin, key), mark) in &self.marks {
-            let rest = self.open_rest(*pin);
+            let rest = self.marked_rest(*pin);
             let fits = |rest| key.window != window::HELD || mark.amount <= rest;
             problem(
                 rest.is_some_and(fits),
@@ -253,6 +260,15 @@ impl State {
                 "a limit of a key that is not the first of its line",
             );
         }
+        let marked = self.marks.keys().filter_map(|(pin, _)| {
+            let hold = self.holds.find_row(*pin)?;
+            (hold.status != HoldStatus::Open).then_some((*pin, hold.expires_at_ns))
+        });
+        let in_grace: BTreeMap<Id16, u64> = marked.collect();
+        problem(
+            is_scheduled(&self.in_grace, in_grace.into_values()),
+            "the order of holds that expired on debt is wrong",
+        );
         let owners = self.limits.iter().map(|(key, row)| (row.owner, *key));
         problem(
             owners.collect::<BTreeSet<_>>() == self.limit_owners,
@@ -260,11 +276,13 @@ impl State {
         );
     }
 
-    /// What an open hold or channel still holds.
-    fn open_rest(&self, pin: Id16) -> Option<u128> {
+    /// What a hold or channel that may be marked still holds.
+    fn marked_rest(&self, pin: Id16) -> Option<u128> {
         if let Some(hold) = self.holds.find_row(pin) {
-            let is_open = hold.status == HoldStatus::Open;
-            return is_open.then(|| hold.maximum.saturating_sub(hold.captured));
+            return match hold.status {
+                HoldStatus::Open => Some(hold.maximum.saturating_sub(hold.captured)),
+                _ => debt::may_come_late(hold, self.terms_of(hold)).then_some(0),
+            };
         }
         let channel = self.channels.find_row(pin)?;
         let is_open = channel.status != ChannelStatus::Closed;

@@ -1,7 +1,7 @@
 //! METER: prices a usage by a published card and pays for it, in one step. The payer signs it, or
 //! the payee under a mandate.
 
-use super::effect::{Cause, Effects};
+use super::effect::{Cause, Effects, Priced};
 use super::input::{
     check_between, check_credit_room, check_funds, check_usable, require, Input, Outcome,
     FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
@@ -83,9 +83,12 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
         payer: payer_slot,
         payee: payee_slot,
     };
-    let card = Some(metered.card);
-    effects.push_priced(state, Cause::Meter, input.index, pin, amount, card);
-    state.count(counting, input.principal, amount, None);
+    let priced = Priced {
+        card: Some(metered.card),
+        beyond: 0,
+    };
+    effects.push_priced(state, Cause::Meter, input.index, pin, amount, priced);
+    state.count(counting, input.principal, None);
     input.remember_reference(state, GROUP);
     Ok(())
 }

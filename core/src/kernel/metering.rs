@@ -1,6 +1,7 @@
 //! Group 4: RESERVE, EXTEND, CAPTURE and RELEASE.
 
-use super::effect::{Cause, Effects};
+use super::debt;
+use super::effect::{Cause, Effects, Priced};
 use super::input::{
     check_between, check_credit_room, check_funds, check_open_account, check_room, check_usable,
     require, Input, Outcome, FLAG_FINAL, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
@@ -8,7 +9,7 @@ use super::input::{
 use super::price_rows::Terms;
 use super::priced;
 use super::rows::{Hold, HoldStatus};
-use super::spending::check_limits;
+use super::spending::{check_limits, Pinning};
 use super::state::{difference, sum, State};
 use super::table::Slot;
 use crate::format::{Code, Id16};
@@ -43,12 +44,18 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     check_usable(payee)?;
     check_between(state, payer, payee)?;
     check_expiry(input, expires_at_ns, input.t)?;
+    require(!state.owes(payer_slot, payee_slot), Code::ClaimOpen)?;
     if let Some(terms) = &terms {
         priced::check_card(state, input, terms, payee)?;
     }
     input.check_pin_cap(state)?;
     input.check_reference_cap(state)?;
-    let counting = check_limits(state, input, payer, maximum, Some((id, payee_id)))?;
+    let pin = Pinning {
+        id,
+        payee: payee_id,
+        debt: terms.as_ref().map_or(0, |terms| terms.debt_limit),
+    };
+    let counting = check_limits(state, input, payer, maximum, Some(pin))?;
     check_funds(payer, maximum)?;
     check_room(payee.credits_pending, maximum)?;
 
@@ -67,7 +74,7 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     };
     state.add_pending((&hold).into(), maximum);
     state.insert_hold(hold);
-    state.count(counting, input.principal, maximum, Some(id));
+    state.count(counting, input.principal, Some(id));
     input.remember_reference(state, GROUP);
     Ok(())
 }
@@ -156,7 +163,7 @@ pub fn extend(state: &mut State, input: &Input<'_>) -> Outcome {
         require(expires_at_ns >= hold.expires_at_ns, Code::ExpiryInvalid)?;
         check_expiry(input, expires_at_ns, hold.created_at_ns)?;
     }
-    let pin = Some((id, payee.id));
+    let pin = Pinning::of(id, payee.id);
     let counting = check_limits(state, input, payer, additional, pin)?;
     check_funds(payer, additional)?;
     check_room(hold.maximum, additional)?;
@@ -167,7 +174,7 @@ pub fn extend(state: &mut State, input: &Input<'_>) -> Outcome {
     // No sooner than before, or 0 for unchanged.
     let expires_at_ns = expires_at_ns.max(hold.expires_at_ns);
     state.extend_hold(slot, maximum, expires_at_ns);
-    state.count(counting, input.principal, additional, Some(id));
+    state.count(counting, input.principal, Some(id));
     Ok(())
 }
 
@@ -182,46 +189,81 @@ pub fn capture(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
     input.check_signer(state, &OWNER_METER)?;
     let slot = payees_hold(state, input, hold_id)?;
     let hold = *state.holds.get(slot);
-    let is_priced = hold.terms != Slot::MAX;
-    require(is_priced == usage.is_some(), Code::HoldMode)?;
+    let terms = (hold.terms != Slot::MAX).then(|| state.terms.get(hold.terms));
+    require(terms.is_some() == usage.is_some(), Code::HoldMode)?;
     let expected = cumulative;
-    let cumulative = if is_priced {
-        state.terms.get(hold.terms).billed(hold.maximum, expected)
-    } else {
-        expected
-    };
-    if hold.status == HoldStatus::Captured && cumulative == hold.captured {
+    let cumulative = terms.map_or(expected, |terms| terms.billed(hold.maximum, expected));
+    let charged = debt::charged(&hold, terms);
+    let is_late = is_final && debt::may_come_late(&hold, terms);
+    if cumulative == charged && (is_late || hold.status == HoldStatus::Captured) {
         return Ok(());
     }
-    check_open(&hold, input.t)?;
+    if is_late {
+        let grace_ns = debt::grace_ns(input.genesis);
+        let is_in_time = debt::is_late_payable(&hold, terms, grace_ns, input.t);
+        require(is_in_time, Code::HoldExpired)?;
+    } else {
+        check_open(&hold, input.t)?;
+    }
     let payee = state.accounts.get(hold.payee);
     check_open_account(payee)?;
-    if let Some(usage) = &usage {
-        let terms = state.terms.get(hold.terms);
+    if let (Some(terms), Some(usage)) = (terms, &usage) {
         priced::check_price(state, &hold, terms, usage, expected)?;
     }
-    require(cumulative >= hold.captured, Code::CaptureLowered)?;
-    require(cumulative <= hold.maximum, Code::CaptureExceedsHold)?;
-    let step = difference(cumulative, hold.captured, "capture below captured");
-    check_credit_room(payee, step)?;
+    require(cumulative >= charged, Code::CaptureLowered)?;
+    let debt_limit = terms.map_or(0, |terms| terms.debt_limit);
+    let is_below = cumulative.saturating_sub(hold.maximum) <= debt_limit;
+    require(is_below, Code::CaptureExceedsHold)?;
+    let step = difference(cumulative, charged, "capture below what was charged");
+    let parts = debt::split(state, &hold, step);
+    debt::check_claim_cap(state, input, &hold, parts.claimed)?;
+    check_credit_room(payee, parts.posted())?;
 
-    if step > 0 {
-        state.post_pending((&hold).into(), step);
-        state.set_captured(slot, cumulative);
-        let card = is_priced.then(|| state.terms.get(hold.terms).card);
+    let card = terms.map(|terms| terms.card);
+    pay(state, effects, input, slot, parts, card);
+    if is_final && !is_late {
+        end(state, effects, input, slot, HoldStatus::Captured);
+    }
+    Ok(())
+}
+
+/// Posts the parts of a capture, and enters what nobody has paid as a claim.
+#[inline]
+fn pay(
+    state: &mut State,
+    effects: &mut Effects,
+    input: &Input<'_>,
+    slot: Slot,
+    parts: debt::Split,
+    card: Option<Id16>,
+) {
+    let hold = *state.holds.get(slot);
+    let pin = (&hold).into();
+    if parts.pinned > 0 {
+        state.post_pending(pin, parts.pinned);
+        let captured = sum(
+            hold.captured,
+            parts.pinned,
+            "a hold paid more than it holds",
+        );
+        state.set_captured(slot, captured);
+    }
+    debt::charge_beyond(state, &hold, parts);
+    if parts.posted() > 0 {
+        let priced = Priced {
+            card,
+            beyond: parts.available,
+        };
         effects.push_priced(
             state,
             Cause::Capture,
             input.index,
-            (&hold).into(),
-            step,
-            card,
+            pin,
+            parts.posted(),
+            priced,
         );
     }
-    if is_final {
-        end(state, effects, input, slot, HoldStatus::Captured);
-    }
-    Ok(())
+    debt::add_claim(state, effects, input, &hold, parts.claimed);
 }
 
 /// Stage shape of CAPTURE up to its source, and the usage of a priced one.

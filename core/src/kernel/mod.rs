@@ -10,6 +10,7 @@
 //! | `registry`, `key`, `unit`, `money` | the rules, one function a kind |
 //! | `metering`, `meter`, `mandate`, `channel`, `system` | more of them |
 //! | `card`, `priced`, `card_state` | rate cards, and holds that they price |
+//! | `debt`, `claim_state` | what a hold may charge beyond its maximum, and who owes it |
 //! | `correction`, `citation` | more of them, and what they cite of the log |
 //! | `netting`, `netting_state`, `netting_codec`, `netting_query` | deferred units |
 //! | `pending`, `voucher` | amounts that are pinned; vouchers, verified before they are needed |
@@ -38,9 +39,11 @@ mod cell;
 mod channel;
 mod checkpoint;
 mod citation;
+mod claim_state;
 #[cfg(test)]
 mod collisions;
 mod correction;
+mod debt;
 mod decode;
 mod delegation;
 mod effect;

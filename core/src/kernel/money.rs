@@ -35,7 +35,7 @@ pub fn transfer(state: &mut State, input: &Input<'_>) -> Outcome {
     check_credit_room(credit, amount)?;
 
     state.post(debit_slot, credit_slot, amount);
-    state.count(counting, input.principal, amount, None);
+    state.count(counting, input.principal, None);
     input.remember_reference(state, GROUP);
     Ok(())
 }

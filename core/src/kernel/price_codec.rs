@@ -1,5 +1,6 @@
 //! Rows of cards, price lines and terms, as bytes and back (format.md section 10).
 
+use super::debt;
 use super::decode::{array, require, require_zero, Decoded, RowError};
 use super::encode::{table, RowWriter, ROW_BYTES};
 use super::price_rows::{
@@ -68,6 +69,8 @@ impl State {
             .put(&row.end_user)
             .u16(row.overrun as u16)
             .skip(6)
+            .u128(row.debt_limit)
+            .u128(row.beyond)
             .done()
     }
 
@@ -171,8 +174,15 @@ impl State {
             regions: permitted(112),
             end_user: id16_at(row, 176),
             overrun,
+            debt_limit: u128_at(row, 200),
+            beyond: u128_at(row, 216),
         };
         require_zero(row, 194, 200)?;
+        let is_debt = overrun == Overrun::Debt;
+        require(
+            is_debt == (terms.debt_limit > 0) && (is_debt || terms.beyond == 0),
+            "a debt that no payer has signed for",
+        )?;
         let are_lists = is_ascending(&terms.tiers) && is_ascending(&terms.regions);
         require(are_lists, "names in the terms of a hold are not ascending")?;
         let at = priced.binary_search(&terms.hold);
@@ -185,10 +195,13 @@ impl State {
         self.require_card_of(hold, &terms)
     }
 
-    /// An open hold that is not due has its card.
+    /// A hold that is not due, or may still be captured late, has its card.
     fn require_card_of(&self, hold: Slot, terms: &Terms) -> Decoded {
         let hold = self.holds.get(hold);
-        let may_pay = hold.ended_at_ns == 0 && hold.expires_at_ns >= self.min_next_timestamp_ns;
+        let now_ns = self.min_next_timestamp_ns;
+        let is_open = hold.ended_at_ns == 0 && hold.expires_at_ns >= now_ns;
+        let grace_ns = self.card_memory.grace_ns();
+        let may_pay = is_open || debt::is_late_payable(hold, Some(terms), grace_ns, now_ns);
         let card = self.cards.find_row(terms.card);
         let is_published = card.is_some_and(|card| card.life.is_published);
         require(!may_pay || is_published, "an open hold without its card")

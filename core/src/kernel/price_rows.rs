@@ -90,6 +90,7 @@ pub struct PriceLine {
 pub enum Overrun {
     Reject = 1,
     Cap = 2,
+    Debt = 3,
 }
 
 /// Up to four names, ascending; unused ones are zero and come last.
@@ -105,6 +106,10 @@ pub struct Terms {
     pub regions: Permitted,
     pub end_user: Id16,
     pub overrun: Overrun,
+    /// What may be charged above the maximum; not 0 with DEBT alone.
+    pub debt_limit: u128,
+    /// What was charged so far that the hold did not pay.
+    pub beyond: u128,
 }
 
 impl Row for Card {
@@ -155,6 +160,7 @@ impl Overrun {
         match number {
             1 => Some(Self::Reject),
             2 => Some(Self::Cap),
+            3 => Some(Self::Debt),
             _ => None,
         }
     }
@@ -169,7 +175,7 @@ impl Terms {
     /// The part of an amount that the hold is asked for.
     pub fn billed(&self, maximum: u128, amount: u128) -> u128 {
         match self.overrun {
-            Overrun::Reject => amount,
+            Overrun::Reject | Overrun::Debt => amount,
             Overrun::Cap => amount.min(maximum),
         }
     }

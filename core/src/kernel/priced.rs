@@ -6,11 +6,11 @@ use super::price_rows::{is_ascending, line_flag, minute_of_week, Card, Overrun, 
 use super::rows::{Account, Hold};
 use super::state::{broken, State};
 use crate::format::limits::CONT_PAYLOAD_BYTES;
-use crate::format::{id16_at, u16_at, u64_at, Code, Id16, ZERO_ID};
+use crate::format::{id16_at, u128_at, u16_at, u64_at, Code, Id16, ZERO_ID};
 
 /// CONTs of a RESERVE of mode CARD.
 pub const TERMS_CONTS: u16 = 3;
-const TERMS_BYTES: usize = 178;
+const TERMS_BYTES: usize = 200;
 const MAX_USAGE_LINES: usize = 32;
 const USAGE_HEAD_BYTES: usize = 40;
 const USAGE_LINE_BYTES: usize = 24;
@@ -21,9 +21,12 @@ const PRICE_UNITS: u64 = 1_000_000;
 
 /// Stage shape: the terms in the CONTs of a RESERVE.
 pub fn parse_terms(content: &[u8]) -> Result<Terms, Code> {
-    let mut reserved = content[TERMS_BYTES..].iter();
+    let mut reserved = content[178..184].iter().chain(&content[TERMS_BYTES..]);
     require(reserved.all(|&byte| byte == 0), Code::ReservedNonzero)?;
     let overrun = Overrun::from_number(u16_at(content, 176)).ok_or(Code::BadField)?;
+    let debt_limit = u128_at(content, 184);
+    let is_debt = overrun == Overrun::Debt;
+    require(is_debt == (debt_limit > 0), Code::BadField)?;
     Ok(Terms {
         hold: ZERO_ID,
         card: id16_at(content, 0),
@@ -32,6 +35,8 @@ pub fn parse_terms(content: &[u8]) -> Result<Terms, Code> {
         regions: permitted(content, 96)?,
         end_user: id16_at(content, 160),
         overrun,
+        debt_limit,
+        beyond: 0,
     })
 }
 

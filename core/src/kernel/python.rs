@@ -309,6 +309,27 @@ impl PyKernel {
         }))
     }
 
+    fn claim<'py>(
+        &self,
+        py: Python<'py>,
+        claim_id: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let id: Id16 = array(&claim_id, "an id")?;
+        self.row_of(py, |kernel| kernel.claim_row(id))
+    }
+
+    fn claims<'py>(
+        &self,
+        py: Python<'py>,
+        principal: PyBackedBytes,
+        after: PyBackedBytes,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let principal: Id16 = array(&principal, "an id")?;
+        let after: Id16 = array(&after, "an id")?;
+        self.bytes_of(py, |kernel| kernel.claim_rows(principal, after, limit))
+    }
+
     fn key<'py>(
         &self,
         py: Python<'py>,

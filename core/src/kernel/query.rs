@@ -1,5 +1,7 @@
 //! Reads of single rows, and of what the kernel says of itself.
 
+use std::ops::Bound;
+
 use super::encode::{ACCOUNT_ROW_BYTES, CHANNEL_ROW_BYTES, HOLD_ROW_BYTES};
 use super::limit_rows::LimitKey;
 use super::price_codec::TERMS_ROW_BYTES;
@@ -160,6 +162,28 @@ impl Kernel {
     pub fn line_row(&self, key: Key32) -> Option<Vec<u8>> {
         let row = self.state.keys.find_row(key)?;
         row.is_in_line().then(|| self.state.line_row(row).to_vec())
+    }
+
+    /// Row of table 30 for an id; None where there is none.
+    pub fn claim_row(&self, id: Id16) -> Option<Vec<u8>> {
+        let row = self.state.claims.get(&id)?;
+        Some(self.state.claim_row(row).to_vec())
+    }
+
+    /// Rows of table 30 of which a principal is the payer or the payee: up to `limit`, ascending
+    /// by id, behind `after` (the zero id for all).
+    pub fn claim_rows(&self, principal: Id16, after: Id16, limit: usize) -> Vec<u8> {
+        let state = &self.state;
+        let Some(party) = state.principals.find(principal) else {
+            return Vec::new();
+        };
+        let behind = (
+            Bound::Excluded((party, after)),
+            Bound::Included((party, [0xFF; 16])),
+        );
+        let own = state.claim_parties.range(behind).take(limit);
+        let rows = own.filter_map(|(_, id)| state.claims.get(id));
+        rows.flat_map(|row| state.claim_row(row)).collect()
     }
 
     pub fn principal_row(&self, id: Id16) -> Option<Vec<u8>> {

@@ -124,6 +124,8 @@ pub fn account(state: &mut State, input: &Input<'_>) -> Outcome {
     let account = state.accounts.get(slot);
     check_change(account, operation)?;
     let unit = account.unit;
+    let owes = operation == Operation::Close && state.has_open_claim(slot);
+    require(!owes, Code::AccountNotEmpty)?;
     let is_leaving = operation == Operation::Close && state.is_member(slot);
     if is_leaving {
         let is_even = !state.netting_of(unit).has_pair_of(slot);

@@ -19,18 +19,44 @@ const MAX_MARKS: usize = 64;
 const WINDOWS: [u16; 3] = [window::DAY, window::MONTH, window::TOTAL];
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// The limits that count a spending, their windows begun anew where they have ended.
+/// The limits that count a spending, their windows begun anew where they have ended, and how much
+/// each of them counts.
 #[derive(Default)]
-pub struct Counting(Vec<(LimitKey, Limit)>);
+pub struct Counting(Vec<(LimitKey, Limit, u128)>);
 
-/// Stage limits. `pin`: the hold or channel that pins the amount, and the account it is for.
+/// The hold or channel that pins an amount.
+#[derive(Clone, Copy)]
+pub struct Pinning {
+    pub id: Id16,
+    /// The account that it is for.
+    pub payee: Id16,
+    /// What may be charged on debt besides: all limits but HELD count it.
+    pub debt: u128,
+}
+
+impl Pinning {
+    pub fn of(id: Id16, payee: Id16) -> Option<Self> {
+        Some(Self { id, payee, debt: 0 })
+    }
+
+    /// The worst case counts, but of HELD what is pinned.
+    fn debt_for(&self, key: &LimitKey) -> u128 {
+        if key.window == window::HELD {
+            0
+        } else {
+            self.debt
+        }
+    }
+}
+
+/// Stage limits.
 #[inline]
 pub fn check_limits(
     state: &State,
     input: &Input<'_>,
     payer: &Account,
     amount: u128,
-    pin: Option<(Id16, Id16)>,
+    pin: Option<Pinning>,
 ) -> Result<Counting, Code> {
     if state.principals.get(payer.owner).limit_count == 0 {
         return Ok(Counting::default());
@@ -44,7 +70,7 @@ fn check_each(
     input: &Input<'_>,
     payer: &Account,
     amount: u128,
-    pin: Option<(Id16, Id16)>,
+    pin: Option<Pinning>,
 ) -> Result<Counting, Code> {
     let mut counting = Counting::default();
     if amount == 0 {
@@ -55,17 +81,20 @@ fn check_each(
             continue;
         };
         let current = state.current_window(&key, *limit, input.t)?;
-        let total = current.used.checked_add(amount);
+        let debt = pin.map_or(0, |pin| pin.debt_for(&key));
+        // One that does not fit is above any limit.
+        let counted = amount.checked_add(debt);
+        let total = counted.and_then(|counted| current.used.checked_add(counted));
         if total.is_none_or(|total| total > current.amount) {
             input.detail.set(detail(&key, &current, above, input.t));
             return Err(Code::LimitExceeded);
         }
-        counting.0.push((key, current));
+        counting.0.push((key, current, amount.saturating_add(debt)));
     }
-    if let Some((id, _)) = pin {
-        let marked = state.marks_of(id).count();
-        let is_new = |(key, _): &&(LimitKey, Limit)| !state.marks.contains_key(&(id, *key));
-        let new = counting.0.iter().filter(is_new).count();
+    if let Some(pin) = pin {
+        let marked = state.marks_of(pin.id).count();
+        let keys = counting.0.iter().map(|(key, ..)| (pin.id, *key));
+        let new = keys.filter(|key| !state.marks.contains_key(key)).count();
         require(marked + new <= MAX_MARKS, Code::CapExceeded)?;
     }
     Ok(counting)
@@ -77,7 +106,7 @@ fn keys_of(
     state: &State,
     input: &Input<'_>,
     payer: &Account,
-    pin: Option<(Id16, Id16)>,
+    pin: Option<Pinning>,
 ) -> Vec<(LimitKey, u32)> {
     let unit = state.units.get(payer.unit).id;
     let mut keys = Vec::new();
@@ -100,8 +129,8 @@ fn keys_of(
     add(target::ACCOUNT, pair(payer.id, ZERO_ID), 0, &WINDOWS);
     let principal = state.principals.get(payer.owner).id;
     add(target::PRINCIPAL, pair(principal, ZERO_ID), 0, &WINDOWS);
-    if let Some((_, payee)) = pin {
-        add(target::PAYEE, pair(payer.id, payee), 0, &[window::HELD]);
+    if let Some(pin) = pin {
+        add(target::PAYEE, pair(payer.id, pin.payee), 0, &[window::HELD]);
     }
     keys
 }
@@ -140,10 +169,10 @@ impl State {
         window_end_ns(which, t, table).ok_or(Code::ZoneHorizon)
     }
 
-    /// Counts an amount that `check_limits` let pass; `pin` is the hold or channel that pins it.
+    /// Counts what `check_limits` let pass; `pin` is the hold or channel that pins it.
     #[inline]
-    pub fn count(&mut self, counting: Counting, principal: Slot, amount: u128, pin: Option<Id16>) {
-        for (key, limit) in counting.0 {
+    pub fn count(&mut self, counting: Counting, principal: Slot, pin: Option<Id16>) {
+        for (key, limit, amount) in counting.0 {
             let used = sum(limit.used, amount, "a limit's count leaves u128");
             self.put_limit(key, Some(Limit { used, ..limit }));
             if let Some(pin) = pin {
@@ -171,7 +200,7 @@ impl State {
             .map(|((_, key), mark)| (*key, *mark))
     }
 
-    /// Gives back what a hold or channel leaves when it ends, and forgets its marks.
+    /// Gives back what a hold or channel will not charge any more, and forgets its marks.
     #[inline]
     pub fn give_back(&mut self, pin: Id16, payer: Slot, rest: u128) {
         let principal = self.accounts.get(payer).owner;

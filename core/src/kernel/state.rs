@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use hashbrown::{HashMap, HashSet};
 
 use super::card_state::CardMemory;
+use super::claim_state::Claim;
+use super::debt;
 use super::gather::Gather;
 use super::journal::{Journal, Undo};
 use super::limit_rows::{Limit, LimitKey, Mark, Zone};
@@ -59,6 +61,13 @@ pub struct State {
     pub netting: BTreeMap<Slot, Netting>,
     /// (unit, cited record) of every dispute in a deferred unit.
     pub deferred_disputes: BTreeSet<(Slot, u64)>,
+    pub claims: BTreeMap<Id16, Claim>,
+    /// (principal, claim) of both sides of every claim.
+    pub claim_parties: BTreeSet<(Slot, Id16)>,
+    /// How many claims are open between two accounts: (payer, payee), and (payee, payer).
+    pub open_claims: BTreeMap<(Slot, Slot, bool), u32>,
+    /// Paid and waived claims by (moment, id).
+    pub ended_claims: BTreeSet<(u64, Id16)>,
     /// (owner, name kind, hash of the text) of every name.
     pub name_texts: HashSet<(Slot, u16, Hash32)>,
     /// Units by symbol.
@@ -68,6 +77,8 @@ pub struct State {
     /// Ended holds in the order in which they ended, which is that of
     /// (ended_at_ns, expires_at_ns, id).
     pub ended: VecDeque<Slot>,
+    /// Expired holds that limits still count, in the order of their expiry.
+    pub in_grace: Schedule,
     /// Closing channels in the order in which they close.
     pub closings: Schedule,
     /// Closed channels in the order of (ended_at_ns, id).
@@ -264,7 +275,11 @@ impl State {
         self.expiries.remove(hold.expires_at_ns, hold.id);
         self.ended.push_back(slot);
         self.payer_principal(hold.payer).pin_count -= 1;
-        self.give_back(hold.id, hold.payer, hold.rest());
+        if debt::may_come_late(&hold, self.terms_of(&hold)) {
+            self.begin_grace(slot);
+        } else {
+            self.give_back_rest(slot);
+        }
     }
 
     /// Adds a channel; the pending columns are the caller's.

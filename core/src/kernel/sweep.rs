@@ -1,6 +1,7 @@
 //! Forgetting what is past its window, and freeing what holds and channels pin once it is due
 //! (semantics.md section 1). Both go by log time alone and are bounded for each block.
 
+use super::debt;
 use super::effect::{Cause, Effects};
 use super::rows::{Channel, ChannelStatus, HoldStatus};
 use super::state::State;
@@ -23,11 +24,13 @@ impl State {
     pub fn prune(&mut self, genesis: &Genesis, t0: u64) {
         self.prune_live_ids(genesis.max_lifetime_ns, t0);
         self.prune_references(genesis.reference_window_ns, t0);
+        self.give_back_after_grace(debt::grace_ns(genesis), t0);
         self.prune_holds(genesis.hold_retention_ns, t0);
         self.prune_channels(genesis.hold_retention_ns, t0);
         self.prune_cards(t0);
         self.prune_corrections(t0);
         self.prune_mandates(genesis.hold_retention_ns, t0);
+        self.prune_claims(genesis.hold_retention_ns, t0);
     }
 
     fn prune_live_ids(&mut self, lifetime_ns: u64, t0: u64) {
@@ -60,11 +63,24 @@ impl State {
         }
     }
 
+    /// What expired on debt cannot be captured any more: limits get back what it did not charge.
+    fn give_back_after_grace(&mut self, grace_ns: u64, t0: u64) {
+        for _ in 0..MAX_PRUNED {
+            match self.in_grace.first() {
+                Some(slot) if is_past(self.in_grace.next_ns(), grace_ns, 0, t0) => {
+                    self.give_back_rest(slot);
+                }
+                _ => return,
+            }
+        }
+    }
+
     fn prune_holds(&mut self, retention_ns: u64, t0: u64) {
         for _ in 0..MAX_PRUNED {
             match self.ended.front() {
                 Some(&slot) if is_past(self.holds.get(slot).ended_at_ns, retention_ns, 0, t0) => {
                     self.ended.pop_front();
+                    self.give_back_rest(slot);
                     self.remove_hold(slot);
                 }
                 _ => return,
@@ -78,6 +94,18 @@ impl State {
                 Some(slot) if is_past(self.closed.next_ns(), retention_ns, 0, t0) => {
                     self.leave_channel(slot);
                     self.channels.remove(slot);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Claims that were paid or waived; an open one is never forgotten.
+    fn prune_claims(&mut self, retention_ns: u64, t0: u64) {
+        for _ in 0..MAX_PRUNED {
+            match self.ended_claims.first() {
+                Some(&(ended_at_ns, id)) if is_past(ended_at_ns, retention_ns, 0, t0) => {
+                    self.remove_claim(id);
                 }
                 _ => return,
             }

@@ -6,8 +6,8 @@
 //! | refused | those that it, or what it is about, names, if the signer owns them |
 //! | DUPLICATE, UNKNOWN_KEY | nobody |
 //!
-//! A record is about its hold, channel, dispute, mandate or unit, or about the record that it
-//! cites. A mandate is in the history of the account that pays, and of no other.
+//! A record is about its hold, channel, claim, dispute, mandate or unit, or about the record that
+//! it cites. A mandate is in the history of the account that pays, and of no other.
 //!
 //! A refused record thus reaches no history but its signer's: nobody can fill another's. A record
 //! that was sent again says nothing that its first copy does not say, and anybody may have sent it.
@@ -41,7 +41,7 @@ pub fn note(state: &mut State, input: &Input<'_>, outcome: Outcome, before: usiz
 }
 
 /// An executed record that changed no account: a replayed capture or voucher, the release of
-/// nothing, a later expiry, a payer's close, a dispute or its rejection, a mandate and its end.
+/// nothing, a later expiry, a payer's close, a dispute or its rejection, a mandate and its end, a waived claim.
 fn unchanging(state: &mut State, record: RecordView<'_>) {
     if !state.gather.is_on() {
         return;
@@ -88,14 +88,18 @@ pub fn refused_all(
     }
 }
 
-/// The accounts of the hold, channel, dispute or mandate that a record names, where it exists;
-/// twice the same one where there is no other.
+/// The accounts of the hold, channel, claim, dispute or mandate that a record names, where it
+/// exists; twice the same one where there is no other.
 fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
     let id = || record.id16(8);
     let pin: Option<Pin> = match record.kind() {
         kind::EXTEND | kind::CAPTURE | kind::RELEASE => state.holds.find_row(id()).map(Pin::from),
         kind::TOP_UP | kind::VOUCHER | kind::CHANNEL_CLOSE => {
             state.channels.find_row(id()).map(Pin::from)
+        }
+        kind::PAY_CLAIM => {
+            let claim = state.claims.get(&id())?;
+            return Some([claim.payer, claim.payee]);
         }
         kind::DISPUTE | kind::DISPUTE_ANSWER => {
             let dispute = state.disputes.get(&record.u64(8))?;

@@ -341,6 +341,7 @@ fn every_result_code_is_given() {
         crate::prices::CODES,
         crate::netting::CODES,
         crate::limits::CODES,
+        crate::debts::CODES,
     ];
     let mut given = BTreeSet::new();
     for (expected, scenario) in tables.into_iter().flatten() {

@@ -12,7 +12,7 @@ const DAY: u8 = 1;
 const TOTAL: u8 = 3;
 const DAY_NS: u64 = 86_400 * SECOND_NS;
 
-fn limit(of: u8, window: u8, subject: &[u8], unit: &Id16, zone: &Id16, amount: u8) -> Record {
+pub fn limit(of: u8, window: u8, subject: &[u8], unit: &Id16, zone: &Id16, amount: u8) -> Record {
     record(
         kind::LIMIT,
         &[

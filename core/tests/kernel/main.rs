@@ -4,6 +4,7 @@ mod blocks;
 mod channels;
 mod checkpoint;
 mod codes;
+mod debts;
 mod history;
 mod ledger;
 mod lifetimes;

@@ -95,6 +95,17 @@ impl Shop {
     }
 
     fn reserve(&self, ledger: &Ledger, card: &Id16, maximum: u128) -> Vec<Record> {
+        self.reserve_on_debt(ledger, card, maximum, 0)
+    }
+
+    /// A RESERVE with overrun DEBT, or REJECT without a limit.
+    pub fn reserve_on_debt(
+        &self,
+        ledger: &Ledger,
+        card: &Id16,
+        maximum: u128,
+        limit: u128,
+    ) -> Vec<Record> {
         let (alice, bob) = (ledger.alice, ledger.bob);
         let expires = ledger.now_ns + 50 * SECOND_NS;
         let head = with(
@@ -102,21 +113,38 @@ impl Shop {
             6,
             1,
         );
-        let mut content = [card.as_slice(), &self.model, &[0; 146]].concat();
-        content[176] = 1;
+        let mut content = [card.as_slice(), &self.model, &[0; 168]].concat();
+        content[176] = if limit > 0 { 3 } else { 1 };
+        content[184..200].copy_from_slice(&limit.to_le_bytes());
         with_conts(head, &content, 3)
     }
 
     /// A priced hold; its id.
     pub fn hold(&self, ledger: &mut Ledger, card: &Id16, maximum: u128) -> Id16 {
+        self.hold_on_debt(ledger, card, maximum, 0)
+    }
+
+    /// As `hold`, with overrun DEBT.
+    pub fn hold_on_debt(
+        &self,
+        ledger: &mut Ledger,
+        card: &Id16,
+        maximum: u128,
+        limit: u128,
+    ) -> Id16 {
         let alice = ledger.alice;
         let id = ledger.envelope_id();
         let hold = ledger.derived(&alice.principal, &id, 0);
-        let records = self.reserve(ledger, card, maximum);
+        let records = self.reserve_on_debt(ledger, card, maximum, limit);
         let mut envelope = ledger.envelope(&alice.key, &records);
         envelope.id = id;
         assert_eq!(codes(&ledger.apply(&[envelope])), [Code::Ok; 4]);
         hold
+    }
+
+    /// A CAPTURE of what costs 3 each.
+    pub fn used(&self, hold: &Id16, quantity: u64) -> Vec<Record> {
+        self.capture(hold, 3 * u128::from(quantity), &self.meter, quantity)
     }
 
     fn capture(&self, hold: &Id16, amount: u128, meter: &Id16, quantity: u64) -> Vec<Record> {
@@ -159,7 +187,7 @@ fn metered_by(
 }
 
 /// The codes up to that of the last head.
-fn heads(ledger: &mut Ledger, person: &Person, records: &[Record]) -> Vec<Code> {
+pub fn heads(ledger: &mut Ledger, person: &Person, records: &[Record]) -> Vec<Code> {
     let is_head = |record: &Record| record[..2] != kind::CONT.to_le_bytes();
     let last = records.iter().rposition(is_head).unwrap_or_default();
     let mut given = ledger.codes(&person.key, records);

@@ -10,11 +10,13 @@ from tallystick_ledger import limits
 from tallystick_ledger.errors import FieldError
 from tallystick_ledger.records.base import HEAD, BytesLike, Record
 from tallystick_ledger.records.channel import Channel, ChannelClose, TopUp, Voucher
+from tallystick_ledger.records.claim import PayClaim
 from tallystick_ledger.records.correction import Dispute, DisputeAnswer, Refund
 from tallystick_ledger.records.delegation import Delegate, Kill
 from tallystick_ledger.records.kinds import (
     AccountOperation,
     CaptureSource,
+    ClaimOperation,
     CorrectionReason,
     Flags,
     Group,
@@ -62,6 +64,7 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Meter,
         Mandate,
         MandateEnd,
+        PayClaim,
         Channel,
         TopUp,
         Voucher,
@@ -169,6 +172,7 @@ __all__ = [
     "CardTerms",
     "Channel",
     "ChannelClose",
+    "ClaimOperation",
     "CorrectionReason",
     "CreditLimit",
     "Delegate",
@@ -194,6 +198,7 @@ __all__ = [
     "Name",
     "NameKind",
     "Overrun",
+    "PayClaim",
     "Price",
     "Principal",
     "PrincipalType",

@@ -26,6 +26,7 @@ class Kind(IntEnum):
     METER = 0x0405
     MANDATE = 0x0406
     MANDATE_END = 0x0407
+    PAY_CLAIM = 0x0408
     CHANNEL = 0x0501
     TOP_UP = 0x0502
     VOUCHER = 0x0503
@@ -139,6 +140,14 @@ class Overrun(IntEnum):
 
     REJECT = 1
     CAP = 2
+    DEBT = 3
+
+
+class ClaimOperation(IntEnum):
+    """What a PAY_CLAIM record does."""
+
+    PAY = 1
+    WAIVE = 2
 
 
 class CaptureSource(IntEnum):

@@ -19,13 +19,17 @@ from tallystick_ledger.records.base import (
     require,
     require_id,
     require_u64,
+    require_u128,
+    u128,
+    u128_bytes,
 )
 from tallystick_ledger.records.kinds import Overrun
 
 TERMS_CONTS: Final = 3
 _LIST_BYTES: Final = limits.MAX_PERMITTED * limits.ID_BYTES
-# card; model; tiers; regions; end user; overrun
-_TERMS: Final = struct.Struct(f"<16s16s{_LIST_BYTES}s{_LIST_BYTES}s16sH")
+# card; model; tiers; regions; end user; overrun; reserved; debt limit
+_TERMS: Final = struct.Struct(f"<16s16s{_LIST_BYTES}s{_LIST_BYTES}s16sH6x16s")
+_RESERVED: Final = (178, 184)
 
 # tier; region; count of lines
 _USAGE: Final = struct.Struct("<16s16sH6x")
@@ -46,6 +50,7 @@ class CardTerms:
         regions: Likewise.
         end_user: A salted tag of whom it is for; zero for none.
         overrun: What becomes of a charge above the maximum.
+        debt_limit: With DEBT, how much may be charged above the maximum, at least 1; else 0.
     """
 
     card: CardId
@@ -54,6 +59,7 @@ class CardTerms:
     regions: tuple[NameId, ...] = ()
     end_user: bytes = NO_ID
     overrun: Overrun = Overrun.REJECT
+    debt_limit: int = 0
 
     def __post_init__(self) -> None:
         """Checks the values; raises what `Record.decode` lists."""
@@ -63,6 +69,9 @@ class CardTerms:
         for names in (self.tiers, self.regions):
             require(len(names) <= limits.MAX_PERMITTED, Code.BAD_FIELD, f"{len(names)} names")
             check_names(names)
+        require_u128("debt_limit", self.debt_limit)
+        is_debt = self.overrun is Overrun.DEBT
+        require(is_debt == (self.debt_limit > 0), Code.BAD_FIELD, "DEBT alone has a debt limit")
 
     def encode(self) -> bytes:
         """Returns the content of the CONTs, without its padding."""
@@ -73,16 +82,23 @@ class CardTerms:
             b"".join(self.regions),
             self.end_user,
             self.overrun,
+            u128_bytes(self.debt_limit),
         )
 
     @classmethod
     def decode(cls, content: bytes) -> Self:
         """Reads the payloads of the CONTs; raises what `Record.decode` lists."""
-        check_zero(content, ((_TERMS.size, len(content)),))
-        card, model, tiers, regions, end_user, overrun = _TERMS.unpack_from(content)
+        check_zero(content, (_RESERVED, (_TERMS.size, len(content))))
+        card, model, tiers, regions, end_user, overrun, limit = _TERMS.unpack_from(content)
         policy = enum_field(Overrun, overrun)
         return cls(
-            CardId(card), NameId(model), names_of(tiers), names_of(regions), end_user, policy
+            CardId(card),
+            NameId(model),
+            names_of(tiers),
+            names_of(regions),
+            end_user,
+            policy,
+            u128(limit),
         )
 
 

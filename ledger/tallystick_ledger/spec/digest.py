@@ -33,6 +33,7 @@ def rows(state: State) -> Iterator[Row]:
     yield from state.members
     yield from state.windows
     yield from state.pairs
+    yield from state.claims
 
 
 def digest(state: State) -> bytes:

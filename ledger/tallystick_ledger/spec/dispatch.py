@@ -30,6 +30,7 @@ from tallystick_ledger.records import (
     MandateEnd,
     Meter,
     Name,
+    PayClaim,
     Price,
     Principal,
     Raw,
@@ -52,6 +53,7 @@ from tallystick_ledger.spec import (
     cards,
     channels,
     corrections,
+    debts,
     delegation,
     limits,
     mandates,
@@ -110,6 +112,8 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return mandates.mandate(state, place, record)
         case MandateEnd():
             return mandates.mandate_end(state, place, record)
+        case PayClaim():
+            return debts.pay_claim(state, place, record)
         case Channel():
             return channels.channel(state, place, record)
         case TopUp():
@@ -150,6 +154,15 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return corrections.dispute_answer(state, place, record)
         case Tick():
             return system.tick(state, place, record)
+        case Join() | WindowClose() | Settle() | Fail():
+            return _apply_netting(state, place, record)
+    raise Refused(Code.UNKNOWN_KIND)
+
+
+def _apply_netting(
+    state: State, place: Place, record: Join | WindowClose | Settle | Fail
+) -> list[Effect]:
+    match record:
         case Join():
             return netting.join(state, place, record)
         case WindowClose():
@@ -158,7 +171,6 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return netting.settle(state, place, record)
         case Fail():
             return netting.fail(state, place, record)
-    raise Refused(Code.UNKNOWN_KIND)
 
 
 def _apply_bound(

@@ -13,7 +13,7 @@ from tallystick_ledger.ids import Amount, HoldId, TimestampNs
 from tallystick_ledger.limits import MIN_HOLD_NS
 from tallystick_ledger.records import Capture, Extend, Group, Release, Reserve, Scope
 from tallystick_ledger.results import Cause, Effect
-from tallystick_ledger.spec import amounts, priced
+from tallystick_ledger.spec import amounts, debts, priced
 from tallystick_ledger.spec.accounts import (
     check_between,
     check_can_pin,
@@ -35,7 +35,7 @@ from tallystick_ledger.spec.signer import (
     check_reference_cap,
     remember_reference,
 )
-from tallystick_ledger.spec.spending import check_limits, count, give_back, no_longer_held
+from tallystick_ledger.spec.spending import check_limits, count, no_longer_held
 from tallystick_ledger.spec.state import State
 from tallystick_ledger.state_rows import HoldRow, HoldStatus, TermsRow
 
@@ -52,7 +52,7 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND, with terms CARD_NOT_FOUND; ID_CONFLICT; for the payer's, then for the
             payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH,
-            NOT_A_MEMBER; EXPIRY_INVALID; with terms NOT_PROVIDER, UNIT_MISMATCH,
+            NOT_A_MEMBER; EXPIRY_INVALID, CLAIM_OPEN; with terms NOT_PROVIDER, UNIT_MISMATCH,
             CARD_NOT_EFFECTIVE, UNPRICED; CAP_EXCEEDED, open holds and channels or references;
             ZONE_HORIZON, LIMIT_EXCEEDED;
             INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
@@ -71,16 +71,20 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
     earliest_ns = place.timestamp_ns + MIN_HOLD_NS
     latest_ns = place.timestamp_ns + state.genesis.hold_max_lifetime_ns
     require(earliest_ns <= record.expires_at_ns <= latest_ns, Code.EXPIRY_INVALID)
+    debts.check_no_claim(state, payer, payee)
     if card is not None and record.terms is not None:
         priced.check_card(place, card, payee)
         priced.check_model(state, card, record.terms)
     check_pinned_cap(state, place.principal)
     check_reference_cap(state, place, unique=record.unique)
-    counting = check_limits(state, place, payer, maximum, pin=hold_id, payee=payee.account)
+    debt = Amount(0 if record.terms is None else record.terms.debt_limit)
+    counting = check_limits(
+        state, place, payer, maximum, debt=debt, pin=hold_id, payee=payee.account
+    )
     check_can_pin(payer, payee, maximum)
 
     remember_reference(state, place, Group.METERING, record.reference, unique=record.unique)
-    count(state, counting, maximum, pin=hold_id)
+    count(state, counting, maximum, debt=debt, pin=hold_id)
     pin(state, record.payer_account, record.payee_account, maximum)
     state.put_hold(
         HoldRow(
@@ -108,6 +112,7 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
                 regions=terms.regions,
                 end_user=terms.end_user,
                 overrun=terms.overrun,
+                debt_limit=Amount(terms.debt_limit),
             ),
         )
     return []
@@ -155,38 +160,48 @@ def capture(state: State, place: Place, record: Capture) -> list[Effect]:
     """Pays the payee up to a cumulative amount; FINAL ends the hold and frees its rest.
 
     Returns:
-        A CAPTURE effect of what is newly paid and a RELEASE effect of what FINAL frees, each only
-        if above 0. None for the replay of the capture that ended the hold.
+        A CAPTURE effect of what is newly paid, a CLAIM effect of what is newly owed and a RELEASE
+        effect of what FINAL frees, each only if above 0. None for a replay after the hold's end.
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; HOLD_NOT_FOUND, NOT_PAYEE; HOLD_MODE;
             HOLD_ENDED, HOLD_EXPIRED; ACCOUNT_CLOSED, ACCOUNT_FROZEN of the payee's account; with
             usage PRICE_NOT_AGREED, UNPRICED, PRICE_MISMATCH; CAPTURE_LOWERED,
-            CAPTURE_EXCEEDS_HOLD; AMOUNT_OVERFLOW.
+            CAPTURE_EXCEEDS_HOLD; CAP_EXCEEDED, claims; AMOUNT_OVERFLOW.
     """
     check_key_and_scope(state, place, Scope.OWNER, Scope.METER)
     hold = _hold_of_payee(state, place, record.hold)
     terms = state.terms.get(hold.hold)
     require((terms is None) == (record.usage is None), Code.HOLD_MODE)
     amount = Amount(record.amount) if terms is None else priced.billed(hold, terms, record.amount)
-    if hold.status is HoldStatus.CAPTURED and amount == hold.captured:
+    charged = debts.charged(hold, terms)
+    is_late = debts.may_come_late(hold, terms, final=record.final)
+    if amount == charged and (is_late or hold.status is HoldStatus.CAPTURED):
         return []
-    _check_open_and_not_due(hold, place.timestamp_ns)
+    if is_late:
+        debts.check_grace(state, hold, place.timestamp_ns)
+    else:
+        _check_open_and_not_due(hold, place.timestamp_ns)
     payee = state.accounts[hold.payee_account]
     check_open(payee)
     if terms is not None and record.usage is not None:
         priced.check_price(state, hold, terms, record.usage, record.amount)
-    require(amount >= hold.captured, Code.CAPTURE_LOWERED)
-    require(amount <= hold.maximum, Code.CAPTURE_EXCEEDS_HOLD)
-    difference = amounts.subtract(amount, hold.captured)
-    check_credit_room(payee, difference)
+    require(amount >= charged, Code.CAPTURE_LOWERED)
+    require(amount <= debts.limit(hold, terms), Code.CAPTURE_EXCEEDS_HOLD)
+    parts = debts.split(state, hold, amounts.subtract(amount, charged))
+    debts.check_claim_cap(state, hold, parts.claimed)
+    check_credit_room(payee, parts.posted)
 
     effects = []
-    if difference > 0:
-        hold = _pay(state, hold, difference)
-        paid = _effect(Cause.CAPTURE, place.index, hold, difference)
-        effects.append(replace(paid, card=priced.card_of(terms)))
-    if record.final:
+    if parts.pinned > 0:
+        hold = _pay(state, hold, parts.pinned)
+    debts.charge_beyond(state, hold, parts)
+    if parts.posted > 0:
+        paid = _effect(Cause.CAPTURE, place.index, hold, parts.posted)
+        card = priced.card_of(terms)
+        effects.append(replace(paid, card=card, beyond=parts.available))
+    effects += debts.add_claim(state, place, hold, parts.claimed)
+    if record.final and not is_late:
         effects += _end_by_payee(state, place, hold, HoldStatus.CAPTURED)
     return effects
 
@@ -277,8 +292,12 @@ def _end(state: State, hold: HoldRow, status: HoldStatus, timestamp_ns: Timestam
     """Ends a hold, takes its rest out of both pending columns and returns it."""
     rest = amounts.subtract(hold.maximum, hold.captured)
     free(state, hold.payer_account, hold.payee_account, rest)
-    give_back(state, hold.hold, rest)
-    state.put_hold(replace(hold, status=status, ended_at_ns=timestamp_ns))
+    ended = replace(hold, status=status, ended_at_ns=timestamp_ns)
+    if debts.may_come_late(ended, state.terms.get(hold.hold), final=True):
+        no_longer_held(state, hold.hold, Amount(0))
+    else:
+        debts.give_back_rest(state, ended)
+    state.put_hold(ended)
     return rest
 
 

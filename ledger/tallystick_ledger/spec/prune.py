@@ -9,6 +9,7 @@ from itertools import islice, takewhile
 
 from tallystick_ledger.ids import SequenceNumber, TimestampNs
 from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MAX_ID_AHEAD_NS, MAX_PRUNED_ROWS
+from tallystick_ledger.spec import debts
 from tallystick_ledger.spec.state import State
 from tallystick_ledger.state_rows import CorrectionRow, DisputeRow
 
@@ -17,12 +18,14 @@ def prune(state: State, block_timestamp_ns: TimestampNs) -> None:
     """Forgets what is due, of each table at most 10,000 rows, and a last card whole."""
     _prune_live_ids(state, block_timestamp_ns)
     _prune_references(state, block_timestamp_ns)
+    _give_back_after_grace(state, block_timestamp_ns)
     _prune_ended_holds(state, block_timestamp_ns)
     _prune_closed_channels(state, block_timestamp_ns)
     _prune_cards(state, block_timestamp_ns)
     _prune_corrections(state, block_timestamp_ns)
     _prune_disputes(state, block_timestamp_ns)
     _prune_mandates(state, block_timestamp_ns)
+    _prune_ended_claims(state, block_timestamp_ns)
 
 
 def _prune_live_ids(state: State, now_ns: TimestampNs) -> None:
@@ -39,11 +42,21 @@ def _prune_references(state: State, now_ns: TimestampNs) -> None:
         state.references.remove(row.sequence_number)
 
 
+def _give_back_after_grace(state: State, now_ns: TimestampNs) -> None:
+    """What expired on debt cannot be captured any more: limits get back what it did not charge."""
+    for _ in range(MAX_PRUNED_ROWS):
+        hold = state.next_out_of_grace()
+        if hold is None or debts.end_of_grace(state, hold) >= now_ns:
+            break
+        debts.give_back_rest(state, hold)
+
+
 def _prune_ended_holds(state: State, now_ns: TimestampNs) -> None:
     for _ in range(MAX_PRUNED_ROWS):
         hold = state.next_to_forget()
         if hold is None or hold.ended_at_ns + state.genesis.hold_retention_ns >= now_ns:
             break
+        debts.give_back_rest(state, hold)
         state.holds.remove(hold.hold)
         if hold.hold in state.terms:
             state.terms.remove(hold.hold)
@@ -73,6 +86,15 @@ def _prune_corrections(state: State, now_ns: TimestampNs) -> None:
 
 def _prune_disputes(state: State, now_ns: TimestampNs) -> None:
     _prune_cited(state.next_dispute_to_forget, state.disputes.remove, now_ns)
+
+
+def _prune_ended_claims(state: State, now_ns: TimestampNs) -> None:
+    """Claims that were paid or waived; an open one is never forgotten."""
+    for _ in range(MAX_PRUNED_ROWS):
+        claim = state.next_claim_to_forget()
+        if claim is None or claim.ended_at_ns + state.genesis.hold_retention_ns >= now_ns:
+            break
+        state.claims.remove(claim.claim)
 
 
 def _prune_cited(

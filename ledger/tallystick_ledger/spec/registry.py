@@ -19,6 +19,7 @@ from tallystick_ledger.records import (
     Scope,
 )
 from tallystick_ledger.results import Effect
+from tallystick_ledger.spec import debts
 from tallystick_ledger.spec.accounts import check_account_cap, own_account
 from tallystick_ledger.spec.lines import is_in_time, join
 from tallystick_ledger.spec.refusal import found, require
@@ -204,6 +205,8 @@ def account(state: State, place: Place, record: Account) -> list[Effect]:
         AccountOperation.CLOSE: account_close,
     }[record.operation]
     changed = operation(row)
+    if record.operation is AccountOperation.CLOSE:
+        require(not debts.has_open_claim(state, row), Code.ACCOUNT_NOT_EMPTY)
     if record.operation is AccountOperation.CLOSE and row.account in state.members:
         require(not state.owes_or_is_owed(row.account), Code.ACCOUNT_NOT_EMPTY)
         state.members.remove(row.account)

@@ -26,6 +26,7 @@ from tallystick_ledger.zones import SECOND_NS, window_end_ns
 
 _WINDOWS: Final = (LimitWindow.DAY, LimitWindow.MONTH, LimitWindow.TOTAL)
 _NEVER: Final = TimestampNs(0)
+_NO_DEBT: Final = Amount(0)
 
 
 def check_limits(
@@ -34,6 +35,7 @@ def check_limits(
     payer: AccountRow,
     amount: Amount,
     *,
+    debt: Amount = _NO_DEBT,
     pin: bytes | None = None,
     payee: AccountId | None = None,
 ) -> list[LimitRow]:
@@ -44,6 +46,7 @@ def check_limits(
         place: Of the record.
         payer: The account that spends.
         amount: How much more it spends.
+        debt: What may be charged on debt besides.
         pin: The hold or channel that pins it; None for what is paid at once.
         payee: The account that it is pinned for.
 
@@ -59,7 +62,7 @@ def check_limits(
     counting = []
     for row, above in _limits_of(state, place, payer, payee):
         current = current_window(state, row, place.timestamp_ns)
-        if current.used + amount > current.amount:
+        if current.used + _counted(current, amount, debt) > current.amount:
             detail = _detail(current, above, place.timestamp_ns)
             raise Refused(Code.LIMIT_EXCEEDED, detail.encode())
         counting.append(current)
@@ -71,13 +74,19 @@ def check_limits(
 
 
 def count(
-    state: State, counting: list[LimitRow], amount: Amount, *, pin: bytes | None = None
+    state: State,
+    counting: list[LimitRow],
+    amount: Amount,
+    *,
+    debt: Amount = _NO_DEBT,
+    pin: bytes | None = None,
 ) -> None:
-    """Counts an amount that `check_limits` let pass."""
+    """Counts an amount, and what may be charged on debt, that `check_limits` let pass."""
     for row in counting:
-        state.limits.put(row.limit_key, replace(row, used=amounts.add(row.used, amount)))
+        counted = Amount(_counted(row, amount, debt))
+        state.limits.put(row.limit_key, replace(row, used=amounts.add(row.used, counted)))
         if pin is not None:
-            _mark(state, pin, row, amount)
+            _mark(state, pin, row, counted)
 
 
 def give_back(state: State, pin: bytes, rest: Amount) -> None:
@@ -86,7 +95,7 @@ def give_back(state: State, pin: bytes, rest: Amount) -> None:
     Args:
         state: Changed in place.
         pin: The hold or channel.
-        rest: What it did not pay.
+        rest: What it did not charge.
     """
     for mark in state.marks.members(pin):
         _uncount(state, mark, Amount(min(mark.amount, rest)))
@@ -157,6 +166,11 @@ def _limits_of(
         row = state.limits.get(limit_key(LimitTarget.PAYEE, LimitWindow.HELD, pair, payer.unit))
         if row is not None:
             yield row, 0
+
+
+def _counted(row: LimitRow, amount: Amount, debt: Amount) -> int:
+    """How much a limit counts: the worst case, but HELD what is pinned."""
+    return amount if row.window is LimitWindow.HELD else amount + debt
 
 
 def _detail(row: LimitRow, above: int, timestamp_ns: TimestampNs) -> LimitDetail:

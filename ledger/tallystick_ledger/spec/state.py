@@ -29,12 +29,14 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | members | unit of the account | |
 | windows | unit | |
 | pairs | unit, window | |
+| claims | owner of the payer's account | |
 
-Holds are also taken in the order in which they expire, and in which they ended; channels in the
+Holds are also taken in the order in which they expire, and in which they ended, and those with
+marks after their end in that of their expiry; channels in the
 order in which they close by themselves, and in which they were closed; cards in that in which they
 are forgotten; corrections and disputes in that of the records that they are about; mandates in that
-in which they are over. Heaps give these orders; an entry that its row no longer bears out is
-skipped.
+in which they are over; claims in that in which they were paid or waived. Heaps give these orders;
+an entry that its row no longer bears out is skipped.
 """
 
 from heapq import heappop, heappush
@@ -46,6 +48,7 @@ from tallystick_ledger.ids import (
     Amount,
     CardId,
     ChannelId,
+    ClaimId,
     HoldId,
     LineId,
     MandateId,
@@ -69,6 +72,7 @@ from tallystick_ledger.state_rows import (
     CardRow,
     ChannelRow,
     ChannelStatus,
+    ClaimRow,
     CorrectionRow,
     DeferredUnitRow,
     DisputeRow,
@@ -172,14 +176,22 @@ class State:
         self.pairs: Table[PairKey, PairRow] = Table(
             self.journal, member_of=lambda row: (row.unit, row.window)
         )
+        self.claims: Table[ClaimId, ClaimRow] = Table(
+            self.journal, member_of=lambda row: self.accounts[row.payer_account].owner
+        )
+        self._begin_orders()
+
+    def _begin_orders(self) -> None:
         self._expiring: list[tuple[TimestampNs, HoldId]] = []
         self._ended: list[tuple[TimestampNs, TimestampNs, HoldId]] = []
+        self._in_grace: list[tuple[TimestampNs, HoldId]] = []
         self._closing: list[tuple[TimestampNs, ChannelId]] = []
         self._closed: list[tuple[TimestampNs, ChannelId]] = []
         self._forgettable_cards: list[tuple[int, CardId]] = []
         self._corrected: list[SequenceNumber] = []
         self._disputed: list[SequenceNumber] = []
         self._mandates_over: list[tuple[TimestampNs, MandateId]] = []
+        self._ended_claims: list[tuple[TimestampNs, ClaimId]] = []
 
     @classmethod
     def from_genesis(cls, genesis: Genesis) -> Self:
@@ -205,6 +217,8 @@ class State:
             heappush(self._expiring, (row.expires_at_ns, row.hold))
         if not row.is_open:
             heappush(self._ended, (row.ended_at_ns, row.expires_at_ns, row.hold))
+            if self.marks.count(row.hold):
+                heappush(self._in_grace, (row.expires_at_ns, row.hold))
 
     def next_to_expire(self) -> HoldRow | None:
         """Returns the open hold with the smallest (expires_at_ns, id), due or not."""
@@ -224,6 +238,15 @@ class State:
             if row is not None and row.ended_at_ns == ended_at_ns:
                 return row
             heappop(self._ended)
+        return None
+
+    def next_out_of_grace(self) -> HoldRow | None:
+        """Returns the ended hold with marks that has the smallest (expires_at_ns, id)."""
+        while self._in_grace:
+            row = self.holds.get(self._in_grace[0][1])
+            if row is not None and self.marks.count(row.hold):
+                return row
+            heappop(self._in_grace)
         return None
 
     def put_channel(self, row: ChannelRow) -> None:
@@ -339,6 +362,22 @@ class State:
     def owes_or_is_owed(self, account: AccountId) -> bool:
         """Whether an unsettled window has a pair of this account."""
         return any(account in (row.debtor_account, row.creditor_account) for row in self.pairs)
+
+    def put_claim(self, row: ClaimRow) -> None:
+        """Writes the row of a claim and enters it into the order that its status asks for."""
+        self.claims.put(row.claim, row)
+        if not row.is_open:
+            heappush(self._ended_claims, (row.ended_at_ns, row.claim))
+
+    def next_claim_to_forget(self) -> ClaimRow | None:
+        """Returns the paid or waived claim with the smallest (ended_at_ns, id)."""
+        while self._ended_claims:
+            ended_at_ns, claim = self._ended_claims[0]
+            row = self.claims.get(claim)
+            if row is not None and row.ended_at_ns == ended_at_ns:
+                return row
+            heappop(self._ended_claims)
+        return None
 
     def _payer_while_open(self, row: HoldRow | ChannelRow) -> PrincipalId | None:
         if not row.is_open:

@@ -14,6 +14,7 @@ from tallystick_ledger.errors import RowError
 from tallystick_ledger.ids import LedgerId
 from tallystick_ledger.state_rows.base import Row, Table
 from tallystick_ledger.state_rows.channel import ChannelRow, ChannelStatus
+from tallystick_ledger.state_rows.claim import ClaimRow, ClaimStatus
 from tallystick_ledger.state_rows.correction import CorrectionRow, DisputeRow, DisputeStatus
 from tallystick_ledger.state_rows.limit import LimitKey, LimitRow, LineRow, MarkRow, ZoneRow
 from tallystick_ledger.state_rows.mandate import MandateRow
@@ -68,6 +69,7 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         MemberRow,
         WindowRow,
         PairRow,
+        ClaimRow,
     )
 }
 
@@ -119,6 +121,8 @@ __all__ = [
     "CardStatus",
     "ChannelRow",
     "ChannelStatus",
+    "ClaimRow",
+    "ClaimStatus",
     "CorrectionRow",
     "DeferredUnitRow",
     "DisputeRow",

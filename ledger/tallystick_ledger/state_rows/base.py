@@ -35,6 +35,7 @@ class Table(IntEnum):
     MEMBER = 27
     WINDOW = 28
     PAIR = 29
+    CLAIM = 30
 
 
 class Row(ABC):

@@ -9,6 +9,7 @@ from tallystick_ledger import limits
 from tallystick_ledger.errors import RowError
 from tallystick_ledger.ids import (
     NO_ID,
+    Amount,
     CardId,
     HoldId,
     LineId,
@@ -27,7 +28,7 @@ _METERS_BYTES: Final = limits.MAX_LENGTH_METERS * limits.ID_BYTES
 _LIST_BYTES: Final = limits.MAX_PERMITTED * limits.ID_BYTES
 _CARD: Final = struct.Struct(f"<16s16s16s32s16sQQQQIHH{_METERS_BYTES}s")
 _LINE: Final = struct.Struct("<16s16s16s16s16s16s16s16s32sQIHHHB5x")
-_TERMS: Final = struct.Struct(f"<16s16s16s{_LIST_BYTES}s{_LIST_BYTES}s16sH6x")
+_TERMS: Final = struct.Struct(f"<16s16s16s{_LIST_BYTES}s{_LIST_BYTES}s16sH6x16s16s")
 
 
 class CardStatus(IntEnum):
@@ -227,6 +228,8 @@ class TermsRow(Row):
         regions: Likewise.
         end_user: A salted tag of whom it is for; zero for none.
         overrun: What becomes of a charge above the maximum.
+        debt_limit: With DEBT, how much may be charged above the maximum; else 0.
+        beyond: What was charged so far that the hold did not pay.
     """
 
     TABLE: ClassVar[Table] = Table.TERMS
@@ -239,6 +242,8 @@ class TermsRow(Row):
     regions: tuple[NameId, ...]
     end_user: bytes
     overrun: Overrun
+    debt_limit: Amount = Amount(0)  # noqa: RUF009 - a number
+    beyond: Amount = Amount(0)  # noqa: RUF009
 
     def permits(self, tier: bytes, region: bytes) -> bool:
         """Whether this tier and this region may have been served; none where none is listed."""
@@ -258,11 +263,14 @@ class TermsRow(Row):
             b"".join(self.regions),
             self.end_user,
             self.overrun,
+            u128_bytes(self.debt_limit),
+            u128_bytes(self.beyond),
         )
 
     @classmethod
     def _read(cls, data: bytes) -> Self:
-        hold, card, model, tiers, regions, end_user, overrun = _TERMS.unpack(data)
+        hold, card, model, tiers, regions, end_user, overrun, *debt = _TERMS.unpack(data)
+        debt_limit, beyond = (Amount(u128(field)) for field in debt)
         return cls(
             HoldId(hold),
             CardId(card),
@@ -271,4 +279,6 @@ class TermsRow(Row):
             names_of(regions),
             end_user,
             Overrun(overrun),
+            debt_limit,
+            beyond,
         )

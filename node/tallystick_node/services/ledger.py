@@ -239,10 +239,34 @@ class LedgerService:
             next_sequence=before,
         )
 
+    async def get_claims(
+        self, request: pb.GetClaimsRequest, caller: Caller, context: RawContext
+    ) -> pb.GetClaimsResponse:
+        """What a principal owes and is owed: a page of rows, ascending by id."""
+        after = request.after or bytes(ID_BYTES)
+        if len(after) != ID_BYTES:
+            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids have 16 bytes")
+        limit = await self._page(request, caller, context)
+        before = self._reads.next_sequence
+        rows = self._kernel.claims(request.principal, after, limit)
+        return pb.GetClaimsResponse(rows=rows, next_sequence=before)
+
     async def get_disputes(
         self, request: pb.GetDisputesRequest, caller: Caller, context: RawContext
     ) -> pb.GetDisputesResponse:
         """The disputes of a principal: a page of rows, ascending by the disputed record."""
+        limit = await self._page(request, caller, context)
+        before = self._reads.next_sequence
+        rows = self._kernel.disputes(request.principal, request.after, limit)
+        return pb.GetDisputesResponse(rows=rows, next_sequence=before)
+
+    async def _page(
+        self,
+        request: pb.GetClaimsRequest | pb.GetDisputesRequest,
+        caller: Caller,
+        context: RawContext,
+    ) -> int:
+        """Checks who asks about which principal; returns how many rows the page may have."""
         if len(request.principal) != ID_BYTES:
             await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "say whose: 16 bytes")
         if request.limit > MAX_READ_ROWS:
@@ -251,10 +275,7 @@ class LedgerService:
             )
         await settle(self._reads, request.options, context)
         access.require_principal_reader(caller.reader(), request.principal)
-        before = self._reads.next_sequence
-        limit = request.limit or MAX_READ_ROWS
-        rows = self._kernel.disputes(request.principal, request.after, limit)
-        return pb.GetDisputesResponse(rows=rows, next_sequence=before)
+        return request.limit or MAX_READ_ROWS
 
     async def get_envelope(
         self, request: pb.GetEnvelopeRequest, caller: Caller, context: RawContext
@@ -339,6 +360,7 @@ class LedgerService:
             "GetChannels": read(path + "GetChannels", pb.GetChannelsRequest, self.get_channels),
             "GetLimits": read(path + "GetLimits", pb.GetLimitsRequest, self.get_limits),
             "GetNetting": read(path + "GetNetting", pb.GetNettingRequest, self.get_netting),
+            "GetClaims": read(path + "GetClaims", pb.GetClaimsRequest, self.get_claims),
             "GetDisputes": read(path + "GetDisputes", pb.GetDisputesRequest, self.get_disputes),
             "GetEnvelope": read(path + "GetEnvelope", pb.GetEnvelopeRequest, self.get_envelope),
             "GetStatus": read(path + "GetStatus", pb.GetStatusRequest, self.get_status),

@@ -99,6 +99,11 @@ class LedgerStub:
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesRequest.SerializeToString,
                 response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesResponse.FromString,
                 _registered_method=True)
+        self.GetClaims = channel.unary_unary(
+                '/tallystick.v1.Ledger/GetClaims',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetClaimsRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetClaimsResponse.FromString,
+                _registered_method=True)
         self.GetEnvelope = channel.unary_unary(
                 '/tallystick.v1.Ledger/GetEnvelope',
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetEnvelopeRequest.SerializeToString,
@@ -211,6 +216,13 @@ class LedgerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetClaims(self, request, context):
+        """What a principal owes and is owed, in pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEnvelope(self, request, context):
         """By (principal, envelope id) or by a sequence number inside it.
         """
@@ -305,6 +317,11 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.ListNames,
                     request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesRequest.FromString,
                     response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesResponse.SerializeToString,
+            ),
+            'GetClaims': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetClaims,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetClaimsRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetClaimsResponse.SerializeToString,
             ),
             'GetEnvelope': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEnvelope,
@@ -678,6 +695,33 @@ class Ledger:
             '/tallystick.v1.Ledger/ListNames',
             tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesRequest.SerializeToString,
             tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetClaims(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/GetClaims',
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetClaimsRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetClaimsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -21,12 +21,12 @@ use tallystick_core::kernel::{Applied, Kernel};
 use crate::ledger::{record, Record};
 use crate::source::Source;
 use crate::support::{public_key, SECOND_NS};
-use crate::world::{apply, world, World};
+use crate::world::{apply, pay_claim_record, world, World};
 
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
 const DEFERRED: u16 = 16;
-const KINDS: [u16; 34] = [
+const KINDS: [u16; 35] = [
     kind::TRANSFER,
     kind::RESERVE,
     kind::CAPTURE,
@@ -61,6 +61,7 @@ const KINDS: [u16; 34] = [
     kind::SETTLE,
     kind::FAIL,
     kind::TRANSFER,
+    kind::PAY_CLAIM,
 ];
 const WAITS_NS: [u64; 8] = [
     0,
@@ -278,13 +279,10 @@ impl Machine<'_> {
             kind::CAPTURE => record(kind, &[(6, &[1 + b % 3]), (8, &hold), (24, &amount)]),
             kind::RELEASE => record(kind, &[(8, &hold)]),
             kind::MANDATE | kind::MANDATE_END => self.mandate_record(kind, step),
+            kind::PAY_CLAIM => pay_claim_record(b, &hold, &amount, &first),
             kind::REFUND | kind::DISPUTE | kind::DISPUTE_ANSWER => {
-                let (reason, cited) = ([b % 8], u64::from(a).to_le_bytes());
-                let reason = if kind == kind::DISPUTE_ANSWER {
-                    [0]
-                } else {
-                    reason
-                };
+                let has_reason = u8::from(kind != kind::DISPUTE_ANSWER);
+                let (reason, cited) = ([has_reason * (b % 8)], u64::from(a).to_le_bytes());
                 record(
                     kind,
                     &[(6, &reason), (8, &cited), (24, &amount), (72, &expires)],
