@@ -56,7 +56,7 @@ def _some_claim(draft: Draft) -> ClaimRow | None:
     if not mine or world.odd(0.05):
         return None
     open_ = [row for row in mine if row.is_open]
-    return world.pick(open_) if open_ and world.chance(0.85) else world.pick(mine)
+    return world.pick(open_) if open_ and world.chance(0.7) else world.pick(mine)
 
 
 def _paying_account(draft: Draft, claim: ClaimRow) -> AccountRow | None:

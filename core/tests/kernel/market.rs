@@ -8,6 +8,7 @@ use crate::prices::Shop;
 
 const CARD_ROW_BYTES: usize = 392;
 const LINE_ROW_BYTES: usize = 184;
+const TERMS_ROW_BYTES: usize = 232;
 
 fn ids(rows: &[u8]) -> Vec<&[u8]> {
     rows.chunks(CARD_ROW_BYTES).map(|row| &row[..16]).collect()
@@ -142,5 +143,6 @@ fn only_a_priced_hold_has_terms() {
     let rows = ledger.kernel.terms_rows(&[priced, flat].concat());
     assert_eq!(rows[..16], priced);
     assert_eq!(rows[16..32], card);
-    assert_eq!(rows[200..], [0; 200]);
+    assert_eq!(rows.len(), 2 * TERMS_ROW_BYTES);
+    assert_eq!(rows[TERMS_ROW_BYTES..], [0; TERMS_ROW_BYTES]);
 }
