@@ -314,8 +314,8 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "Name the sum so far: captures are cumulative and never go down.",
     ),
     Code.CAPTURE_EXCEEDS_HOLD: (
-        "The cumulative amount is above the hold's maximum.",
-        "Capture at most the maximum; ask the payer for a hold on the rest.",
+        "The cumulative amount is above the hold's maximum and debt limit.",
+        "Capture at most that; ask the payer for a hold on the rest.",
     ),
     Code.EXPIRY_INVALID: (
         "The time is too soon or too far.",

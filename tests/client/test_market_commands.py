@@ -122,11 +122,14 @@ def test_a_hold_is_billed_on_debt(run: Run, tmp_path: Path) -> None:
     reserve += ["--tier", "standard", "-k", "alice", "--json"]
     assert run(*reserve, "--debt-limit", "0.0002 USD").exit_code != 0
     assert run(*reserve, "--overrun", "debt").exit_code != 0
+    flat = run("reserve", "till", "shop", "0.0001", "USD", "--overrun", "cap", "-k", "alice")
+    assert flat.exit_code == 2
     made = run(*reserve, "--overrun", "debt", "--debt-limit", "0.0002 USD")
     assert made.exit_code == 0, made.err
     hold = made.json["hold"]
     captured = run("capture", hold, "--answer", "answer.json", "--final", "-k", "bob")
     assert captured.exit_code == 0, captured.err
+    assert captured.out.startswith("Captured 0.0002296 USD so far; 0.00 USD went back.")
     assert run("account", "show", "shop", "-k", "bob", "--json").json["available"] == "229600"
 
 

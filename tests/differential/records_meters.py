@@ -7,13 +7,13 @@ from tests.differential.records_mandates import some_mandate
 from tests.differential.records_prices import MAX_U64, names, payee_of, price_of, some_card
 
 from tallystick_ledger.records import NameKind
-from tallystick_ledger.state_rows import AccountRow, CardRow
+from tallystick_ledger.state_rows import AccountRow, CardRow, MandateRow
 
 
 def meter(draft: Draft) -> bytes:
     """A usage under a card, mostly one in force and for what it costs."""
     payer = own_account(draft)
-    return _metered(draft, payer, some_card(draft, payer), raw.ZERO_ID)
+    return _metered(draft, payer, some_card(draft, payer), None, raw.ZERO_ID)
 
 
 def meter_mandated(draft: Draft) -> bytes:
@@ -33,11 +33,15 @@ def meter_mandated(draft: Draft) -> bytes:
         card = world.state.cards.get(given.card)
         if world.chance(0.3):
             card = world.pick(list(world.state.cards))
-    return _metered(draft, payer, card, world.new_id() if given is None else given.mandate)
+    return _metered(draft, payer, card, given, world.new_id() if given is None else given.mandate)
 
 
 def _metered(
-    draft: Draft, payer: AccountRow | None, row: CardRow | None, mandate_id: bytes
+    draft: Draft,
+    payer: AccountRow | None,
+    row: CardRow | None,
+    given: MandateRow | None,
+    mandate_id: bytes,
 ) -> bytes:
     world = draft.world
     card_id = world.new_id() if row is None else row.card
@@ -45,7 +49,8 @@ def _metered(
     model: bytes = world.pick(lines).model if lines else world.new_id()
     if world.chance(0.04):
         model = world.new_id()
-    used = _used(draft, payer, sorted({line.meter for line in lines if line.model == model}))
+    priced: list[bytes] = sorted({line.meter for line in lines if line.model == model})
+    used = _used(draft, payer, given, priced)
     tier = _some_name(draft, NameKind.TIER)
     region = _some_name(draft, NameKind.REGION)
     amount = price_of(world, row, model, used, (tier, region), draft.about_ns)
@@ -69,7 +74,9 @@ def _metered(
     return raw.with_conts(record[:128], []) if world.odd(0.04) else record
 
 
-def _used(draft: Draft, payer: AccountRow | None, priced: list[bytes]) -> list[tuple[bytes, int]]:
+def _used(
+    draft: Draft, payer: AccountRow | None, given: MandateRow | None, priced: list[bytes]
+) -> list[tuple[bytes, int]]:
     world = draft.world
     meters = sorted(names(world, NameKind.METER))
     if priced and not world.chance(0.1):
@@ -79,6 +86,10 @@ def _used(draft: Draft, payer: AccountRow | None, priced: list[bytes]) -> list[t
         edges = (payer.available, payer.available // 2, payer.available + payer.debits_pending)
         quantity = min(MAX_U64, max(1, world.pick(edges)))
         used = [(each, quantity) for each, _ in used]
+    if given is not None and world.chance(0.4):
+        rest = given.cap - given.used
+        quantity = min(MAX_U64, max(1, world.pick((rest, rest + 1, rest // 2))))
+        used = [(each, quantity) for each, _ in used[:1]]
     if world.odd(0.08):
         used = world.pick(([], used[::-1], [(each, 0) for each, _ in used], used * 17))
     return used

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tallystick.cli.ids import id_of
 from tallystick.cli.output import CommandFailed, Report, Table, age
 from tallystick.cli.session import (
     JsonOption,
@@ -14,9 +15,7 @@ from tallystick.cli.session import (
     receipt_data,
     session,
 )
-from tallystick.errors import InvalidArgument
 from tallystick_ledger.ids import ClaimId
-from tallystick_ledger.limits import ID_BYTES
 from tallystick_ledger.state_rows import ClaimRow
 
 app = typer.Typer(no_args_is_help=True, help="Pay what holds left owing, or waive it.")
@@ -121,13 +120,7 @@ def _written(opened: Session, row: ClaimRow, steps: int) -> str:
 
 
 def _claim_id(text: str) -> ClaimId:
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != ID_BYTES:
-        raise InvalidArgument(f"{text!r} is no claim.", advice="Ids are 32 hexadecimal digits.")
-    return ClaimId(raw)
+    return ClaimId(id_of("claim", text))
 
 
 def _row(opened: Session, claim: ClaimId) -> ClaimRow:

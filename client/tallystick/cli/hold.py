@@ -24,7 +24,7 @@ from tallystick.cli.usage import AnswerOption, UsageOption, read_used
 from tallystick.errors import InvalidArgument
 from tallystick.prices import STANDARD
 from tallystick_ledger import records
-from tallystick_ledger.ids import NO_ID, AccountId, HoldId
+from tallystick_ledger.ids import NO_ID, AccountId, ClaimId, HoldId
 from tallystick_ledger.state_rows import HoldRow
 
 reserve_app = typer.Typer(help="Pin money for a payee.")
@@ -73,10 +73,7 @@ def reserve(
     overrun: Annotated[
         Overrun, typer.Option(help="With --card: what becomes of a charge above AMOUNT.")
     ] = Overrun.REJECT,
-    debt_limit: Annotated[
-        str,
-        typer.Option(help='With --overrun debt: up to how much above AMOUNT, as "2.50 USD".'),
-    ] = "",
+    debt_limit: Annotated[str, typer.Option(help="With --overrun debt: how much above.")] = "",
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
@@ -96,6 +93,8 @@ def reserve(
                 overrun=records.Overrun[overrun.name],
                 debt_limit=_debt_limit(opened, overrun, debt_limit, debit),
             )
+        elif overrun is not Overrun.REJECT or debt_limit:
+            raise InvalidArgument("Only a hold with --card has an overrun.")
         hold = opened.client.reserve(
             debit,
             credit,
@@ -197,14 +196,20 @@ def capture(
             billed, receipt = by_card.amount, by_card.receipt
         written = opened.written_for(billed, row.payee_account)
         rest = opened.written_for(max(0, row.maximum - billed), row.payee_account)
+        claimed = _claimed(opened, row) if billed > row.maximum else 0
+        owed = opened.written_for(claimed, row.payee_account)
+    end = "went back" if final else "left"
     Report(
         {
             "hold": hold,
             "captured": str(billed),
+            "claimed": str(claimed),
             "final": final,
             "receipt": receipt_data(receipt),
         },
-        f"Captured {written} so far; {rest} {'went back' if final else 'left'}.",
+        f"Captured {written} so far; {rest} {end}."
+        if not claimed
+        else f"Charged {written} so far, of which {owed} became a claim.",
     ).print(as_json=as_json)
 
 
@@ -276,6 +281,12 @@ def list_holds(
         f"{len(rows)} open hold{'' if len(rows) == 1 else 's'} on {account}: {rest}.",
         table=Table(("hold", "payee", "rest>", "captured>", "age>", "expires in>"), table),
     ).print(as_json=as_json)
+
+
+def _claimed(opened: Session, row: HoldRow) -> int:
+    """What a hold could not take and its payer owes, or has paid since."""
+    claim = ClaimId(row.hold)
+    return next((each.amount for each in opened.client.claims() if each.claim == claim), 0)
 
 
 def _hold_id(text: str) -> HoldId:
