@@ -306,7 +306,7 @@ class Reader:
                 principal=principal, after=after, limit=limits.ROWS_PER_PAGE, options=options
             )
             answer = await self.ask(GET_CLAIMS, request, key, deadline_s)
-            page = _all_rows(ClaimRow, answer.rows)
+            page = all_rows(ClaimRow, answer.rows)
             found += page
             if len(page) < limits.ROWS_PER_PAGE:
                 return found

@@ -142,6 +142,8 @@ def _debt(case: Case, *, is_late: bool) -> bytes:
         book.ok(alice.key, raw.transfer(pays, alice.account, rest))
     if is_late:
         book.now_ns += LIFETIME_NS
+    if is_late and not case.get("too_late"):
+        book.ok(book.node.key, raw.tick())  # it expires now, not with the CAPTURE
     if case.get("too_late"):
         book.now_ns += GRACE_NS - LIFETIME_NS if not is_late else GRACE_NS - 2 * SECOND_NS
         case.wait_ns = 5 * SECOND_NS
