@@ -117,11 +117,7 @@ impl State {
                 self.principals.get_mut(name.owner).name_count -= 1;
                 self.names.remove(slot);
             }
-            Undo::UnitInserted(slot) => {
-                self.symbols.remove(&self.units.get(slot).symbol);
-                self.netting.remove(&slot);
-                self.units.remove(slot);
-            }
+            Undo::UnitInserted(slot) => self.take_back_unit(slot),
             Undo::AccountInserted(slot) => {
                 let owner = self.accounts.get(slot).owner;
                 self.principals.get_mut(owner).account_count -= 1;
@@ -169,6 +165,12 @@ impl State {
             Undo::Netting(undo) => self.take_back_netting(undo),
             Undo::Claim(undo) => self.take_back_claim(undo),
         }
+    }
+
+    fn take_back_unit(&mut self, slot: Slot) {
+        self.symbols.remove(&self.units.get(slot).symbol);
+        self.netting.remove(&slot);
+        self.units.remove(slot);
     }
 
     fn take_back_claim(&mut self, undo: ClaimUndo) {

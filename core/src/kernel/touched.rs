@@ -41,7 +41,8 @@ pub fn note(state: &mut State, input: &Input<'_>, outcome: Outcome, before: usiz
 }
 
 /// An executed record that changed no account: a replayed capture or voucher, the release of
-/// nothing, a later expiry, a payer's close, a dispute or its rejection, a mandate and its end, a waived claim.
+/// nothing, a later expiry, a payer's close, a dispute or its rejection, a mandate and its end, a
+/// waived claim.
 fn unchanging(state: &mut State, record: RecordView<'_>) {
     if !state.gather.is_on() {
         return;
