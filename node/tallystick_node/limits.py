@@ -188,7 +188,7 @@ STREAM_IDLE_S: Final = 300.0
 BARRED_DELAY_S: Final = 1.0
 # Messages of one stream between arrival and answer; beyond, the stream is not read.
 STREAM_WINDOW: Final = 8
-# Rows of one read. The largest answers are of GetCards, 3.1 MiB, and GetHolds with terms, 2.4 MiB:
+# Rows of one read. The largest answers are of GetCards, 3.1 MiB, and GetHolds with terms, 2.7 MiB:
 # within the 4 MiB that a client takes.
 MAX_READ_IDS: Final = 8_192
 # Zones of one read, 848 bytes each.
@@ -197,7 +197,7 @@ MAX_READ_ZONES: Final = 64
 MAX_READ_LINES: Final = 4_096
 # Names of one answer, each up to 292 bytes and looked up for itself.
 MAX_READ_NAMES: Final = 1_024
-# Rows of claims or disputes in one answer, 128 bytes each: half a message.
+# Rows of claims or disputes in one answer, at most 128 bytes each: half a message.
 MAX_READ_ROWS: Final = 4_096
 # A read's request: so many ids and a little. More is refused before it is hashed.
 MAX_READ_REQUEST_BYTES: Final = MAX_READ_IDS * 16 + 1 * _KIB

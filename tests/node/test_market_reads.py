@@ -19,7 +19,7 @@ from tallystick_cluster.layout import create_cluster
 from tallystick_ledger.ids import CardId, NameId, UnitId
 from tallystick_ledger.merkle import root_of_hashes
 from tallystick_ledger.records import Card, NameKind, Price, Scope
-from tallystick_ledger.state_rows import AccountRow, CardRow
+from tallystick_ledger.state_rows import AccountRow, CardRow, TermsRow
 from tallystick_node.identity import DATABASE_DIRECTORY
 from tallystick_proto.v1 import ledger_pb2 as pb
 
@@ -201,7 +201,7 @@ async def test_terms_of_foreign_holds_stay_unknown(shop: Shop) -> None:
     request = pb.GetHoldsRequest(ids=world.hold, with_terms=True).SerializeToString()
     for key in (world.alice.owner.key, world.stranger.owner.key):
         answer = pb.GetHoldsResponse.FromString(await world.read("GetHolds", request, key))
-        assert answer.terms == bytes(200)  # it is a flat one
+        assert answer.terms == bytes(TermsRow.LAYOUT.size)  # it is a flat one
 
 
 # --- the index of names --------------------------------------------------------------------------
