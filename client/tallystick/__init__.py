@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tallystick.holds import Hold
     from tallystick.keyfile import Signer
     from tallystick.profile import Profile
+    from tallystick.quotes import Quote, make_quote
     from tallystick.reads import EnvelopeInfo, NodeStatus, Presence
     from tallystick.results import Created, Receipt, RecordResult
     from tallystick.sizing import PastCaptures, RollingP95, WorstCase
@@ -57,6 +58,7 @@ _HOMES: Final = {
     "PastCaptures": "tallystick.sizing",
     "Presence": "tallystick.reads",
     "Profile": "tallystick.profile",
+    "Quote": "tallystick.quotes",
     "Receipt": "tallystick.results",
     "RecordPage": "tallystick.history",
     "RecordRefused": "tallystick.errors",
@@ -70,6 +72,7 @@ _HOMES: Final = {
     "TallystickError": "tallystick.errors",
     "Voucher": "tallystick.vouchers",
     "WorstCase": "tallystick.sizing",
+    "make_quote": "tallystick.quotes",
 }
 
 __all__ = [
@@ -90,6 +93,7 @@ __all__ = [
     "PastCaptures",
     "Presence",
     "Profile",
+    "Quote",
     "Receipt",
     "RecordPage",
     "RecordRefused",
@@ -104,6 +108,7 @@ __all__ = [
     "Voucher",
     "WorstCase",
     "__version__",
+    "make_quote",
 ]
 
 

@@ -16,8 +16,9 @@ from typing import Final
 
 from tallystick.core import ClientCore
 from tallystick.draft import Draft, build, require_amount
-from tallystick.errors import InvalidArgument, OutcomeUnknown, RecordRefused, record_refused
+from tallystick.errors import InvalidArgument, OutcomeUnknown, RecordRefused
 from tallystick.keyfile import Signer
+from tallystick.refusals import record_refused
 from tallystick.results import Receipt, RecordResult
 from tallystick.vouchers import NO_COMMITMENT, Voucher
 from tallystick_ledger import bulk

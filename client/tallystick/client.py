@@ -22,6 +22,7 @@ from tallystick.draft import Draft
 from tallystick.errors import TallystickError
 from tallystick.history import HistoryFilter, HistoryRecord
 from tallystick.keyfile import Signer
+from tallystick.quotes import Quote
 from tallystick.results import Receipt
 from tallystick.retry import Surroundings
 from tallystick.sizing import Sizing
@@ -135,6 +136,7 @@ class Client(BlockingMethods):
         sizing: Sizing | None = None,
         payee: Signer | None = None,
         terms: CardTerms | None = None,
+        quote: Quote | None = None,
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> "BlockingHold":
@@ -154,6 +156,7 @@ class Client(BlockingMethods):
             sizing=sizing,
             payee=payee,
             terms=terms,
+            quote=quote,
             signer=signer,
             deadline_s=deadline_s,
         )

@@ -3,7 +3,8 @@
     TallystickError
     ├── ConfigurationError            profile, key file or CA: nothing was sent
     ├── InvalidArgument (ValueError)  no record can say this: nothing was built or sent
-    │   └── InvalidVoucher            the channel's key did not sign it: nothing was sent
+    │   ├── InvalidVoucher            the channel's key did not sign it: nothing was sent
+    │   └── InvalidQuote              likewise, of a quote
     ├── ConnectionFailed              no node could be asked: nothing was ordered, nothing was read
     ├── AccessDenied                  the node knows who asks, or does not, and says no
     ├── ProtocolError                 a node answered what the interface does not allow
@@ -20,7 +21,7 @@
         ├── NotFound
         │   ├── AccountNotFound, UnitNotFound, HoldNotFound, PrincipalNotFound, KeyNotFound
         │   └── ChannelNotFound, CardNotFound, NameNotFound
-        │       CitedNotFound, DisputeNotFound, MandateNotFound, ClaimNotFound
+        │       CitedNotFound, DisputeNotFound, MandateNotFound, QuoteNotFound, ClaimNotFound
         ├── AlreadyExists             key, name or symbol is taken; reference used
         │   └── ReferenceUsed
         ├── FundsRefused
@@ -41,6 +42,7 @@
         ├── PriceRefused              not what was agreed, or another amount
         │   └── NotPriced             the card has no price for it
         ├── MandateRefused            ended, expired, or the charge is above its caps
+        ├── QuoteRefused              expired, used up, or not signed by its provider
         ├── CorrectionRefused         of a refund, a dispute or its answer
         │   ├── CorrectionExceeds     more than what is left of what the record paid
         │   ├── CorrectionTooLate     the record is too old
@@ -62,7 +64,7 @@ next) and `retryable` (whether the same call may succeed later, without a change
 Amounts that are no `int` (a bool or float, say) raise TypeError before anything is built.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import TimestampNs
@@ -131,6 +133,13 @@ class HoldExhausted(TallystickError):  # noqa: N818 - says what happened
     def __init__(self, pinned: int) -> None:
         super().__init__(f"The hold has no more than the {pinned} that are pinned.")
         self.pinned = pinned
+
+
+class InvalidQuote(InvalidArgument):
+    """A quote that the key which it names did not sign, as found out off the ledger."""
+
+    code = Code.BAD_QUOTE.name
+    default_advice = Code.BAD_QUOTE.advice
 
 
 class ConnectionFailed(TallystickError):  # noqa: N818 - says what happened
@@ -309,6 +318,10 @@ class MandateNotFound(NotFound):
     """No such mandate concerns the signer."""
 
 
+class QuoteNotFound(NotFound):
+    """No such quote for the payer was redeemed before, and none was sent along."""
+
+
 class ClaimNotFound(NotFound):
     """No such claim of or against the signer; paid ones are forgotten after a while."""
 
@@ -349,6 +362,10 @@ class HoldExpired(HoldRefused):
 
 class ChannelRefused(RecordRefused):
     """The channel's state, deposit or key forbids it."""
+
+
+class QuoteRefused(RecordRefused):
+    """The quote has expired, is used up, or was signed by no good key of the provider."""
 
 
 class MandateRefused(RecordRefused):
@@ -485,113 +502,3 @@ class AtomicAborted(RecordRefused):
 
 class InvalidRecord(RecordRefused):
     """The record's own bytes are wrong."""
-
-
-_RECORD_ERRORS: Final[dict[Code, type[RecordRefused]]] = {
-    Code.ATOMIC_ABORTED: AtomicAborted,
-    Code.UNKNOWN_KIND: InvalidRecord,
-    Code.UNKNOWN_FLAGS: InvalidRecord,
-    Code.RESERVED_NONZERO: InvalidRecord,
-    Code.CONT_NOT_ALLOWED: InvalidRecord,
-    Code.BAD_FIELD: InvalidRecord,
-    Code.ZERO_AMOUNT: InvalidRecord,
-    Code.SELF_TRANSFER: InvalidRecord,
-    Code.KEY_REVOKED: KeyRefused,
-    Code.KEY_EXPIRED: KeyRefused,
-    Code.SCOPE_DENIED: KeyRefused,
-    Code.REFERENCE_USED: ReferenceUsed,
-    Code.NOT_PAYEE: WrongSide,
-    Code.NOT_PAYER: WrongSide,
-    Code.PRINCIPAL_MISMATCH: InvalidRecord,
-    Code.DEBIT_NOT_FOUND: AccountNotFound,
-    Code.CREDIT_NOT_FOUND: AccountNotFound,
-    Code.UNIT_NOT_FOUND: UnitNotFound,
-    Code.HOLD_NOT_FOUND: HoldNotFound,
-    Code.CARD_NOT_FOUND: CardNotFound,
-    Code.NAME_NOT_FOUND: NameNotFound,
-    Code.CHANNEL_NOT_FOUND: ChannelNotFound,
-    Code.CITED_NOT_FOUND: CitedNotFound,
-    Code.PRINCIPAL_NOT_FOUND: PrincipalNotFound,
-    Code.KEY_NOT_FOUND: KeyNotFound,
-    Code.ACCOUNT_NOT_FOUND: AccountNotFound,
-    **dict.fromkeys((Code.KEY_EXISTS, Code.NAME_EXISTS, Code.UNIT_EXISTS), AlreadyExists),
-    Code.MANDATE_NOT_FOUND: MandateNotFound,
-    **dict.fromkeys((Code.MANDATE_ENDED, Code.MANDATE_EXCEEDED), MandateRefused),
-    Code.ACCOUNT_FROZEN: AccountRefused,
-    Code.ACCOUNT_CLOSED: AccountRefused,
-    Code.UNIT_MISMATCH: AccountRefused,
-    Code.ISSUANCE_ACCOUNT: AccountRefused,
-    Code.ACCOUNT_NOT_EMPTY: AccountRefused,
-    Code.ACCOUNT_STATE: AccountRefused,
-    Code.LAST_OWNER_KEY: KeyRefused,
-    Code.KEY_STATE: KeyRefused,
-    Code.HOLD_EXPIRED: HoldExpired,
-    Code.HOLD_ENDED: HoldRefused,
-    **dict.fromkeys((Code.CAPTURE_LOWERED, Code.CAPTURE_EXCEEDS_HOLD), HoldRefused),
-    Code.EXPIRY_INVALID: HoldRefused,
-    Code.CHANNEL_ENDED: ChannelEnded,
-    Code.VOUCHER_LOWERED: VoucherLowered,
-    Code.CHANNEL_EXHAUSTED: ChannelExhausted,
-    Code.BAD_VOUCHER: BadVoucher,
-    Code.CHANNEL_CLOSING: ChannelClosing,
-    Code.CARD_STATE: CardRefused,
-    Code.LINE_COUNT_MISMATCH: CardRefused,
-    Code.LINES_ROOT_MISMATCH: CardRefused,
-    Code.LINES_OVERLAP: CardRefused,
-    Code.NOTICE_TOO_SHORT: CardRefused,
-    Code.NOT_PROVIDER: CardRefused,
-    Code.CARD_NOT_EFFECTIVE: CardRefused,
-    Code.HOLD_MODE: HoldRefused,
-    Code.PRICE_NOT_AGREED: PriceRefused,
-    Code.UNPRICED: NotPriced,
-    Code.PRICE_MISMATCH: PriceRefused,
-    Code.LIMIT_EXCEEDED: LimitExceeded,
-    Code.CAP_EXCEEDED: CapExceeded,
-    **dict.fromkeys((Code.ZONE_HORIZON, Code.ZONE_NOT_FOUND, Code.ZONE_STATE), ZoneRefused),
-    Code.LIMIT_WIDENED: LimitWidened,
-    Code.DELEGATION_INVALID: DelegationInvalid,
-    Code.INSUFFICIENT_FUNDS: InsufficientFunds,
-    Code.FUNDS_HELD: FundsHeld,
-    Code.AMOUNT_OVERFLOW: FundsRefused,
-    Code.CREDIT_IN_USE: CreditInUse,
-    Code.CLAIM_NOT_FOUND: ClaimNotFound,
-    Code.CLAIM_OPEN: ClaimOpen,
-    **dict.fromkeys((Code.CLAIM_ENDED, Code.CLAIM_EXCEEDS), ClaimRefused),
-    Code.CORRECTION_EXCEEDS: CorrectionExceeds,
-    Code.CORRECTION_TOO_LATE: CorrectionTooLate,
-    Code.DISPUTE_NOT_FOUND: DisputeNotFound,
-    Code.DISPUTE_OPEN: DisputeRefused,
-    Code.DISPUTE_ANSWERED: DisputeRefused,
-    Code.DISPUTE_LAPSED: DisputeRefused,
-    Code.ANSWER_EXCEEDS: DisputeRefused,
-    Code.CITATIONS_FULL: CitationsFull,
-    Code.UNIT_DEFERRED: NettingRefused,
-    Code.UNIT_NOT_DEFERRED: NettingRefused,
-    Code.NOT_A_MEMBER: NettingRefused,
-    Code.WINDOW_STATE: NettingRefused,
-    Code.POSITIONS_MISMATCH: NettingRefused,
-    Code.MEMBER_CAN_PAY: NettingRefused,
-    Code.MEMBER_FAILED: NettingRefused,
-    Code.SETTLEMENT_TAKEN: NettingRefused,
-}
-
-_ENVELOPE_ERRORS: Final[dict[Code, type[Refused]]] = {
-    Code.UNKNOWN_SIGNER: UnknownKey,
-    Code.UNKNOWN_KEY: UnknownKey,
-    Code.TOO_LATE: TooLate,
-    Code.EXPIRED: TooLate,
-    Code.OVERLOADED: Overloaded,
-    Code.NOT_LEADER: NoLeader,
-    Code.UNAVAILABLE: NoLeader,
-    Code.ID_CONFLICT: IdConflict,
-}
-
-
-def refused(code: Code, envelope_id: bytes = b"", *, message: str = "") -> Refused:
-    """Returns the error for an envelope that as a whole was answered with `code`."""
-    return _ENVELOPE_ERRORS.get(code, InvalidEnvelope)(code, envelope_id, message=message)
-
-
-def record_refused(code: Code, index: int, detail: int, receipt: "Receipt") -> RecordRefused:
-    """Returns the error for the record at `index`, which was answered with `code`."""
-    return _RECORD_ERRORS.get(code, RecordRefused)(code, index, detail, receipt)

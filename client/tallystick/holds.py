@@ -48,6 +48,7 @@ from tallystick.errors import (
     TallystickError,
 )
 from tallystick.keyfile import Signer
+from tallystick.quotes import Quote
 from tallystick.results import Receipt
 from tallystick.sizing import Sizing, WorstCase
 from tallystick_ledger.ids import AccountId, Amount, HoldId, TimestampNs
@@ -94,6 +95,7 @@ class HoldMethods(ClientCore):
         sizing: Sizing | None = None,
         payee: Signer | None = None,
         terms: CardTerms | None = None,
+        quote: Quote | None = None,
         signer: Signer | None = None,
         deadline_s: float | None = None,
     ) -> "Reservation":
@@ -116,7 +118,9 @@ class HoldMethods(ClientCore):
                 `tallystick.sizing`. None for the whole maximum at once.
             payee: Who signs captures and the release, where this process holds that key too.
             terms: The card, model, tiers and regions that price it; None for a flat hold, where
-                the payee names amounts.
+                the payee names amounts. With a quote: `quote.terms(model)`.
+            quote: The quote that the terms name; it travels along, as the ledger asks for the first
+                time.
             signer: The payer.
             deadline_s: When to give up.
 
@@ -132,6 +136,8 @@ class HoldMethods(ClientCore):
             CardNotFound: With `terms`: there is no such published card.
             CardRefused: It is not the payee's, or not in force.
             NotPriced: It has no price for the model.
+            QuoteNotFound: It is for somebody else, or was not sent along.
+            QuoteRefused: It has expired, its provider did not sign it, or its cap is too small.
         """
         if expires_at_ns is None:
             expires_at_ns = self._time_in(expires_in_s)
@@ -144,6 +150,7 @@ class HoldMethods(ClientCore):
             reference,
             unique,
             terms,
+            None if quote is None else quote.signed,
         )
         chosen = sizing or WorstCase()
         return Reservation(partial(self._reserve, record, chosen, payee, signer, deadline_s))

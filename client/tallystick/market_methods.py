@@ -24,7 +24,14 @@ from tallystick_ledger.errors import LedgerError
 from tallystick_ledger.ids import NO_ID, CardId, HoldId, NameId, PrincipalId, TimestampNs
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.limits import MAX_CARD_LINES, MAX_RECORDS
-from tallystick_ledger.records import Capture, CaptureSource, Name, NameKind, Overrun
+from tallystick_ledger.records import (
+    Capture,
+    CaptureSource,
+    Name,
+    NameKind,
+    Overrun,
+    ReserveMode,
+)
 from tallystick_ledger.state_rows import CardRow, HoldRow, PriceLineRow, TermsRow
 from tallystick_proto.v1 import ledger_pb2
 
@@ -304,8 +311,8 @@ class MarketMethods(ClientCore):
         """
         counted = parse_usage(usage) if isinstance(usage, str) else usage
         ((row, terms),) = await self._holds_with_terms([hold], signer, deadline_s)
-        if row is None or terms is None:
-            raise LookupError(f"there is no priced hold {hold.hex()} that this key may see")
+        if row is None or terms is None or row.mode is not ReserveMode.CARD:
+            raise LookupError(f"there is no hold {hold.hex()} with a card that this key may see")
         card = await self._card_to_bill_by(terms, signer, deadline_s)
         served = card.served(terms.model, counted, tier, region)
         amount = card.price(terms.model, served, row.created_at_ns)

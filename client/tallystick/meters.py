@@ -16,6 +16,7 @@ nothing: what the account does not have when it is metered is refused.
 from tallystick.core import ClientCore
 from tallystick.draft import build, require_amount
 from tallystick.keyfile import Signer
+from tallystick.quotes import Quote
 from tallystick.results import Created, Receipt
 from tallystick_ledger.ids import (
     NO_ID,
@@ -42,9 +43,10 @@ class MeterMethods(ClientCore):
         payee_account: AccountId,
         amount: int,
         *,
-        card: CardId,
+        card: CardId = _ANY_CARD,
         model: NameId,
         usage: ServedUsage,
+        quote: Quote | None = None,
         source: CaptureSource = CaptureSource.PROVIDER_REPORTED,
         reference: int = 0,
         unique: bool = False,
@@ -60,9 +62,11 @@ class MeterMethods(ClientCore):
             payer_account: Who pays; an account of the signer's principal, or of the mandate.
             payee_account: Who is paid: an account of the card's owner.
             amount: What the usage costs, in the unit's smallest step.
-            card: A published card in force. Windows are looked up at the time of booking.
+            card: A published card in force. Windows are looked up at the time of booking. Not with
+                a quote.
             model: A NAME that the card has lines for.
             usage: What was served, and how much of each meter.
+            quote: What prices it instead of a card; it travels along.
             source: Who counted.
             reference: The caller's own number, up to 2**128 - 1.
             unique: Refuse it if this principal has used the reference within the ledger's window.
@@ -85,6 +89,8 @@ class MeterMethods(ClientCore):
             MandateNotFound: The signer has no such mandate.
             MandateRefused: It is over, or the amount is above one of its caps.
             WrongSide: The payer signed under a mandate that it gave.
+            QuoteNotFound: The quote is not for the payer.
+            QuoteRefused: It has expired, its provider did not sign it, or its cap is too small.
         """
         draft = self.draft(signer)
         draft.add(
@@ -93,7 +99,7 @@ class MeterMethods(ClientCore):
                 payer_account,
                 payee_account,
                 require_amount(amount),
-                card,
+                card if quote is None else CardId(quote.id),
                 model,
                 usage,
                 source,
@@ -102,6 +108,8 @@ class MeterMethods(ClientCore):
                 occurred_at_ns,
                 end_user,
                 mandate,
+                quote is not None,
+                None if quote is None else quote.signed,
             )
         )
         return await self._send(draft, deadline_s)

@@ -28,8 +28,8 @@ from tallystick.errors import (
     OutcomeUnknown,
     ProtocolError,
     TallystickError,
-    refused,
 )
+from tallystick.refusals import refused
 from tallystick.results import OUTCOME, Receipt, outcome_of
 from tallystick_ledger import limits
 from tallystick_ledger.codes import FIRST_RESULT_CODE, Code

@@ -28,7 +28,6 @@ from tallystick.errors import (
     ProtocolError,
     Refused,
     TallystickError,
-    refused,
 )
 from tallystick.history import HistoryRecord, decode_records
 from tallystick.netting_state import NettingState, decode_netting
@@ -51,6 +50,7 @@ from tallystick.nodes import (
     ReadMethod,
 )
 from tallystick.outcomes import connection_error, rpc_error
+from tallystick.refusals import refused
 from tallystick.results import Receipt, outcome_of
 from tallystick.retry import Backoff, Surroundings
 from tallystick_ledger import read_token

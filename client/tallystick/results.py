@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from tallystick.errors import RecordRefused, Refused, record_refused, refused
+from tallystick.errors import RecordRefused, Refused
+from tallystick.refusals import record_refused, refused
 from tallystick_ledger import limits
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import EnvelopeId, SequenceNumber, TimestampNs

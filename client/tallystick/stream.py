@@ -33,10 +33,10 @@ from tallystick.errors import (
     ProtocolError,
     Refused,
     TallystickError,
-    refused,
 )
 from tallystick.nodes import Node, NodePool, NotConnected
 from tallystick.outcomes import ELSEWHERE, OF_THE_MOMENT, connection_error, rpc_error
+from tallystick.refusals import refused
 from tallystick.results import OUTCOME, Receipt, outcome_of
 from tallystick.retry import Backoff, Surroundings
 from tallystick_ledger.codes import FIRST_RESULT_CODE, Code

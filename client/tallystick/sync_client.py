@@ -18,6 +18,7 @@ from tallystick.market_methods import Priced
 from tallystick.netting_state import NettingState
 from tallystick.prices.lines import STANDARD
 from tallystick.prices.usage import Usage
+from tallystick.quotes import Quote
 from tallystick.reads import EnvelopeInfo, NodeStatus
 from tallystick.results import Created, Receipt
 from tallystick.spending import UTC, LimitOf
@@ -483,9 +484,10 @@ class BlockingMethods:
         payee_account: AccountId,
         amount: int,
         *,
-        card: CardId,
+        card: CardId = _ANY_CARD,
         model: NameId,
         usage: ServedUsage,
+        quote: Quote | None = None,
         source: CaptureSource = CaptureSource.PROVIDER_REPORTED,
         reference: int = 0,
         unique: bool = False,
@@ -507,6 +509,7 @@ class BlockingMethods:
                 card=card,
                 model=model,
                 usage=usage,
+                quote=quote,
                 source=source,
                 reference=reference,
                 unique=unique,

@@ -68,8 +68,11 @@ class Code(IntEnum):
     UNIT_EXISTS = 102
 
     MANDATE_NOT_FOUND = 104
+    QUOTE_NOT_FOUND = 105
     MANDATE_ENDED = 106
+    QUOTE_EXPIRED = 107
     MANDATE_EXCEEDED = 108
+    BAD_QUOTE = 109
     ACCOUNT_FROZEN = 110
     ACCOUNT_CLOSED = 111
     UNIT_MISMATCH = 112
@@ -105,6 +108,7 @@ class Code(IntEnum):
     CAP_EXCEEDED = 141
     UNPRICED = 142
     PRICE_MISMATCH = 143
+    QUOTE_EXCEEDED = 144
     ZONE_HORIZON = 145
     ZONE_NOT_FOUND = 146
     ZONE_STATE = 147
@@ -276,6 +280,19 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "There is no such mandate of the signer, or it was forgotten since.",
         "Check the mandate's id and which key signs.",
     ),
+    Code.QUOTE_NOT_FOUND: (
+        "No such quote for the payer was redeemed, or it is forgotten.",
+        "Send the quote itself along the first time; check who it is for.",
+    ),
+    Code.QUOTE_EXPIRED: ("The quote's time is over.", "Ask the provider for a new one."),
+    Code.BAD_QUOTE: (
+        "No good OWNER or PRICE key of the provider has signed the quote.",
+        "Ask the provider for a new one, and verify it when it arrives.",
+    ),
+    Code.QUOTE_EXCEEDED: (
+        "The amount is above what is left of the quote's cap.",
+        "Agree to less, or ask the provider for a new one.",
+    ),
     Code.MANDATE_ENDED: (
         "The mandate was ended, or its time is over.",
         "Ask the payer for a new one.",
@@ -363,8 +380,8 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "Draft it with a later time: at least 60 s after it is published.",
     ),
     Code.NOT_PROVIDER: (
-        "The payee is not the card's owner.",
-        "Name an account of the provider whose card it is.",
+        "The payee is not the owner of the card or quote.",
+        "Name an account of the provider whose prices these are.",
     ),
     Code.CARD_NOT_EFFECTIVE: (
         "The card is not effective yet, or was superseded.",
@@ -387,12 +404,12 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "Free something of that kind, or spread the work over more principals.",
     ),
     Code.UNPRICED: (
-        "The card has no price for this model or for a meter that was used.",
-        "Publish a card with a line for it: what has no price is not free.",
+        "The card or quote has no price for this model or for a meter that was used.",
+        "Publish a card, or sign a quote, with a line for it: what has no price is not free.",
     ),
     Code.PRICE_MISMATCH: (
-        "The usage costs another amount by the card than the one expected.",
-        "Price the whole usage by the card, at the time of the hold or of the METER, rounded once.",
+        "The usage costs another amount by the card or quote than the one expected.",
+        "Price all of it by the card or quote, at the time of the hold or METER, rounded once.",
     ),
     Code.ZONE_HORIZON: (
         "The table of the limit's zone does not say when the window ends.",

@@ -25,6 +25,7 @@ ChannelId = NewType("ChannelId", bytes)
 ClaimId = NewType("ClaimId", bytes)  # that of the hold that it comes from
 CardId = NewType("CardId", bytes)
 MandateId = NewType("MandateId", bytes)
+QuoteId = NewType("QuoteId", bytes)
 LineId = NewType("LineId", bytes)
 ZoneId = NewType("ZoneId", bytes)
 EnvelopeId = NewType("EnvelopeId", bytes)

@@ -84,6 +84,12 @@ MAX_USAGE_LINES: Final = 32  # of one charge
 MAX_PERMITTED: Final = 4  # tiers, and regions, of one hold
 MINUTES_PER_DAY: Final = 1_440
 ALL_DAYS: Final = 0x7F
+# 6 and 14: quotes.
+MAX_QUOTE_LINES: Final = 16  # some models, each with its meters, in a few CONTs
+QUOTE_LINE_BYTES: Final = 80
+QUOTE_BYTES: Final = 208  # as it is handed over, without its lines
+MAX_QUOTES: Final = 64  # for one principal: redeemed and not yet forgotten
+MAX_QUOTE_NS: Final = 400 * 86_400_000_000_000  # until its end, when it is redeemed
 # semantics.md, MANDATE: a year and some weeks, so that a yearly one can be renewed in time.
 MAX_MANDATE_NS: Final = 400 * 86_400_000_000_000
 MIN_MANDATE_NS: Final = 1_000_000_000  # a shorter one could not be used in time

@@ -38,5 +38,24 @@ def test_a_usage_is_paid(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ended = run("mandate", "end", mandate, "-k", "alice")
     assert ended.out.splitlines()[-1] == f"Ended the mandate {mandate}."
     assert run("mandate", "end", mandate, "-k", "alice").exit_code == 3
+    place = f"{model.hex()}:{meter.hex()}"
+    sign = ["quote", "make", "alice", "3", "USD", "--price", f"{place}=500000", "-k", "bob"]
+    quote = run(*sign).out.splitlines()[-1]
+    assert run("quote", "check", quote).exit_code == 0
+    assert run("quote", "show", quote, "--json").json["cap"] == "3000000000"
+    assert run("quote", "check", quote[:-1] + ("0" if quote[-1] != "0" else "1")).exit_code == 2
+    redeemed = ["meter", "till", "shop", "1", "USD", "--quote", quote, "--model", model.hex()]
+    ran = run(*redeemed, "--used", f"{meter.hex()}=2", "-k", "alice")
+    assert ran.exit_code == 0, ran.err
+    held = ["reserve", "till", "shop", "2", "USD", "--quote", quote, "--model", model.hex()]
+    hold = run(*held, "-k", "alice", "--json").json["hold"]
+    assert run(*held, "-k", "alice").exit_code == 3
+    counted = ["--used", f"{meter.hex()}=2", "--final", "-k", "bob"]
+    assert run("capture", hold, "2", "USD", *counted).exit_code == 3
+    assert run("capture", hold, *counted).exit_code == 2
+    captured = run("capture", hold, "1", "USD", *counted)
+    assert captured.out.splitlines()[-1] == "Captured 1.00 USD so far; 1.00 USD went back."
+    assert run(*held, "--card", card.hex(), "-k", "alice").exit_code == 2
+    assert run(*held, "--tier", "fast", "-k", "alice").exit_code == 2
     shop = run("account", "show", "shop", "-k", "bob", "--json").json
-    assert shop["available"] == "4000000000"
+    assert shop["available"] == "6000000000"

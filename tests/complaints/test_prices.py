@@ -1,7 +1,7 @@
 """C5, C6, C16, C17: tokens counted twice, missing and changing prices, money that is a float."""
 
 import pytest
-from tests.differential import raw
+from tests.differential import raw, raw_quotes
 from tests.differential.book import SECOND_NS, Book
 from tests.differential.cases_prices import MINUTE_NS, names_of, published_card
 
@@ -128,3 +128,15 @@ def test_c17_prices_are_wrong_or_stale_and_models_redirected(book: Book) -> None
     refused = book.codes(book.alice.key, priced_hold(book, first, names.model))
     assert refused == [Code.CARD_NOT_EFFECTIVE]
     book.ok(book.alice.key, priced_hold(book, second, names.model))
+    # Who wants a price for longer has it signed: the card is dearer by now, the quote is not.
+    key = book.price_key(book.bob)
+    until_ns = book.now_ns + 60 * SECOND_NS
+    quoted = [raw_quotes.quote_line(names.model, names.meter, 1_000_000)]
+    alice = book.alice.principal
+    body = raw_quotes.quote_body(key.public_key, alice, book.usd, 10, until_ns, quoted)
+    content = raw.metered(raw_quotes.quote_id(body), names.model, ten)
+    accounts = (book.alice.account, book.bob.account)
+    for amount, code in ((50, Code.PRICE_MISMATCH), (10, Code.OK)):
+        record = raw.meter(*accounts, amount, content)
+        sent = raw_quotes.meter_quoted(record, content, book.quote(key, body))
+        assert book.codes(book.alice.key, sent) == [code]

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.differential import raw
+from tests.differential import raw, raw_quotes
 from tests.differential.authority_world import World
 from tests.differential.book import SECOND_NS
 
@@ -113,6 +113,11 @@ def _meter_mandated(w: World) -> bytes:
     used = raw.usage([(names.meter, 1)])
     content = raw.metered(w.card(), names.model, used, raw.ZERO_ID, w.mandate())
     return raw.meter(w.payer.account, w.payee.account, 1, content)
+
+
+def _reserve_quoted(w: World) -> bytes:
+    quote, content = w.quote()
+    return raw_quotes.quoted(_reserve(w), raw.terms(quote, w.names().model), content)
 
 
 def _mandate(w: World) -> bytes:
@@ -285,6 +290,13 @@ ROWS: Final = (
         _meter_mandated,
         scopes(OWNER, METER),
         sides(Code.NOT_PAYEE, Code.OK, Code.MANDATE_NOT_FOUND),
+    ),
+    Row(
+        "RESERVE under a quote",
+        Kind.RESERVE,
+        _reserve_quoted,
+        scopes(OWNER, SPEND),
+        only(PAYER, Code.DEBIT_NOT_FOUND),
     ),
     Row("MANDATE", Kind.MANDATE, _mandate, scopes(OWNER), only(PAYER, Code.DEBIT_NOT_FOUND)),
     Row(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from tests.differential import raw
+from tests.differential import raw, raw_quotes
 from tests.differential.book import (
     SECOND_NS,
     Book,
@@ -100,6 +100,7 @@ class World:
     _spare_lines: list[bytes] = field(default_factory=list)
     _price_names: Names | None = None
     _card: bytes = b""
+    _quote: tuple[bytes, bytes] | None = None
     _shop: Shop | None = None
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
@@ -230,6 +231,18 @@ class World:
         until_ns = self.book.now_ns + 900 * SECOND_NS
         record = raw.mandate(self.payer.account, self.payee.principal, 10, 10, until_ns)
         return self.book.ok(self.payer.key, record).ids[0]
+
+    def quote(self) -> tuple[bytes, bytes]:
+        """The id of a quote of the payee's for the payer, and the quote itself."""
+        if not self._quote:
+            names = self.names()
+            key = self.book.price_key(self.payee)
+            lines = [raw_quotes.quote_line(names.model, names.meter, 1_000_000)]
+            until_ns = self.book.now_ns + 900_000 * SECOND_NS
+            whom, unit = self.payer.principal, self.book.usd
+            body = raw_quotes.quote_body(key.public_key, whom, unit, 1_000, until_ns, lines)
+            self._quote = (raw_quotes.quote_id(body), self.book.quote(key, body))
+        return self._quote
 
     def card(self) -> bytes:
         """A published card of the payee's that is in force: a meter costs 1."""

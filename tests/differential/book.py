@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from tests.differential import raw
+from tests.differential import raw, raw_quotes
 from tests.differential.engines import Engine, Outcome
 
 from tallystick_ledger.codes import Code
@@ -231,6 +231,19 @@ class Book:
         self.ok(person.key, record)
         self._principals[key.public_key] = person.principal
         return key
+
+    def price_key(self, person: Person) -> SigningKey:
+        """A key of the person with scope PRICE, which can really sign."""
+        key = SigningKey(self.fresh_key())
+        record = raw.key(raw.ADD, key.public_key, person.principal, scope=raw.PRICE_SCOPE)
+        self.ok(person.key, record)
+        self._principals[key.public_key] = person.principal
+        return key
+
+    def quote(self, key: SigningKey, body: bytes) -> bytes:
+        """The content of a quote with a good signature."""
+        prefix = b"tallystick/quote/v1\0"
+        return raw_quotes.quote(body, key.sign(prefix + self.genesis.ledger_id + body))
 
     def channel(
         self,

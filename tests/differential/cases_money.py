@@ -128,7 +128,7 @@ RESERVE: Final = KindCases(
     lambda book: Case(book, _reserve, book.alice),
     (
         *shape(80),
-        planned("mode", Code.BAD_FIELD, "mode conts", mode=2),
+        planned("mode", Code.BAD_FIELD, "mode conts", mode=3),
         UNIQUE_ZERO,
         ZERO_AMOUNT,
         SELF,

@@ -338,10 +338,15 @@ def parties(case: Case) -> tuple[bytes, bytes, int, int]:
 
 
 def _reserve_head(case: Case, card: bytes, names: Names) -> bytes:
-    book = case.book
     debit, payee, reference, flags = parties(case)
     if case.get("claim"):
         _leave_owing(case, card, names, debit, payee)
+    return reserve_head(case, debit, payee, reference, flags)
+
+
+def reserve_head(case: Case, debit: bytes, payee: bytes, reference: int, flags: int) -> bytes:
+    """The RESERVE as if it were FLAT."""
+    book = case.book
     if case.get("hold_cap"):
         for _count in range(CAPS.open_holds - int(case.debit.pinned)):
             book.reserve(book.alice, book.bob, 1, 900 * SECOND_NS)

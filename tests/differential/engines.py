@@ -13,7 +13,15 @@ from tallystick_core import Applied, Kernel
 from tallystick_ledger.citations import Postings
 from tallystick_ledger.errors import MalformedError
 from tallystick_ledger.genesis import Genesis
-from tallystick_ledger.ids import AccountId, ChannelId, HoldId, MandateId, PublicKey, SequenceNumber
+from tallystick_ledger.ids import (
+    AccountId,
+    ChannelId,
+    HoldId,
+    MandateId,
+    PublicKey,
+    QuoteId,
+    SequenceNumber,
+)
 from tallystick_ledger.spec import State, apply_block, digest
 from tallystick_ledger.spec.digest import rows as all_rows
 from tallystick_ledger.state_rows import (
@@ -26,6 +34,7 @@ from tallystick_ledger.state_rows import (
     KeyRow,
     LimitRow,
     MandateRow,
+    QuoteRow,
     Table,
     split_rows,
 )
@@ -87,6 +96,9 @@ class Engine(Protocol):
 
     def mandate(self, mandate_id: bytes) -> MandateRow | None:
         """A row of table 17."""
+
+    def quote(self, quote_id: bytes) -> QuoteRow | None:
+        """A row of table 13."""
 
     def claims(self, principal: bytes) -> list[ClaimRow]:
         """Rows of table 30 of which this is the payer or the payee, ascending by id."""
@@ -156,6 +168,9 @@ class SpecEngine:
 
     def mandate(self, mandate_id: bytes) -> MandateRow | None:
         return self.state.mandates.get(MandateId(mandate_id))
+
+    def quote(self, quote_id: bytes) -> QuoteRow | None:
+        return self.state.quotes.get(QuoteId(quote_id))
 
     def claims(self, principal: bytes) -> list[ClaimRow]:
         def is_party(row: ClaimRow) -> bool:
@@ -240,6 +255,10 @@ class KernelEngine:
     def mandate(self, mandate_id: bytes) -> MandateRow | None:
         row = self.kernel.mandate(mandate_id)
         return None if row is None else MandateRow.decode(row)
+
+    def quote(self, quote_id: bytes) -> QuoteRow | None:
+        row = self.kernel.quote(quote_id)
+        return None if row is None else QuoteRow.decode(row)
 
     def claims(self, principal: bytes) -> list[ClaimRow]:
         rows = self.kernel.claims(principal, bytes(16), 1000)

@@ -164,6 +164,9 @@ def _aimed_time(world: World) -> int:
     corrections = (*state.corrections, *state.disputes)
     edges += [row.cited_at_ns + CORRECTION_WINDOW_NS for row in corrections][:3]
     edges += [row.over_at_ns for row in state.mandates]
+    kept_ns = genesis.hold_max_lifetime_ns + genesis.hold_retention_ns
+    for row in state.quotes:
+        edges += [row.not_after_ns, row.not_after_ns + kept_ns]
     edges += [row.over_at_ns + genesis.hold_retention_ns for row in state.mandates][:3]
     edges += [
         row.ended_at_ns + genesis.hold_retention_ns for row in state.claims if not row.is_open

@@ -86,6 +86,9 @@ class Invariants:
             name = row.mandate.hex()
             _require(0 <= row.used <= row.cap, f"{name} used {row.used} of {row.cap}")
             _require(0 < row.cap_each <= row.cap, f"{name}: {row.cap_each} of {row.cap} at once")
+        for quote in state.quotes:
+            name = quote.quote.hex()
+            _require(0 < quote.agreed <= quote.cap, f"{name}: {quote.agreed} of {quote.cap}")
 
     def _check_claims(self, state: State) -> None:
         for terms in state.terms:

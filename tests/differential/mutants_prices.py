@@ -8,7 +8,7 @@ import pytest
 from tallystick_ledger import pricing
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import Amount, NameId, TimestampNs
-from tallystick_ledger.spec import cards, mandates, priced
+from tallystick_ledger.spec import cards, mandates, metering, priced, quotes
 from tallystick_ledger.spec.refusal import require
 from tallystick_ledger.spec.state import State
 from tallystick_ledger.state_rows import CardRow, HoldRow, MandateRow, PriceLineRow, TermsRow
@@ -91,6 +91,26 @@ def mandates_are_forgotten_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(State, "next_mandate_to_forget", next_to_forget)
 
 
+def quotes_are_not_verified(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quotes, "is_valid_signature", lambda *_: True)
+
+
+def quotes_have_no_cap(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quotes, "check_covers", lambda *_: None)
+
+
+def extended_holds_are_not_agreed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(metering, "_quote_of", lambda *_: None)
+
+
+def quotes_never_expire(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quotes, "check_not_expired", lambda *_: None)
+
+
+def quotes_last_as_long_as_they_say(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quotes, "MAX_QUOTE_NS", 1 << 64)
+
+
 PRICE_MUTANTS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     prices_are_for_another_million,
     what_follows_is_free,
@@ -105,4 +125,9 @@ PRICE_MUTANTS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     mandates_have_no_total,
     mandates_are_not_used_up,
     mandates_are_forgotten_at_once,
+    quotes_are_not_verified,
+    quotes_have_no_cap,
+    extended_holds_are_not_agreed,
+    quotes_never_expire,
+    quotes_last_as_long_as_they_say,
 )

@@ -73,6 +73,18 @@ class CardPlan:
     lines: list[bytes] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A quote that somebody has signed: its lines are (model, meter, price, tier)."""
+
+    quote: bytes
+    content: bytes
+    beneficiary: bytes
+    provider: bytes
+    unit: bytes
+    lines: list[tuple[bytes, bytes, int, bytes]]
+
+
 @dataclass(slots=True)
 class World:
     """A ledger under test, seen through the specification's state.
@@ -86,6 +98,7 @@ class World:
         fresh_holds: Ids of holds, likewise.
         fresh_channels: (id, payee account, key), likewise.
         card_plans: Drafts on their way, by owner.
+        offers: Quotes that were made, redeemed or not.
         postings: What all records have moved: whoever applies the blocks adds to it.
         busy: Principals that debts are about.
         signing_keys: All that were ever made, by public key: vouchers need real signatures.
@@ -101,6 +114,7 @@ class World:
     postings: Postings = field(default_factory=Postings)
     signing_keys: dict[bytes, SigningKey] = field(default_factory=dict)
     card_plans: dict[bytes, list[CardPlan]] = field(default_factory=dict)
+    offers: list[Offer] = field(default_factory=list)
     accounts: list[AccountRow] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
     holds: list[HoldRow] = field(default_factory=list)

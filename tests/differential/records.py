@@ -60,6 +60,7 @@ from tests.differential.records_prices import (
     price,
     reserve_card,
 )
+from tests.differential.records_quotes import can_redeem, meter_quote, reserve_quote
 
 from tallystick_ledger.records import Scope
 from tallystick_ledger.state_rows import AccountFlags, AccountRow, KeyStatus
@@ -381,6 +382,8 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[mandate] * 8,
         *[mandate_end] * 4,
         *[meter_mandated] * 16,
+        *[reserve_quote] * 7,
+        *[meter_quote] * 7,
         *[refund] * 5,
         *[dispute] * 6,
         *[dispute_answer] * 11,
@@ -399,6 +402,8 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[reserve] * 8,
         *[reserve_card] * 6,
         *[meter] * 6,
+        *[reserve_quote] * 3,
+        *[meter_quote] * 3,
         *[extend] * 4,
         *[channel] * 3,
         *[top_up] * 3,
@@ -451,6 +456,8 @@ ALL_WRITERS: Final = (
     mandate,
     mandate_end,
     meter_mandated,
+    reserve_quote,
+    meter_quote,
     refund,
     dispute,
     dispute_answer,
@@ -523,6 +530,8 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return has_mandate(draft, of_payee=True)
     if writer is mandate_end:
         return has_mandate(draft, of_payee=False)
+    if writer in (reserve_quote, meter_quote):
+        return can_redeem(draft)
     if writer is extend:
         return has_hold_as_payer(draft)
     if writer is top_up:

@@ -4,6 +4,7 @@ A card takes several records that fit each other: `CardPlan` remembers which lin
 to get, so that some cards are really published, and others lack a line or have a wrong one.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from tests.differential import raw
@@ -11,8 +12,8 @@ from tests.differential.draft import Draft, id_of, own_account, some_amount, som
 from tests.differential.population import MAX_U128, SECOND_NS, CardPlan, World
 
 from tallystick_ledger import pricing
-from tallystick_ledger.ids import NameId
-from tallystick_ledger.records import NameKind
+from tallystick_ledger.ids import NameId, QuoteId
+from tallystick_ledger.records import NameKind, ReserveMode
 from tallystick_ledger.state_rows import AccountRow, CardRow, HoldRow, HoldStatus, TermsRow
 
 MAX_U64: Final = (1 << 64) - 1
@@ -202,7 +203,7 @@ def capture_usage(draft: Draft) -> bytes:
     terms = None if row is None else world.state.terms.get(row.hold)
     meters = sorted(names(world, NameKind.METER))
     if terms is not None and not world.chance(0.1):
-        lines = [line for line in world.state.price_lines if line.card == terms.card]
+        lines = _lines_of(world, terms)
         priced = sorted({line.meter for line in lines if line.model == terms.model})
         meters = list(priced) or meters
     count = world.pick((1, 1, 2))
@@ -286,8 +287,23 @@ def _cost(
     """What the usage costs by the hold's card, if it can be priced."""
     if row is None or terms is None:
         return None
+    if row.mode is ReserveMode.QUOTE:
+        circumstances = pricing.Served(terms.model, NameId(tier), NameId(region), 0)
+        used_so_far = {NameId(meter): quantity for meter, quantity in used}
+        try:
+            return pricing.price(_lines_of(world, terms), (), used_so_far, circumstances)
+        except pricing.UnpricedError:
+            return None
     card_row = world.state.cards.get(terms.card)
     return price_of(world, card_row, terms.model, used, (tier, region), row.created_at_ns)
+
+
+def _lines_of(world: World, terms: TermsRow) -> Sequence[pricing.Line]:
+    """Of the quote, or of the card."""
+    quote = world.state.quotes.get(QuoteId(terms.card))
+    if quote is not None:
+        return quote.lines
+    return [line for line in world.state.price_lines if line.card == terms.card]
 
 
 def price_of(

@@ -50,9 +50,9 @@ from tallystick_ledger.state_rows import (
 )
 
 SMALL_LOG_BLOCKS = 6
-SEEDS = range(2_006, 2_022)
+SEEDS = range(2_008, 2_024)
 # A mutant is looked for until it is caught, which for most is within the first hundred blocks.
-SEARCH = range(2_006, 2_106)
+SEARCH = range(2_008, 2_108)
 BLOCKS = 100
 
 Mutant = Callable[[pytest.MonkeyPatch], None]

@@ -16,6 +16,7 @@ from tests.differential.cases_meters import METER_KINDS
 from tests.differential.cases_money import MONEY_KINDS
 from tests.differential.cases_netting import NETTING_KINDS
 from tests.differential.cases_prices import PRICE_KINDS
+from tests.differential.cases_quotes import QUOTE_KINDS
 from tests.differential.cases_registry import REGISTRY_KINDS
 
 from tallystick_ledger.codes import Code
@@ -24,6 +25,7 @@ KINDS = (
     *MONEY_KINDS,
     *METER_KINDS,
     *MANDATE_KINDS,
+    *QUOTE_KINDS,
     *CHANNEL_KINDS,
     *PRICE_KINDS,
     *LIMIT_KINDS,

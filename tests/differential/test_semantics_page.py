@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.differential import raw
+from tests.differential import raw, raw_quotes
 from tests.differential.book import SECOND_NS, Book, MakeEngine, Person
 from tests.differential.cases import SIGNER, KindCases
 from tests.differential.cases_prices import names_of
@@ -41,7 +41,7 @@ RECORD: Final = re.compile(
     r"(?P<kind>[A-Z_]+)(?: (?P<made>[HCM]\d))?(?: #(?P<cited>\d+))?"
     r"(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
     r"(?: usage (?P<usage>\d+))?(?: each (?P<each>\d+))?"
-    r"(?: until (?P<until>\d+) s)?(?: card (?P<card>K1))?"
+    r"(?: until (?P<until>\d+) s)?(?: card (?P<card>K1)| quote (?P<quote>Q1))?"
     r"(?: reference (?P<reference>\d+))?(?: DEBT (?P<limit>\d+))?(?P<flags>(?: [A-Z]+)*)"
     r"(?: by (?P<mandate>M\d))?(?P<forged> forged)?"
 )
@@ -132,6 +132,7 @@ class Stage:
             self.people[name] = Person(book.alice.principal, key, book.alice.account)
         self.start_ns = (book.now_ns // SECOND_NS + 2) * SECOND_NS
         self.zone = self.published_zone()
+        self.quote, self.signed_quote = self.quoted()
         self.made: dict[str, bytes] = {}  # holds and channels
         self.channel_key = self.book.channel_key(self.book.alice)
         self.sent: dict[int, raw.Envelope] = {}
@@ -169,13 +170,7 @@ class Stage:
         if match["kind"] == "TRANSFER":
             return raw.transfer(*accounts, amount, reference, flags=flags)
         if match["kind"] == "METER":
-            used = raw.usage([(self.names.meter, int(match["usage"]))])
-            mandate = self.made.get(match["mandate"], raw.ZERO_ID)
-            content = raw.metered(
-                self.card, self.names.model, used, raw.ZERO_ID, mandate_id=mandate
-            )
-            payer, payee = accounts[::-1] if match["mandate"] else accounts
-            return raw.meter(payer, payee, amount, content, reference, flags=flags)
+            return self.metered(match, accounts, reference, flags)
         self.made[match["made"]] = own_id
         if match["kind"] == "MANDATE":
             payee = self.people[match["other"]].principal
@@ -185,11 +180,18 @@ class Stage:
             return raw.channel(*accounts, amount, self.channel_key.public_key, CHALLENGE_NS)
         assert match["kind"] == "RESERVE"
         record = raw.reserve(*accounts, amount, until_ns, reference, flags=flags)
+        return self.priced(match, record) if match["card"] or match["quote"] else record
+
+    def priced(self, match: re.Match[str], record: bytes) -> bytes:
+        """A RESERVE by the card or the quote."""
         limit = int(match["limit"] or 0)
         overrun = raw.CAP if match["flags"].strip() == "CAP" else raw.REJECT
         overrun = raw.DEBT if limit else overrun
-        terms = raw.terms(self.card, self.names.model, overrun=overrun, debt_limit=limit)
-        return raw.priced(record, terms) if match["card"] else record
+        prices = raw_quotes.quote_id(self.quote) if match["quote"] else self.card
+        terms = raw.terms(prices, self.names.model, overrun=overrun, debt_limit=limit)
+        if match["quote"]:
+            return raw_quotes.quoted(record, terms, self.signed_quote)
+        return raw.priced(record, terms)
 
     def netting(self, match: re.Match[str], signer: Person, amount: int) -> bytes:
         """A record of the deferred unit IOU."""
@@ -208,6 +210,21 @@ class Stage:
             if row.window == amount
         ]
         return self.book.settle(self.unit, amount, debts)
+
+    def metered(
+        self, match: re.Match[str], accounts: tuple[bytes, bytes], reference: int, flags: int
+    ) -> bytes:
+        """A METER: by the payer, or by the payee under a mandate; under K1 or the quote Q1."""
+        amount, model = int(match["amount"]), self.names.model
+        used = raw.usage([(self.names.meter, int(match["usage"]))])
+        mandate = self.made.get(match["mandate"], raw.ZERO_ID)
+        content = raw.metered(self.card, model, used, raw.ZERO_ID, mandate_id=mandate)
+        payer, payee = accounts[::-1] if match["mandate"] else accounts
+        record = raw.meter(payer, payee, amount, content, reference, flags=flags)
+        if not match["quote"]:
+            return record
+        content = raw.metered(raw_quotes.quote_id(self.quote), model, used)
+        return raw_quotes.meter_quoted(record, content, self.signed_quote)
 
     def published_card(self) -> bytes:
         """The card K1 of Bob's, already effective."""
@@ -249,6 +266,16 @@ class Stage:
             int(match["amount"]),
             zone_id=self.zone if match["zone"] else raw.ZERO_ID,
         )
+
+    def quoted(self) -> tuple[bytes, bytes]:
+        """The quote Q1 of Bob's, without and with its signature."""
+        book, names = self.book, self.names
+        key = book.price_key(book.bob)
+        lines = [raw_quotes.quote_line(names.model, names.meter, 1_000_000)]
+        not_after_ns = self.start_ns + 30 * SECOND_NS
+        alice = book.alice.principal
+        body = raw_quotes.quote_body(key.public_key, alice, book.usd, 100, not_after_ns, lines)
+        return body, book.quote(key, body)
 
     def correction(self, match: re.Match[str], cited: int, amount: int, until_ns: int) -> bytes:
         """A record that cites the first one of an earlier envelope."""
@@ -327,7 +354,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 16
+    assert len(EXAMPLES) == 17
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
@@ -383,6 +410,13 @@ WITHOUT_CASE: Final = {
     ("RESERVE", Code.NOT_PROVIDER),
     ("RESERVE", Code.CARD_NOT_EFFECTIVE),
     ("RESERVE", Code.UNPRICED),
+    ("RESERVE", Code.QUOTE_NOT_FOUND),
+    ("RESERVE", Code.UNIT_NOT_FOUND),
+    ("RESERVE", Code.BAD_QUOTE),
+    ("RESERVE", Code.QUOTE_EXPIRED),
+    ("RESERVE", Code.QUOTE_EXCEEDED),
+    ("EXTEND", Code.QUOTE_EXPIRED),
+    ("EXTEND", Code.QUOTE_EXCEEDED),
     ("CAPTURE", Code.PRICE_NOT_AGREED),
     ("CAPTURE", Code.UNPRICED),
     ("CAPTURE", Code.PRICE_MISMATCH),
@@ -399,6 +433,12 @@ WITHOUT_CASE: Final = {
     ("METER", Code.MANDATE_ENDED),
     ("METER", Code.PRICE_NOT_AGREED),
     ("METER", Code.MANDATE_EXCEEDED),
+    # With a quote: likewise.
+    ("METER", Code.QUOTE_NOT_FOUND),
+    ("METER", Code.UNIT_NOT_FOUND),
+    ("METER", Code.BAD_QUOTE),
+    ("METER", Code.QUOTE_EXPIRED),
+    ("METER", Code.QUOTE_EXCEEDED),
     ("PRICE", Code.ID_CONFLICT),
     ("CHANNEL", Code.ID_CONFLICT),
     ("CHANNEL", Code.AMOUNT_OVERFLOW),

@@ -26,7 +26,7 @@ from tallystick_ledger import (
     vouchers,
 )
 from tallystick_ledger.codes import Code
-from tallystick_ledger.records import kinds
+from tallystick_ledger.records import kinds, quote
 from tallystick_ledger.zones import ZoneTable
 
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "format.md").read_text("utf-8")
@@ -115,6 +115,7 @@ def test_domains() -> None:
         ids.ZONE_DOMAIN,
         cont.CONT_DOMAIN,
         vouchers.VOUCHER_DOMAIN,
+        quote.QUOTE_DOMAIN,
         netting.POSITIONS_DOMAIN,
         state_rows.STATE_DOMAIN,
         read_token.READ_DOMAIN,
@@ -517,4 +518,4 @@ def test_limits_of_the_page() -> None:
 
 
 def test_worked_example_is_current() -> None:
-    assert section(14) == worked_example.render(), "python -m tests.vectors.worked_example"
+    assert section(15) == worked_example.render(), "python -m tests.vectors.worked_example"

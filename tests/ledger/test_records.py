@@ -364,7 +364,7 @@ SPOILED: Final = (
     Spoiled(ISSUE, 24, UNIT, Code.SELF_TRANSFER),
     Spoiled(RESERVE, 24, A, Code.SELF_TRANSFER),
     Spoiled(CHANNEL, 24, A, Code.SELF_TRANSFER),
-    Spoiled(RESERVE, 6, b"\2", Code.BAD_FIELD),
+    Spoiled(RESERVE, 6, b"\3", Code.BAD_FIELD),
     Spoiled(RESERVE, 6, b"\1", Code.CONT_NOT_ALLOWED),  # CARD needs three
     Spoiled(PRICED, 128 + 8 + 48, b"a", Code.BAD_FIELD),  # a second tier before the first
     Spoiled(PRICED, 128 + 8 + 64, b"z", Code.BAD_FIELD),  # a third without a second

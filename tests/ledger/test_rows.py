@@ -25,6 +25,7 @@ from tallystick_ledger.ids import (
     NameId,
     PrincipalId,
     PublicKey,
+    QuoteId,
     SequenceNumber,
     TimestampNs,
     UnitId,
@@ -40,6 +41,7 @@ from tallystick_ledger.records import (
     NameKind,
     Overrun,
     PrincipalType,
+    QuoteLine,
     Scope,
 )
 from tallystick_ledger.results import Cause, Effect, Result
@@ -165,6 +167,19 @@ DISPUTE: Final = state_rows.DisputeRow(
     DisputeStatus.ACCEPTED,
     rolled=True,
 )
+QUOTE: Final = state_rows.QuoteRow(
+    QuoteId(b"q" * 16),
+    P,
+    PrincipalId(b"r" * 16),
+    UnitId(b"u" * 16),
+    Amount(2**128 - 1),
+    Amount(4),
+    TimestampNs(88),
+    (
+        QuoteLine(NameId(b"m" * 16), NameId(b"m" * 16), 2**128 - 1),
+        QuoteLine(NameId(b"m" * 16), NameId(b"n" * 16), 5, NameId(b"t" * 16)),
+    ),
+)
 MANDATE: Final = state_rows.MandateRow(
     MandateId(b"d" * 16),
     AccountId(b"a" * 16),
@@ -240,6 +255,7 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     (CHANNEL, 160, [146, 151]),
     (CARD, 392, [136 + 32, 391]),
     (LINE, 184, [179, 183]),
+    (QUOTE, 1392, [106, 111, 112 + 160, 1391]),
     (TERMS, 232, [194, 199]),
     (CORRECTION, 80, []),
     (DISPUTE, 128, [126, 127]),
@@ -322,7 +338,7 @@ def test_rows(row: Row, length: int, zeros: list[int]) -> None:
         (ROWS[6][0], 88, b"\5"),  # a status of a hold
         (ROWS[8][0], 24, b"\x07"),  # a group
         (ROWS[9][0], 144, b"\4"),  # a status of a channel
-        (HOLD, 90, b"\2"),  # a mode of a hold
+        (HOLD, 90, b"\3"),  # a mode of a hold
         (CARD, 132, b"\3"),  # a status of a card
         (CARD, 134, b"\1"),  # fewer meters than there are
         (TERMS, 192, b"\4"),  # an overrun policy

@@ -6,7 +6,7 @@ The bank sells here. Its card counts one meter by day and by night, and a second
 from typing import TYPE_CHECKING, Final
 
 from tests.differential import raw
-from tests.vectors import execution_debts
+from tests.vectors import execution_debts, execution_quotes
 from tests.vectors.fixed import key
 
 from tallystick_ledger.ids import CardId
@@ -41,6 +41,7 @@ def cards(story: "Story", cast: "Cast") -> None:
     holds(story, cast, (model, meter, other, tier), first)
     meters(story, cast, (model, meter, other, tier), first)
     mandates(story, cast, (model, meter, other, tier), first)
+    execution_quotes.quotes(story, cast, (model, meter, other, tier), first)
     execution_debts.debts(story, cast, (model, meter, other, tier), first)
     second = _published(story, cast, (model, meter, other, tier), first)
     story.now_ns += NOTICE_NS + SECOND_NS

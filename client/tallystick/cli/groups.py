@@ -58,6 +58,7 @@ ENTRIES: Final[dict[str, Entry]] = {
     "mandate": Entry(
         "tallystick.cli.meter:mandate_app", "Let a payee meter against an account, up to caps."
     ),
+    "quote": Entry("tallystick.cli.quote:app", "Sign prices for one principal; check a quote."),
     "hold": Entry("tallystick.cli.hold:list_app", "List what is on hold."),
     "claim": Entry("tallystick.cli.claim:app", "Pay what holds left owing, or waive it."),
     "card": Entry("tallystick.cli.card:app", "Publish and read rate cards."),

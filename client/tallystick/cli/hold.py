@@ -1,6 +1,7 @@
 """`tallystick reserve`, `extend`, `capture` and `release`, and `hold list`."""
 
 import time
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -20,11 +21,19 @@ from tallystick.cli.session import (
     receipt_data,
     session,
 )
-from tallystick.cli.usage import AnswerOption, UsageOption, read_used
+from tallystick.cli.usage import (
+    USED_OPTION,
+    AnswerOption,
+    UsageOption,
+    read_served,
+    read_used,
+)
 from tallystick.errors import InvalidArgument
+from tallystick.market import ListedCard
 from tallystick.prices import STANDARD
+from tallystick.quotes import Quote
 from tallystick_ledger import records
-from tallystick_ledger.ids import NO_ID, AccountId, ClaimId, HoldId
+from tallystick_ledger.ids import NO_ID, AccountId, ClaimId, HoldId, NameId
 from tallystick_ledger.state_rows import HoldRow
 
 reserve_app = typer.Typer(help="Pin money for a payee.")
@@ -44,6 +53,65 @@ class Overrun(StrEnum):
     DEBT = "debt"
 
 
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """What the options of `reserve` say of a priced hold."""
+
+    model: str
+    tiers: list[str]
+    regions: list[str]
+    end_user: bytes
+    overrun: records.Overrun
+    debt_limit: int
+
+    def terms(self, opened: Session, card: str, quote: Quote | None) -> records.CardTerms | None:
+        """What its card or quote makes of it; None if nothing prices it.
+
+        Raises:
+            InvalidArgument: A name that is none, or an overrun of what has no price.
+        """
+        if quote is not None:
+            return self.by_quote(quote)
+        if card or self.model:
+            return self.by_card(read_card(opened, card))
+        if self.overrun is not records.Overrun.REJECT:
+            raise InvalidArgument("Only a hold with --card or --quote has an overrun.")
+        return None
+
+    def by_card(self, card: ListedCard) -> records.CardTerms:
+        """Its terms, with the names that the card says."""
+        return card.terms(
+            card.model(self.model),
+            tiers=self.tiers,
+            regions=self.regions,
+            end_user=self.end_user,
+            overrun=self.overrun,
+            debt_limit=self.debt_limit,
+        )
+
+    def by_quote(self, quote: Quote) -> records.CardTerms:
+        """Its terms, with names by their ids."""
+        return quote.terms(
+            NameId(id_of("model", self.model)),
+            tiers=[NameId(id_of("tier", each)) for each in self.tiers],
+            regions=[NameId(id_of("region", each)) for each in self.regions],
+            end_user=self.end_user,
+            overrun=self.overrun,
+            debt_limit=self.debt_limit,
+        )
+
+
+_Model = Annotated[
+    str, typer.Option(help="With --card: the model, as the card says it. With --quote: its id.")
+]
+_Tiers = Annotated[
+    list[str] | None,
+    typer.Option(help="Likewise, a service tier that may be given; repeatable."),
+]
+_Regions = Annotated[
+    list[str] | None,
+    typer.Option(help="Likewise, a region where it may be served; repeatable."),
+]
 _Hold = Annotated[str, typer.Argument(help="The hold's id, as `tallystick reserve` printed it.")]
 
 
@@ -58,43 +126,37 @@ def reserve(
     reference: ReferenceOption = 0,
     unique: UniqueOption = False,
     card: Annotated[str, typer.Option(help="The card that prices it. Default: none.")] = "",
-    model: Annotated[str, typer.Option(help="With --card: the model, as the card says it.")] = "",
-    tier: Annotated[
-        list[str] | None,
-        typer.Option(help="With --card: a service tier that may be given; repeatable."),
-    ] = None,
-    region: Annotated[
-        list[str] | None,
-        typer.Option(help="With --card: a region where it may be served; repeatable."),
-    ] = None,
+    quote: Annotated[str, typer.Option(help="Instead of a card: a quote, as it was given.")] = "",
+    model: _Model = "",
+    tier: _Tiers = None,
+    region: _Regions = None,
     end_user: Annotated[
-        str, typer.Option(help="With --card: a salted tag of whom it is for, 32 hex digits.")
+        str, typer.Option(help="If priced: a salted tag of whom it is for, 32 hex digits.")
     ] = "",
     overrun: Annotated[
-        Overrun, typer.Option(help="With --card: what becomes of a charge above AMOUNT.")
+        Overrun, typer.Option(help="If priced: what becomes of a charge above AMOUNT.")
     ] = Overrun.REJECT,
     debt_limit: Annotated[str, typer.Option(help="With --overrun debt: how much above.")] = "",
     profile: ProfileOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Pin up to AMOUNT of an own account for a payee, with --card at a card's prices."""
+    """Pin up to AMOUNT of an own account for a payee, at the prices of a card or quote if given."""
+    if card and quote:
+        raise InvalidArgument("One thing prices it.", advice="Give --card or --quote.")
+    quoted = Quote.from_hex(quote) if quote else None
     with session(profile, key, sends=True) as opened:
         debit, credit = opened.book.account(payer), opened.book.account(payee)
         parsed = opened.amount(amount, debit)
-        terms = None
-        if card or model:
-            listed = read_card(opened, card)
-            terms = listed.terms(
-                listed.model(model),
-                tiers=tier or (),
-                regions=region or (),
-                end_user=id_of("tag", end_user) if end_user else NO_ID,
-                overrun=records.Overrun[overrun.name],
-                debt_limit=_debt_limit(opened, overrun, debt_limit, debit),
-            )
-        elif overrun is not Overrun.REJECT or debt_limit:
-            raise InvalidArgument("Only a hold with --card has an overrun.")
+        bound = _Bound(
+            model,
+            tier or [],
+            region or [],
+            id_of("tag", end_user) if end_user else NO_ID,
+            records.Overrun[overrun.name],
+            _debt_limit(opened, overrun, debt_limit, debit),
+        )
+        terms = bound.terms(opened, card, quoted)
         hold = opened.client.reserve(
             debit,
             credit,
@@ -103,6 +165,7 @@ def reserve(
             reference=reference,
             unique=unique,
             terms=terms,
+            quote=quoted,
         )
         written = opened.written_for(parsed.steps, debit)
     Report(
@@ -112,7 +175,7 @@ def reserve(
             "payee": credit.hex(),
             "maximum": str(parsed.steps),
             "expires_at_ns": hold.expires_at_ns,
-            "card": None if terms is None else terms.card.hex(),
+            "card": None if terms is None else terms.priced_by.hex(),
             "receipt": receipt_data(hold.receipt),
         },
         f"{payee} may capture up to {written} of {payer} within {seconds:g} s.",
@@ -160,12 +223,15 @@ def capture(
     hold: _Hold,
     amount: Annotated[
         list[str] | None,
-        typer.Argument(help="As in 12.50 USD; nothing for a hold with a card.", metavar="AMOUNT"),
+        typer.Argument(help="As in 12.50 USD; nothing with --usage or --answer.", metavar="AMOUNT"),
     ] = None,
+    used: Annotated[list[str] | None, USED_OPTION] = None,
     usage: UsageOption = "",
     answer: AnswerOption = None,
-    tier: Annotated[str, typer.Option(help="The service tier that was given.")] = "",
-    region: Annotated[str, typer.Option(help="Where it was served.")] = "",
+    tier: Annotated[
+        str, typer.Option(help="The service tier that was given; with --used, its id.")
+    ] = "",
+    region: Annotated[str, typer.Option(help="Where it was served; with --used, its id.")] = "",
     final: Annotated[bool, typer.Option("--final", help="End the hold and free its rest.")] = False,
     profile: ProfileOption = None,
     key: KeyOption = None,
@@ -174,21 +240,24 @@ def capture(
     """Bill a hold for all so far, earlier captures included. Signed by the payee.
 
     A flat hold is billed for AMOUNT; one with a card for --usage or --answer, and its card says
-    what that costs.
+    what that costs; one with a quote, or with a card, for AMOUNT and --used, which has to cost it.
     """
     hold_id = _hold_id(hold)
+    if used and not amount:
+        raise InvalidArgument("What does it cost?", advice="Give an amount with --used.")
+    served = read_served(used, tier, region) if used else None
     if bool(amount) == (bool(usage) or answer is not None):
         raise InvalidArgument("Give an amount, or --usage, or --answer.")
     with session(profile, key, sends=True) as opened:
         row = _row(opened, hold_id)
         if amount:
             billed = opened.amount(amount, row.payee_account).steps
-            receipt = opened.client.capture(hold_id, billed, final=final)
+            receipt = opened.client.capture(hold_id, billed, final=final, usage=served)
         else:
-            used, reading = read_used(usage, answer)
+            counted, reading = read_used(usage, answer)
             by_card = opened.client.capture_usage(
                 hold_id,
-                used,
+                counted,
                 tier=tier or (STANDARD if reading is None else reading.tier),
                 region=region or ("" if reading is None else reading.region),
                 final=final,

@@ -16,10 +16,10 @@ from tallystick.cli.session import (
     receipt_data,
     session,
 )
-from tallystick.draft import build
+from tallystick.cli.usage import USED_OPTION, read_served
 from tallystick.errors import InvalidArgument
+from tallystick.quotes import Quote
 from tallystick_ledger.ids import NO_ID, CardId, MandateId, NameId
-from tallystick_ledger.records import ServedUsage
 
 app = typer.Typer(help="Price a usage by a card and pay for it.")
 mandate_app = typer.Typer(
@@ -34,12 +34,10 @@ def meter(
     payer: Annotated[str, typer.Argument(help="Who pays: own account, name or id.")],
     payee: Annotated[str, typer.Argument(help="The provider's account, name or id.")],
     amount: AmountArgument,
-    card: Annotated[str, typer.Option(help="Id of the provider's published card.")],
     model: Annotated[str, typer.Option(help="Id of the model's name.")],
-    used: Annotated[
-        list[str],
-        typer.Option(help="How much of a meter, once for each.", metavar="METER=QUANTITY"),
-    ],
+    used: Annotated[list[str], USED_OPTION],
+    card: Annotated[str, typer.Option(help="Id of the provider's published card.")] = "",
+    quote: Annotated[str, typer.Option(help="Instead of a card: a quote, as it was given.")] = "",
     tier: Annotated[str, typer.Option(help="Id of the tier that was served.")] = "",
     region: Annotated[str, typer.Option(help="Id of the region that served.")] = "",
     mandate: Annotated[str, typer.Option(help="Id of the mandate by which the payee signs.")] = "",
@@ -50,8 +48,10 @@ def meter(
     as_json: JsonOption = False,
 ) -> None:
     """Pay AMOUNT for a usage: exactly what it costs by the card, which the ledger checks."""
-    usage = build(ServedUsage, _name("tier", tier), _name("region", region), _lines(used))
-    priced = CardId(id_of("card", card))
+    usage = read_served(used, tier, region)
+    if bool(card) == bool(quote):
+        raise InvalidArgument("One thing prices it.", advice="Give --card or --quote.")
+    priced = Quote.from_hex(quote) if quote else CardId(id_of("card", card))
     with session(profile, key, sends=True) as opened:
         debit, credit = opened.book.account(payer), opened.book.account(payee)
         parsed = opened.amount(amount, debit)
@@ -59,7 +59,8 @@ def meter(
             debit,
             credit,
             parsed.steps,
-            card=priced,
+            card=CardId(NO_ID) if isinstance(priced, Quote) else priced,
+            quote=priced if isinstance(priced, Quote) else None,
             model=NameId(id_of("model", model)),
             usage=usage,
             mandate=MandateId(id_of("mandate", mandate) if mandate else NO_ID),
@@ -72,7 +73,7 @@ def meter(
             "payer": debit.hex(),
             "payee": credit.hex(),
             "amount": str(parsed.steps),
-            "card": priced.hex(),
+            "card": priced.id.hex() if isinstance(priced, Quote) else priced.hex(),
             "receipt": receipt_data(receipt),
         },
         f"{payer} paid {payee} {written}; sequence number {receipt.sequence}.",
@@ -134,20 +135,3 @@ def end(
     Report(
         {"mandate": mandate, "receipt": receipt_data(receipt)}, f"Ended the mandate {mandate}."
     ).print(as_json=as_json)
-
-
-def _lines(used: list[str]) -> tuple[tuple[NameId, int], ...]:
-    counted: dict[NameId, int] = {}
-    for text in used:
-        name, _, quantity = text.partition("=")
-        meter = NameId(id_of("meter", name))
-        if not (quantity.isascii() and quantity.isdigit()) or meter in counted:
-            raise InvalidArgument(
-                f"{text!r} is no usage.", advice="Write METER=QUANTITY, each meter once."
-            )
-        counted[meter] = int(quantity)
-    return tuple(sorted(counted.items()))
-
-
-def _name(what: str, text: str) -> NameId:
-    return NameId(id_of(what, text) if text else NO_ID)

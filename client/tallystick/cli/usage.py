@@ -7,6 +7,8 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
+from tallystick.cli.ids import id_of
+from tallystick.draft import build
 from tallystick.errors import InvalidArgument
 from tallystick.prices import (
     Book,
@@ -19,6 +21,8 @@ from tallystick.prices import (
     parse_usage,
     read_usage,
 )
+from tallystick_ledger.ids import NO_ID, NameId
+from tallystick_ledger.records import ServedUsage
 
 BOOK_HELP: Final = "litellm, genai, or a file of either kind."
 _MAX_ANSWER_BYTES: Final = 16 << 20  # an API's answer with images in it, and then some
@@ -44,6 +48,33 @@ AnswerOption: TypeAlias = Annotated[
         "says of usage, model and tier."
     ),
 ]
+
+USED_OPTION: Final = typer.Option(
+    help="How much of a meter, by its id, once for each.", metavar="METER=QUANTITY"
+)
+
+
+def read_served(used: list[str], tier: str, region: str) -> ServedUsage:
+    """Reads what was served from names' ids, as the ledger is told.
+
+    Raises:
+        InvalidArgument: It cannot be read, or there is too much of it.
+    """
+    counted: dict[NameId, int] = {}
+    for text in used:
+        name, _, quantity = text.partition("=")
+        meter = NameId(id_of("meter", name))
+        if not (quantity.isascii() and quantity.isdigit()) or meter in counted:
+            raise InvalidArgument(
+                f"{text!r} is no usage.", advice="Write METER=QUANTITY, each meter once."
+            )
+        counted[meter] = int(quantity)
+    lines = tuple(sorted(counted.items()))
+    return build(ServedUsage, _name("tier", tier), _name("region", region), lines)
+
+
+def _name(what: str, text: str) -> NameId:
+    return NameId(id_of(what, text) if text else NO_ID)
 
 
 def read_used(usage: str, answer: Path | None) -> tuple[Usage, Reading | None]:

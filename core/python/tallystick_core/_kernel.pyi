@@ -159,6 +159,9 @@ class Kernel:
     def correction(self, sequence: int) -> bytes | None:
         """80 bytes: the row of table 15 of a corrected record."""
 
+    def quote(self, quote_id: bytes) -> bytes | None:
+        """Row of table 13; None if nobody has redeemed it, or it is forgotten."""
+
     def mandate(self, mandate_id: bytes) -> bytes | None:
         """Row of table 17; None if there is no such mandate, or it is forgotten."""
 

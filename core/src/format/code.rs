@@ -80,8 +80,11 @@ codes! {
     NameExists = 101, "NAME_EXISTS";
     UnitExists = 102, "UNIT_EXISTS";
     MandateNotFound = 104, "MANDATE_NOT_FOUND";
+    QuoteNotFound = 105, "QUOTE_NOT_FOUND";
     MandateEnded = 106, "MANDATE_ENDED";
+    QuoteExpired = 107, "QUOTE_EXPIRED";
     MandateExceeded = 108, "MANDATE_EXCEEDED";
+    BadQuote = 109, "BAD_QUOTE";
     AccountFrozen = 110, "ACCOUNT_FROZEN";
     AccountClosed = 111, "ACCOUNT_CLOSED";
     UnitMismatch = 112, "UNIT_MISMATCH";
@@ -114,6 +117,7 @@ codes! {
     CapExceeded = 141, "CAP_EXCEEDED";
     Unpriced = 142, "UNPRICED";
     PriceMismatch = 143, "PRICE_MISMATCH";
+    QuoteExceeded = 144, "QUOTE_EXCEEDED";
     ZoneHorizon = 145, "ZONE_HORIZON";
     ZoneNotFound = 146, "ZONE_NOT_FOUND";
     ZoneState = 147, "ZONE_STATE";

@@ -34,6 +34,14 @@ pub const EFFECT_BYTES: usize = 128;
 pub const CITATION_BYTES: usize = 64;
 /// Records that are looked up for one block.
 pub const MAX_CITED: usize = 256;
+/// What stands before the signed bytes of a quote, and before those that make its id.
+pub const QUOTE_PREFIX: &[u8] = b"tallystick/quote/v1\0";
+/// Lines of a quote.
+pub const MAX_QUOTE_LINES: usize = 16;
+/// Quotes for one principal that were redeemed and are remembered.
+pub const MAX_QUOTES: u32 = 64;
+/// The longest time until the end of a quote, when it is redeemed.
+pub const MAX_QUOTE_NS: u64 = 400 * 86_400_000_000_000;
 /// The longest life of a mandate.
 pub const MAX_MANDATE_NS: u64 = 400 * 86_400_000_000_000;
 /// Mandates against the accounts of one principal that are remembered.

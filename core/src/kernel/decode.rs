@@ -32,8 +32,8 @@ struct Pending {
     /// Ended holds.
     ended: Vec<Slot>,
     lines: Vec<PriceLine>,
-    /// Priced holds whose terms have not come yet, ascending.
-    priced: Vec<Id16>,
+    /// Priced holds whose terms have not come yet, ascending, and whether a quote prices them.
+    priced: Vec<(Id16, bool)>,
 }
 
 pub fn require(holds: bool, why: &str) -> Decoded {
@@ -140,6 +140,7 @@ impl State {
             table::CHANNEL => self.decode_channel(row),
             table::CARD => self.decode_card(row),
             table::PRICE_LINE => self.decode_price_line(row, &mut pending.lines),
+            table::QUOTE => self.decode_quote(row),
             table::TERMS => self.decode_terms(row, &mut pending.priced),
             table::CORRECTION => self.decode_correction(row),
             table::DISPUTE => self.decode_dispute(row),
@@ -299,7 +300,7 @@ impl State {
             terms: Slot::MAX,
         };
         let mode = u16_at(row, 90);
-        require(mode <= 1, "unknown mode of a hold")?;
+        require(mode <= 2, "unknown mode of a hold")?;
         require_zero(row, 92, 96)?;
         self.require_pinnable(hold.payer, hold.payee)?;
         require(
@@ -320,8 +321,8 @@ impl State {
         } else {
             pending.ended.push(self.holds.insert(hold));
         }
-        if mode == 1 {
-            pending.priced.push(hold.id);
+        if mode != 0 {
+            pending.priced.push((hold.id, mode == 2));
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ pub mod table {
     pub const CHANNEL: u16 = 10;
     pub const CARD: u16 = 11;
     pub const PRICE_LINE: u16 = 12;
+    pub const QUOTE: u16 = 13;
     pub const TERMS: u16 = 14;
     pub const CORRECTION: u16 = 15;
     pub const DISPUTE: u16 = 16;
@@ -44,7 +45,7 @@ pub mod table {
 
 /// Bytes of a row's content, by table number; 0 where there is no such table.
 pub const ROW_BYTES: [usize; 31] = [
-    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 0, 232, 80, 128, 136, 0, 0, 120, 96,
+    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 1392, 232, 80, 128, 136, 0, 0, 120, 96,
     96, 848, 0, 0, 48, 56, 80, 72, 120,
 ];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
@@ -180,11 +181,22 @@ impl State {
             .u128(row.captured)
             .u64(row.expires_at_ns)
             .u16(row.status as u16)
-            .u16(u16::from(row.terms != Slot::MAX))
+            .u16(self.mode_of(row))
             .skip(4)
             .u64(row.ended_at_ns)
             .u64(row.created_at_ns)
             .done()
+    }
+
+    /// The mode of a hold's RESERVE.
+    fn mode_of(&self, row: &Hold) -> u16 {
+        if row.terms == Slot::MAX {
+            0
+        } else if self.terms.get(row.terms).is_quote {
+            2
+        } else {
+            1
+        }
     }
 
     pub fn channel_row(&self, row: &Channel) -> [u8; CHANNEL_ROW_BYTES] {
@@ -308,6 +320,9 @@ impl State {
         for row in self.price_lines.sorted() {
             write_row(sink, table::PRICE_LINE, &self.price_line_row(row));
         }
+        for row in self.quotes.sorted() {
+            write_row(sink, table::QUOTE, &self.quote_row(row));
+        }
         for row in self.terms.sorted() {
             write_row(sink, table::TERMS, &self.terms_row(row));
         }
@@ -356,7 +371,7 @@ impl State {
             self.channels.len(),
             self.cards.len(),
             self.price_lines.len(),
-            0,
+            self.quotes.len(),
             self.terms.len(),
             self.corrections.len(),
             self.disputes.len(),
@@ -391,7 +406,7 @@ impl State {
 pub fn write_row<const N: usize>(sink: &mut impl FnMut(&[u8]), table: u16, content: &[u8; N]) {
     let mut prefix = [0; ROW_PREFIX_BYTES];
     prefix[0..2].copy_from_slice(&table.to_le_bytes());
-    // Rows are 848 bytes at most.
+    // Rows are 1,392 bytes at most.
     prefix[4..8].copy_from_slice(&(N as u32).to_le_bytes());
     sink(&prefix);
     sink(content);

@@ -42,6 +42,7 @@ impl State {
         self.verify_orders(&mut problems);
         self.verify_prices(&mut problems);
         self.verify_mandates(&mut problems);
+        self.verify_quotes(&mut problems);
         self.verify_netting(&mut problems);
         self.verify_limits(&mut problems);
         self.verify_claims(&mut problems);
@@ -214,6 +215,9 @@ impl State {
         for row in self.disputes.values() {
             counted[self.accounts.get(row.cited.payer).owner as usize].dispute_count += 1;
         }
+        for row in self.quotes.rows() {
+            counted[row.beneficiary as usize].quote_count += 1;
+        }
         for row in self.mandates.rows() {
             counted[self.accounts.get(row.payer).owner as usize].mandate_count += 1;
         }
@@ -359,6 +363,7 @@ fn same_counts(a: &Principal, b: &Principal) -> bool {
             p.mandate_count,
             p.limit_count,
             p.mark_count,
+            p.quote_count,
             p.claim_count,
         ];
         (counters, keys)

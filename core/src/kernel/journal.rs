@@ -33,6 +33,9 @@ pub enum Undo {
     ReferenceInserted,
     MandateInserted(Slot),
     MandateChanged(Slot, Mandate),
+    QuoteInserted(Slot),
+    /// What was agreed before.
+    QuoteAgreed(Slot, u128),
     /// By the sequence number of the cited record; None if there was no row.
     CorrectionPut(u64, Option<Correction>),
     DisputePut(u64, Option<Dispute>),
@@ -110,13 +113,7 @@ impl State {
                 self.keys.remove(slot);
             }
             Undo::KeyChanged(slot, old) => *self.keys.get_mut(slot) = old,
-            Undo::NameInserted(slot) => {
-                let name = *self.names.get(slot);
-                self.name_texts
-                    .remove(&(name.owner, name.kind, name.text_hash));
-                self.principals.get_mut(name.owner).name_count -= 1;
-                self.names.remove(slot);
-            }
+            Undo::NameInserted(slot) => self.take_back_name(slot),
             Undo::UnitInserted(slot) => self.take_back_unit(slot),
             Undo::AccountInserted(slot) => {
                 let owner = self.accounts.get(slot).owner;
@@ -141,6 +138,8 @@ impl State {
             Undo::PriceLineInserted(slot) => self.take_back_price_line(slot),
             Undo::MandateInserted(slot) => self.remove_mandate(slot),
             Undo::MandateChanged(slot, old) => self.rewrite_mandate(slot, old),
+            Undo::QuoteInserted(slot) => self.remove_quote(slot),
+            Undo::QuoteAgreed(slot, old) => self.quotes.get_mut(slot).agreed = old,
             Undo::CorrectionPut(sequence, old) => {
                 self.remove_correction(sequence);
                 old.into_iter().for_each(|row| self.enter_correction(row));
@@ -181,6 +180,14 @@ impl State {
             }
             ClaimUndo::BeyondSet(slot, old) => self.terms.get_mut(slot).beyond = old,
         }
+    }
+
+    fn take_back_name(&mut self, slot: Slot) {
+        let name = *self.names.get(slot);
+        self.name_texts
+            .remove(&(name.owner, name.kind, name.text_hash));
+        self.principals.get_mut(name.owner).name_count -= 1;
+        self.names.remove(slot);
     }
 
     fn take_back_netting(&mut self, undo: NettingUndo) {

@@ -118,6 +118,13 @@ pub fn payees_mandate(state: &State, input: &Input<'_>, id: Id16) -> Result<Slot
     Ok(slot)
 }
 
+/// Stage state: the mandate is in force, and permits this card.
+pub fn check_permits(mandate: &Mandate, card: Id16, t: u64) -> Outcome {
+    require(!mandate.is_over(t), Code::MandateEnded)?;
+    let is_agreed = [ZERO_ID, card].contains(&mandate.card);
+    require(is_agreed, Code::PriceNotAgreed)
+}
+
 /// Stage state: the mandate covers one more charge.
 pub fn check_covers(mandate: &Mandate, amount: u128) -> Outcome {
     let total = mandate.used.checked_add(amount);

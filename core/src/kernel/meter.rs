@@ -6,9 +6,12 @@ use super::input::{
     check_between, check_credit_room, check_funds, check_usable, require, Input, Outcome,
     FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
 };
-use super::mandate::{check_covers, payees_mandate};
+use super::mandate::{check_covers, check_permits, payees_mandate};
 use super::pending::Pin;
-use super::priced::{self, Agreed, Usage};
+use super::priced::{self, Agreed, Prices, Usage};
+use super::quote::{self, Offer};
+use super::quote_rows::Quote;
+use super::rows::Account;
 use super::spending::check_limits;
 use super::state::State;
 use super::table::Slot;
@@ -17,12 +20,17 @@ use crate::format::{id16_at, Code, Id16, ZERO_ID};
 const GROUP: u16 = 4;
 /// Bytes of the content before the usage.
 const TERMS_BYTES: usize = 64;
-/// CONTs of a METER, at most.
+/// CONTs of a METER, at most, without a quote.
 const MAX_CONTS: u16 = 9;
+/// High byte of the source: what prices the usage.
+const BY_QUOTE: u8 = 1;
 
 /// What the CONTs of a METER say.
 struct Metered {
+    /// The card that prices it, or the quote.
     card: Id16,
+    is_quote: bool,
+    offer: Option<Box<Offer>>,
     model: Id16,
     /// Zero if the payer signs.
     mandate: Id16,
@@ -34,7 +42,7 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
     let record = input.record;
     let (payer_id, payee_id, amount) = (record.id16(8), record.id16(24), record.u128(40));
     let metered = parse(input)?;
-    require((1..=3).contains(&record.u16(6)), Code::BadField)?;
+    require((1..=3).contains(&record.u8(6)), Code::BadField)?;
     input.check_reference_shape()?;
     require(amount != 0, Code::ZeroAmount)?;
     require(payer_id != payee_id, Code::SelfTransfer)?;
@@ -46,30 +54,34 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
         payee: payee_slot,
         mandate,
     } = parties(state, input, metered.mandate)?;
-    let card = priced::published_card(state, metered.card)?;
+    let priced_by = Some((metered.card, metered.is_quote));
+    let offer = metered.offer.as_deref();
+    let quote = quote::existing(state, input, priced_by, offer, payer_slot)?;
     let payer = state.accounts.get(payer_slot);
     let payee = state.accounts.get(payee_slot);
-    let mandate = mandate.map(|slot| (slot, state.mandates.get(slot)));
-    if let Some((_, mandate)) = mandate {
-        require(!mandate.is_over(input.t), Code::MandateEnded)?;
-        let is_agreed = [ZERO_ID, metered.card].contains(&mandate.card);
-        require(is_agreed, Code::PriceNotAgreed)?;
+    let given = mandate.map(|slot| state.mandates.get(slot));
+    if let Some(mandate) = given {
+        check_permits(mandate, metered.card, input.t)?;
     }
     check_usable(payer)?;
     check_usable(payee)?;
     check_between(state, payer, payee)?;
-    priced::check_in_force(card, payee, input.t)?;
     let agreed = Agreed {
-        card,
+        prices: in_force(state, quote.as_ref(), metered.card, payee, input.t)?,
         model: metered.model,
         at_ns: input.t,
     };
     priced::check_amount(state, &agreed, &metered.usage, amount)?;
-    if let Some((_, mandate)) = mandate {
+    if let Some(mandate) = given {
         check_covers(mandate, amount)?;
     }
-    let mandate = mandate.map(|(slot, _)| slot);
+    if let Some(quote) = &quote {
+        quote::check_covers(quote, amount, 0)?;
+    }
     input.check_reference_cap(state)?;
+    if let Some(quote) = &quote {
+        quote::check_cap(state, quote)?;
+    }
     let counting = check_limits(state, input, payer, amount, None)?;
     check_funds(payer, amount)?;
     check_credit_room(payee, amount)?;
@@ -77,6 +89,9 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
     state.post(payer_slot, payee_slot, amount);
     if let Some(slot) = mandate {
         state.use_mandate(slot, amount);
+    }
+    if let Some(quote) = &quote {
+        state.redeem(quote, amount);
     }
     let pin = Pin {
         id: metered.mandate,
@@ -97,14 +112,26 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
 fn parse(input: &Input<'_>) -> Result<Metered, Code> {
     let record = input.record;
     require(record.flags() & !FLAG_UNIQUE == 0, Code::UnknownFlags)?;
-    let has_conts = (1..=MAX_CONTS).contains(&record.cont_count());
+    let is_quote = record.u8(7) == BY_QUOTE;
+    let most = MAX_CONTS + if is_quote { quote::MAX_QUOTE_CONTS } else { 0 };
+    let has_conts = (1..=most).contains(&record.cont_count());
     require(has_conts, Code::ContNotAllowed)?;
     let content = input.cont_content();
+    let (content, rest) = if is_quote {
+        content.split_at(priced::usage_conts_end(&content, TERMS_BYTES)?)
+    } else {
+        content.split_at(content.len())
+    };
+    let card = id16_at(content, 0);
+    let usage = priced::parse_usage(content, TERMS_BYTES)?;
+    require(record.u8(7) <= BY_QUOTE, Code::BadField)?;
     Ok(Metered {
-        card: id16_at(&content, 0),
-        model: id16_at(&content, 16),
-        mandate: id16_at(&content, 32),
-        usage: priced::parse_usage(&content, TERMS_BYTES)?,
+        card,
+        is_quote,
+        offer: quote::parse_named(rest, &input.genesis.ledger_id, card)?,
+        model: id16_at(content, 16),
+        mandate: id16_at(content, 32),
+        usage,
     })
 }
 
@@ -136,4 +163,21 @@ fn parties(state: &State, input: &Input<'_>, mandate: Id16) -> Result<Parties, C
         payee: input.own_account(state, payee_id, Code::CreditNotFound)?,
         mandate: Some(slot),
     })
+}
+
+/// Stage state: the card or quote that prices the usage now.
+fn in_force<'a>(
+    state: &'a State,
+    quote: Option<&'a Quote>,
+    card: Id16,
+    payee: &Account,
+    t: u64,
+) -> Result<Prices<'a>, Code> {
+    if let Some(quote) = quote {
+        quote::check_in_force(quote, payee, t)?;
+        return Ok(Prices::Quote(quote));
+    }
+    let card = priced::published_card(state, card)?;
+    priced::check_in_force(card, payee, t)?;
+    Ok(Prices::Card(card))
 }

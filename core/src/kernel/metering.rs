@@ -8,15 +8,19 @@ use super::input::{
 };
 use super::price_rows::Terms;
 use super::priced;
-use super::rows::{Hold, HoldStatus};
+use super::quote::{self, Offer};
+use super::quote_rows::Quote;
+use super::rows::{Account, Hold, HoldStatus};
 use super::spending::{check_limits, Pinning};
 use super::state::{difference, sum, State};
 use super::table::Slot;
-use crate::format::{Code, Id16};
+use crate::format::limits::CONT_PAYLOAD_BYTES;
+use crate::format::{Code, Id16, ZERO_ID};
 
 const GROUP: u16 = 4;
 const MODE_FLAT: u16 = 0;
 const MODE_CARD: u16 = 1;
+const MODE_QUOTE: u16 = 2;
 /// A hold must have at least so long to live.
 const MIN_HOLD_LIFETIME_NS: u64 = 1_000_000_000;
 
@@ -25,7 +29,7 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     let record = input.record;
     let (payer_id, payee_id, maximum) = (record.id16(8), record.id16(24), record.u128(40));
     let expires_at_ns = record.u64(72);
-    let terms = parse_mode(input)?;
+    let (terms, offer) = parse_mode(input)?;
     input.check_reference_shape()?;
     require(maximum != 0, Code::ZeroAmount)?;
     require(payer_id != payee_id, Code::SelfTransfer)?;
@@ -33,9 +37,8 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     input.check_reference(state, GROUP)?;
     let payer_slot = input.own_account(state, payer_id, Code::DebitNotFound)?;
     let payee_slot = state.accounts.find(payee_id).ok_or(Code::CreditNotFound)?;
-    if let Some(terms) = &terms {
-        priced::published_card(state, terms.card)?;
-    }
+    let priced_by = terms.as_ref().map(|terms| (terms.card, terms.is_quote));
+    let quote = quote::existing(state, input, priced_by, offer.as_deref(), payer_slot)?;
     let id = input.derived_id(state);
     require(state.holds.find(id).is_none(), Code::IdConflict)?;
     let payer = state.accounts.get(payer_slot);
@@ -45,15 +48,22 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     check_between(state, payer, payee)?;
     check_expiry(input, expires_at_ns, input.t)?;
     require(!state.owes(payer_slot, payee_slot), Code::ClaimOpen)?;
+    let debt = terms.as_ref().map_or(0, |terms| terms.debt_limit);
     if let Some(terms) = &terms {
-        priced::check_card(state, input, terms, payee)?;
+        match &quote {
+            Some(quote) => check_quote(quote, terms, payee, maximum, input.t)?,
+            None => priced::check_card(state, input, terms, payee)?,
+        }
     }
     input.check_pin_cap(state)?;
     input.check_reference_cap(state)?;
+    if let Some(quote) = &quote {
+        quote::check_cap(state, quote)?;
+    }
     let pin = Pinning {
         id,
         payee: payee_id,
-        debt: terms.as_ref().map_or(0, |terms| terms.debt_limit),
+        debt,
     };
     let counting = check_limits(state, input, payer, maximum, Some(pin))?;
     check_funds(payer, maximum)?;
@@ -75,20 +85,33 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
     state.add_pending((&hold).into(), maximum);
     state.insert_hold(hold);
     state.count(counting, input.principal, Some(id));
+    if let Some(quote) = &quote {
+        state.redeem(quote, sum(maximum, debt, "a quote beyond u128"));
+    }
     input.remember_reference(state, GROUP);
     Ok(())
 }
 
-/// Stage shape of RESERVE up to its mode, and the terms of mode CARD.
+/// Stages state and price of a RESERVE of mode QUOTE.
+fn check_quote(quote: &Quote, terms: &Terms, payee: &Account, maximum: u128, t: u64) -> Outcome {
+    quote::check_in_force(quote, payee, t)?;
+    require(quote.has_model(terms.model), Code::Unpriced)?;
+    quote::check_covers(quote, maximum, terms.debt_limit)
+}
+
+/// Stage shape of RESERVE up to its mode, the terms of modes CARD and QUOTE, and the quote that
+/// comes along.
 #[inline]
-fn parse_mode(input: &Input<'_>) -> Result<Option<Terms>, Code> {
-    if input.record.u16(6) == MODE_CARD {
-        return parse_card_mode(input).map(Some);
+fn parse_mode(input: &Input<'_>) -> Result<(Option<Terms>, Option<Box<Offer>>), Code> {
+    match input.record.u16(6) {
+        MODE_CARD => return parse_card_mode(input).map(|terms| (Some(terms), None)),
+        MODE_QUOTE => return parse_quote_mode(input),
+        _ => {}
     }
     input.check_flags_and_conts(FLAG_UNIQUE)?;
     input.check_reserved(80, 112)?;
     require(input.record.u16(6) == MODE_FLAT, Code::BadField)?;
-    Ok(None)
+    Ok((None, None))
 }
 
 #[inline(never)]
@@ -97,7 +120,22 @@ fn parse_card_mode(input: &Input<'_>) -> Result<Terms, Code> {
     require(record.flags() & !FLAG_UNIQUE == 0, Code::UnknownFlags)?;
     let has_terms = record.cont_count() == priced::TERMS_CONTS;
     require(has_terms, Code::ContNotAllowed)?;
-    priced::parse_terms(&input.cont_content())
+    priced::parse_terms(&input.cont_content(), false)
+}
+
+#[inline(never)]
+fn parse_quote_mode(input: &Input<'_>) -> Result<(Option<Terms>, Option<Box<Offer>>), Code> {
+    let record = input.record;
+    require(record.flags() & !FLAG_UNIQUE == 0, Code::UnknownFlags)?;
+    let most = priced::TERMS_CONTS + quote::MAX_QUOTE_CONTS;
+    let has_terms = (priced::TERMS_CONTS..=most).contains(&record.cont_count());
+    require(has_terms, Code::ContNotAllowed)?;
+    let content = input.cont_content();
+    let (terms, rest) = content.split_at(usize::from(priced::TERMS_CONTS) * CONT_PAYLOAD_BYTES);
+    let terms = priced::parse_terms(terms, true)?;
+    require(terms.card != ZERO_ID, Code::BadField)?;
+    let offer = quote::parse_named(rest, &input.genesis.ledger_id, terms.card)?;
+    Ok((Some(terms), offer))
 }
 
 /// `t + 1 s <= expires_at <= created_at + hold_max_lifetime`, in exact arithmetic.
@@ -163,6 +201,12 @@ pub fn extend(state: &mut State, input: &Input<'_>) -> Outcome {
         require(expires_at_ns >= hold.expires_at_ns, Code::ExpiryInvalid)?;
         check_expiry(input, expires_at_ns, hold.created_at_ns)?;
     }
+    let quote = quoted(state, &hold, additional);
+    if let Some(slot) = quote {
+        let quote = state.quotes.get(slot);
+        quote::check_not_expired(quote, input.t)?;
+        quote::check_covers(quote, additional, 0)?;
+    }
     let pin = Pinning::of(id, payee.id);
     let counting = check_limits(state, input, payer, additional, pin)?;
     check_funds(payer, additional)?;
@@ -175,7 +219,18 @@ pub fn extend(state: &mut State, input: &Input<'_>) -> Outcome {
     let expires_at_ns = expires_at_ns.max(hold.expires_at_ns);
     state.extend_hold(slot, maximum, expires_at_ns);
     state.count(counting, input.principal, Some(id));
+    if let Some(slot) = quote {
+        state.redeem_again(slot, additional);
+    }
     Ok(())
+}
+
+/// The quote that has to agree to more of a hold, if one prices it.
+fn quoted(state: &State, hold: &Hold, additional: u128) -> Option<Slot> {
+    if additional == 0 || hold.terms == Slot::MAX {
+        return None;
+    }
+    quote::of_terms(state, state.terms.get(hold.terms))
 }
 
 /// Posts what was used so far, cumulatively; FINAL frees the rest.

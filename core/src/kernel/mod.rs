@@ -18,7 +18,7 @@
 //! | `state`, `rows`, `table`, `window`, `schedule`, `journal` | the tables and their changes |
 //! | `encode`, `decode`, `price_codec` | state rows and digest, there and back |
 //! | `checkpoint`, `invariants` | all of the state as bytes; what must hold of it |
-//! | `price_rows` | rows of cards, lines and terms |
+//! | `price_rows`, `quote`, `quote_rows` | rows of cards, lines and terms; quotes |
 //! | `limit`, `delegation` | more of the rules: limits and zones, keys under keys |
 //! | `spending`, `calendar`, `line` | what limits count, and until when; keys above a key |
 //! | `limit_rows`, `limit_codec` | rows of limits, marks, lines and zones, and their bytes |
@@ -81,6 +81,8 @@ mod python_applied;
 #[cfg(feature = "python")]
 mod python_history;
 mod query;
+mod quote;
+mod quote_rows;
 mod registry;
 mod rows;
 mod schedule;

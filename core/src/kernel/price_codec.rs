@@ -162,13 +162,14 @@ impl State {
     }
 
     /// `priced`: holds without their terms so far, ascending, as the terms are.
-    pub(super) fn decode_terms(&mut self, row: &[u8], priced: &mut Vec<Id16>) -> Decoded {
+    pub(super) fn decode_terms(&mut self, row: &[u8], priced: &mut Vec<(Id16, bool)>) -> Decoded {
         let overrun = Overrun::from_number(u16_at(row, 192))
             .ok_or_else(|| RowError("terms of an unknown overrun policy".to_owned()))?;
         let permitted = |at| -> Permitted { std::array::from_fn(|n| id16_at(row, at + 16 * n)) };
         let terms = Terms {
             hold: id16_at(row, 0),
             card: id16_at(row, 16),
+            is_quote: false,
             model: id16_at(row, 32),
             tiers: permitted(48),
             regions: permitted(112),
@@ -185,9 +186,10 @@ impl State {
         )?;
         let are_lists = is_ascending(&terms.tiers) && is_ascending(&terms.regions);
         require(are_lists, "names in the terms of a hold are not ascending")?;
-        let at = priced.binary_search(&terms.hold);
+        let at = priced.binary_search_by_key(&terms.hold, |(hold, _)| *hold);
         let at = at.map_err(|_| RowError("terms of no priced hold".to_owned()))?;
-        priced.remove(at);
+        let (_, is_quote) = priced.remove(at);
+        let terms = Terms { is_quote, ..terms };
         let slot = self.insert_terms(terms);
         let hold: Option<Slot> = self.holds.find(terms.hold);
         let hold = hold.ok_or_else(|| RowError("terms of no hold".to_owned()))?;
@@ -195,7 +197,7 @@ impl State {
         self.require_card_of(hold, &terms)
     }
 
-    /// A hold that is not due, or may still be captured late, has its card.
+    /// A hold that is not due, or may still be captured late, has its card or quote.
     fn require_card_of(&self, hold: Slot, terms: &Terms) -> Decoded {
         let hold = self.holds.get(hold);
         let now_ns = self.min_next_timestamp_ns;
@@ -203,7 +205,11 @@ impl State {
         let grace_ns = self.card_memory.grace_ns();
         let may_pay = is_open || debt::is_late_payable(hold, Some(terms), grace_ns, now_ns);
         let card = self.cards.find_row(terms.card);
-        let is_published = card.is_some_and(|card| card.life.is_published);
-        require(!may_pay || is_published, "an open hold without its card")
+        let has_prices = if terms.is_quote {
+            self.quotes.find(terms.card).is_some()
+        } else {
+            card.is_some_and(|card| card.life.is_published)
+        };
+        require(!may_pay || has_prices, "an open hold without its prices")
     }
 }

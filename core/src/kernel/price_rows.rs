@@ -100,7 +100,9 @@ pub type Permitted = [Id16; MAX_PERMITTED];
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     pub hold: Id16,
+    /// The card that prices it, or the quote.
     pub card: Id16,
+    pub is_quote: bool,
     pub model: Id16,
     pub tiers: Permitted,
     pub regions: Permitted,

@@ -3,6 +3,7 @@
 use super::input::{require, Input, Outcome};
 use super::price_rows::Permitted;
 use super::price_rows::{is_ascending, line_flag, minute_of_week, Card, Overrun, PriceLine, Terms};
+use super::quote_rows::Quote;
 use super::rows::{Account, Hold};
 use super::state::{broken, State};
 use crate::format::limits::CONT_PAYLOAD_BYTES;
@@ -10,7 +11,8 @@ use crate::format::{id16_at, u128_at, u16_at, u64_at, Code, Id16, ZERO_ID};
 
 /// CONTs of a RESERVE of mode CARD.
 pub const TERMS_CONTS: u16 = 3;
-const TERMS_BYTES: usize = 200;
+/// Where the terms of mode QUOTE name their quote.
+const QUOTE_AT: usize = 200;
 const MAX_USAGE_LINES: usize = 32;
 const USAGE_HEAD_BYTES: usize = 40;
 const USAGE_LINE_BYTES: usize = 24;
@@ -20,8 +22,11 @@ pub const MAX_USAGE_CONTS: u16 = 8;
 const PRICE_UNITS: u64 = 1_000_000;
 
 /// Stage shape: the terms in the CONTs of a RESERVE.
-pub fn parse_terms(content: &[u8]) -> Result<Terms, Code> {
-    let mut reserved = content[178..184].iter().chain(&content[TERMS_BYTES..]);
+pub fn parse_terms(content: &[u8], is_quote: bool) -> Result<Terms, Code> {
+    let quote = QUOTE_AT..QUOTE_AT + 16;
+    let unused = if is_quote { 0..16 } else { quote.clone() };
+    let reserved = [&content[178..184], &content[quote.end..], &content[unused]];
+    let mut reserved = reserved.into_iter().flatten();
     require(reserved.all(|&byte| byte == 0), Code::ReservedNonzero)?;
     let overrun = Overrun::from_number(u16_at(content, 176)).ok_or(Code::BadField)?;
     let debt_limit = u128_at(content, 184);
@@ -29,7 +34,8 @@ pub fn parse_terms(content: &[u8]) -> Result<Terms, Code> {
     require(is_debt == (debt_limit > 0), Code::BadField)?;
     Ok(Terms {
         hold: ZERO_ID,
-        card: id16_at(content, 0),
+        card: id16_at(content, if is_quote { quote.start } else { 0 }),
+        is_quote,
         model: id16_at(content, 16),
         tiers: permitted(content, 32)?,
         regions: permitted(content, 96)?,
@@ -56,9 +62,7 @@ pub struct Usage {
 /// Stage shape: the usage that begins `at` some byte of the content of a record's CONTs, which it
 /// has to fill.
 pub fn parse_usage(content: &[u8], at: usize) -> Result<Usage, Code> {
-    let count = usize::from(u16_at(content, at + 32));
-    require(count <= MAX_USAGE_LINES, Code::BadField)?;
-    let end = at + USAGE_HEAD_BYTES + USAGE_LINE_BYTES * count;
+    let end = usage_end(content, at)?;
     let conts = end.div_ceil(CONT_PAYLOAD_BYTES);
     let announced = content.len() / CONT_PAYLOAD_BYTES;
     require(announced == conts, Code::ContNotAllowed)?;
@@ -79,6 +83,20 @@ pub fn parse_usage(content: &[u8], at: usize) -> Result<Usage, Code> {
         region: id16_at(content, at + 16),
         lines,
     })
+}
+
+/// Stage shape: where the CONTs end that the usage which begins `at` some byte needs.
+pub fn usage_conts_end(content: &[u8], at: usize) -> Result<usize, Code> {
+    let conts = usage_end(content, at)?.div_ceil(CONT_PAYLOAD_BYTES);
+    let end = conts * CONT_PAYLOAD_BYTES;
+    require(end <= content.len(), Code::ContNotAllowed)?;
+    Ok(end)
+}
+
+fn usage_end(content: &[u8], at: usize) -> Result<usize, Code> {
+    let count = usize::from(u16_at(content, at + 32));
+    require(count <= MAX_USAGE_LINES, Code::BadField)?;
+    Ok(at + USAGE_HEAD_BYTES + USAGE_LINE_BYTES * count)
 }
 
 /// Existence of a published card; a draft looks as if it were not there.
@@ -112,20 +130,35 @@ pub fn check_price(
 ) -> Outcome {
     let is_agreed = terms.permit(usage.tier, usage.region);
     require(is_agreed, Code::PriceNotAgreed)?;
-    let Some(card) = state.cards.find_row(terms.card) else {
-        broken("the card of an open hold was forgotten")
-    };
     let agreed = Agreed {
-        card,
+        prices: prices_of(state, terms),
         model: terms.model,
         at_ns: hold.created_at_ns,
     };
     check_amount(state, &agreed, usage, expected)
 }
 
+fn prices_of<'a>(state: &'a State, terms: &Terms) -> Prices<'a> {
+    let prices = if terms.is_quote {
+        state.quotes.find_row(terms.card).map(Prices::Quote)
+    } else {
+        state.cards.find_row(terms.card).map(Prices::Card)
+    };
+    match prices {
+        Some(prices) => prices,
+        None => broken("the prices of an open hold were forgotten"),
+    }
+}
+
+/// Whose prices apply.
+pub enum Prices<'a> {
+    Card(&'a Card),
+    Quote(&'a Quote),
+}
+
 /// What a usage is priced by.
 pub struct Agreed<'a> {
-    pub card: &'a Card,
+    pub prices: Prices<'a>,
     pub model: Id16,
     /// The instant that decides about windows.
     pub at_ns: u64,
@@ -133,7 +166,10 @@ pub struct Agreed<'a> {
 
 /// Stage price: the usage has a price, and costs what is expected.
 pub fn check_amount(state: &State, agreed: &Agreed<'_>, usage: &Usage, expected: u128) -> Outcome {
-    let card = agreed.card;
+    let card = match agreed.prices {
+        Prices::Card(card) => card,
+        Prices::Quote(quote) => return check_quoted(quote, agreed.model, usage, expected),
+    };
     let counted = usage.lines.iter();
     let counted = counted.filter(|(meter, _)| card.length_meters.binary_search(meter).is_ok());
     let query = Query {
@@ -150,6 +186,28 @@ pub fn check_amount(state: &State, agreed: &Agreed<'_>, usage: &Usage, expected:
         total.add_product(quantity, query.price_of(meter)?);
     }
     require(total.rounded() == Some(expected), Code::PriceMismatch)
+}
+
+/// As `check_amount`, by a quote, which knows neither bands nor windows.
+fn check_quoted(quote: &Quote, model: Id16, usage: &Usage, expected: u128) -> Outcome {
+    let places = places(usage.tier, usage.region);
+    let mut total = Wide::default();
+    for &(meter, quantity) in &usage.lines {
+        let at = |(tier, region)| quote.price_at(&(model, meter, tier, region));
+        let price = places.into_iter().find_map(at);
+        total.add_product(quantity, price.ok_or(Code::Unpriced)?);
+    }
+    require(total.rounded() == Some(expected), Code::PriceMismatch)
+}
+
+/// Where a price is looked up, from what is more specific to ANY.
+fn places(tier: Id16, region: Id16) -> [(Id16, Id16); 4] {
+    [
+        (tier, region),
+        (tier, ZERO_ID),
+        (ZERO_ID, region),
+        (ZERO_ID, ZERO_ID),
+    ]
 }
 
 /// Under which circumstances a meter is looked up.
@@ -177,12 +235,7 @@ impl Query<'_> {
 
     /// The line that covers a meter: of the first place that has one that applies.
     fn line_of(&self, meter: Id16) -> Option<&PriceLine> {
-        let places = [
-            (self.tier, self.region),
-            (self.tier, ZERO_ID),
-            (ZERO_ID, self.region),
-            (ZERO_ID, ZERO_ID),
-        ];
+        let places = places(self.tier, self.region);
         let at = |&(tier, region): &(Id16, Id16)| (self.model, meter, tier, region);
         places.iter().find_map(|place| {
             let slots = self.card.places.get(&at(place))?;

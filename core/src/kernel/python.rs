@@ -233,6 +233,15 @@ impl PyKernel {
         self.row_of(py, |kernel| kernel.correction_row(sequence))
     }
 
+    fn quote<'py>(
+        &self,
+        py: Python<'py>,
+        id: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let id: Id16 = array(&id, "an id")?;
+        self.row_of(py, |kernel| kernel.quote_row(id))
+    }
+
     fn mandate<'py>(
         &self,
         py: Python<'py>,

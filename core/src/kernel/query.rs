@@ -133,6 +133,12 @@ impl Kernel {
         rows.flat_map(|row| state.dispute_row(row)).collect()
     }
 
+    /// Row of table 13; None if there is no such quote, or nobody has redeemed it.
+    pub fn quote_row(&self, id: Id16) -> Option<Vec<u8>> {
+        let row = self.state.quotes.find_row(id)?;
+        Some(self.state.quote_row(row).to_vec())
+    }
+
     /// Row of table 17; None if there is no such mandate.
     pub fn mandate_row(&self, id: Id16) -> Option<Vec<u8>> {
         let row = self.state.mandates.find_row(id)?;

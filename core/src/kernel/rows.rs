@@ -72,6 +72,8 @@ pub struct Principal {
     pub limit_count: u32,
     /// What its open holds and channels count against limits.
     pub mark_count: u32,
+    /// Quotes for it that were redeemed and are remembered.
+    pub quote_count: u32,
     /// Claims, open or ended, whose payer account is one of its own.
     pub claim_count: u32,
 }

@@ -17,6 +17,7 @@ use super::journal::{Journal, Undo};
 use super::limit_rows::{Limit, LimitKey, Mark, Zone};
 use super::netting_state::Netting;
 use super::price_rows::{Card, PriceLine, Terms};
+use super::quote_rows::Quote;
 use super::rows::{
     account_flag, principal_type, scope, Account, Channel, ChannelStatus, Correction, Dispute,
     Hold, HoldStatus, Key, LiveId, Mandate, Name, Principal, Reference, Unit,
@@ -55,6 +56,9 @@ pub struct State {
     /// (principal, cited record) of both sides of every dispute.
     pub dispute_parties: BTreeSet<(Slot, u64)>,
     pub mandates: Table<Mandate>,
+    pub quotes: Table<Quote>,
+    /// Quotes in the order of (moment after which they are expired, id).
+    pub quote_ends: Schedule,
     /// Mandates in the order of (moment from which they are over, id).
     pub mandate_ends: Schedule,
     /// Deferred units with their members, windows and pairs.

@@ -30,6 +30,7 @@ impl State {
         self.prune_cards(t0);
         self.prune_corrections(t0);
         self.prune_mandates(genesis.hold_retention_ns, t0);
+        self.prune_quotes(genesis, t0);
         self.prune_claims(genesis.hold_retention_ns, t0);
     }
 

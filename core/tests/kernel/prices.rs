@@ -1,12 +1,13 @@
 //! Rate cards and the holds that they price: each of their codes, an undo, a restart, pruning.
 
 use sha2::{Digest, Sha256};
+use tallystick_core::format::limits::QUOTE_PREFIX;
 use tallystick_core::format::{cont_hash, kind, Code, Id16, ZERO_ID};
 use tallystick_core::kernel::Kernel;
 use tallystick_core::tree::root_of_hashes;
 
 use crate::ledger::*;
-use crate::support::SECOND_NS;
+use crate::support::{public_key, signing_key, SECOND_NS};
 
 const NOTICE_NS: u64 = 60 * SECOND_NS;
 const MILLION: u128 = 1_000_000;
@@ -145,6 +146,59 @@ impl Shop {
     /// A CAPTURE of what costs 3 each.
     pub fn used(&self, hold: &Id16, quantity: u64) -> Vec<Record> {
         self.capture(hold, 3 * u128::from(quantity), &self.meter, quantity)
+    }
+
+    /// The content of a quote of Bob's for Alice, at 3 a meter.
+    fn quote(&self, ledger: &mut Ledger, cap: u128, life_ns: u64) -> Vec<u8> {
+        let (alice, bob) = (ledger.alice, ledger.bob);
+        let signer = signing_key(51);
+        let public = public_key(&signer);
+        if ledger.kernel.key_row(public).is_none() {
+            ledger.ok(&bob, key(ADD, &public, &bob.principal, 6, 0));
+        }
+        let not_after = (ledger.now_ns + life_ns).to_le_bytes();
+        let line = [self.model, self.meter, ZERO_ID, ZERO_ID].concat();
+        let price = (3 * MILLION).to_le_bytes();
+        let body = [
+            &public[..],
+            &alice.principal,
+            &ledger.usd,
+            &cap.to_le_bytes(),
+            &not_after,
+            &[7; 16],
+            &line,
+            &price,
+        ]
+        .concat();
+        let message = [QUOTE_PREFIX, &ledger.genesis.ledger_id, &body].concat();
+        let signature: [u8; 64] = signer.sign(&message).into();
+        [&[1, 0, 0, 0, 0, 0, 0, 0][..], &body, &signature].concat()
+    }
+
+    /// A METER of Alice's under a quote, which comes along or does not.
+    fn metered_quoted(
+        &self,
+        ledger: &Ledger,
+        quote: &[u8],
+        amount: u128,
+        quantity: u64,
+        along: bool,
+    ) -> Vec<Record> {
+        let body = &quote[8..quote.len() - 64];
+        let hash = Sha256::new().chain_update(QUOTE_PREFIX);
+        let mut id = ZERO_ID;
+        id.copy_from_slice(&hash.chain_update(body).finalize()[..16]);
+        let mut records = metered(ledger, &id, self, amount, quantity);
+        if along {
+            let conts = quote.len().div_ceil(104);
+            let more = with_conts(records[0], quote, conts).split_off(1);
+            records.extend(more);
+        }
+        records[0][7] = 1;
+        records[0][4] = records.len() as u8 - 1;
+        let hash = cont_hash(&records[1..].concat());
+        records[0][80..112].copy_from_slice(&hash);
+        records
     }
 
     fn capture(&self, hold: &Id16, amount: u128, meter: &Id16, quantity: u64) -> Vec<Record> {
@@ -298,6 +352,33 @@ pub const CODES: &[(Code, Scenario)] = &[
         let records = metered_by(l, &card, &shop, (12, 4), &mandate);
         heads(l, &bob, &records)
     }),
+    (Code::QuoteNotFound, |l| {
+        let shop = Shop::new(l);
+        let quote = shop.quote(l, 100, 60 * SECOND_NS);
+        let alice = l.alice;
+        heads(l, &alice, &shop.metered_quoted(l, &quote, 3, 1, false))
+    }),
+    (Code::QuoteExpired, |l| {
+        let shop = Shop::new(l);
+        let quote = shop.quote(l, 100, 0);
+        l.wait(SECOND_NS);
+        let alice = l.alice;
+        heads(l, &alice, &shop.metered_quoted(l, &quote, 3, 1, true))
+    }),
+    (Code::BadQuote, |l| {
+        let shop = Shop::new(l);
+        let mut quote = shop.quote(l, 100, 60 * SECOND_NS);
+        let last = quote.len() - 1;
+        quote[last] ^= 1;
+        let alice = l.alice;
+        heads(l, &alice, &shop.metered_quoted(l, &quote, 3, 1, true))
+    }),
+    (Code::QuoteExceeded, |l| {
+        let shop = Shop::new(l);
+        let quote = shop.quote(l, 2, 60 * SECOND_NS);
+        let alice = l.alice;
+        heads(l, &alice, &shop.metered_quoted(l, &quote, 3, 1, true))
+    }),
     (Code::PriceMismatch, |l| {
         let shop = Shop::new(l);
         let card = shop.open(l);
@@ -378,6 +459,44 @@ fn a_mandate_is_used_undone_restored_and_forgotten() {
     let node = ledger.node;
     ledger.codes(&node.key, &[tick()]);
     assert_eq!(ledger.kernel.mandate_row(mandate), None);
+    assert_eq!(ledger.kernel.verify_invariants(), Vec::<String>::new());
+}
+
+#[test]
+fn a_quote_is_redeemed_undone_restored_and_forgotten() {
+    let mut ledger = Ledger::new();
+    let shop = Shop::new(&mut ledger);
+    let (alice, quote) = (ledger.alice, shop.quote(&mut ledger, 30, 60 * SECOND_NS));
+    let mut id = ZERO_ID;
+    let hash = Sha256::new().chain_update(QUOTE_PREFIX);
+    let body = &quote[8..quote.len() - 64];
+    id.copy_from_slice(&hash.chain_update(body).finalize()[..16]);
+    let agreed = |ledger: &Ledger| {
+        let row = ledger.kernel.quote_row(id);
+        row.map(|row| tallystick_core::format::u128_at(&row, 80))
+    };
+    let (first, dear) = (
+        shop.metered_quoted(&ledger, &quote, 21, 7, true),
+        shop.metered_quoted(&ledger, &quote, 12, 4, false),
+    );
+    let before = ledger.lasting_rows();
+    let mut envelope = ledger.envelope(&alice.key, &[first.clone(), dear].concat());
+    envelope.atomic = true;
+    let given = codes(&ledger.apply(&[envelope]));
+    assert_eq!(given[first.len()], Code::QuoteExceeded);
+    assert_eq!(ledger.lasting_rows(), before);
+    assert_eq!(ledger.codes(&alice.key, &first)[0], Code::Ok);
+    assert_eq!(agreed(&ledger), Some(21));
+    let checkpoint = ledger.kernel.checkpoint(7);
+    ledger.kernel = Kernel::restore(ledger.genesis.clone(), &checkpoint).expect("its own");
+    let small = shop.metered_quoted(&ledger, &quote, 9, 3, false);
+    assert_eq!(ledger.codes(&alice.key, &small)[0], Code::Ok);
+    assert_eq!(agreed(&ledger), Some(30));
+    assert_eq!(ledger.kernel.verify_invariants(), Vec::<String>::new());
+    ledger.wait(400 * 86_400 * SECOND_NS);
+    let node = ledger.node;
+    ledger.codes(&node.key, &[tick()]);
+    assert_eq!(agreed(&ledger), None);
     assert_eq!(ledger.kernel.verify_invariants(), Vec::<String>::new());
 }
 

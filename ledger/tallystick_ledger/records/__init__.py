@@ -39,6 +39,7 @@ from tallystick_ledger.records.money import Burn, Issue, Transfer
 from tallystick_ledger.records.name import Name
 from tallystick_ledger.records.netting import Fail, Join, Settle, WindowClose
 from tallystick_ledger.records.prices import Card, CardPublish, Price
+from tallystick_ledger.records.quote import QuoteLine, SignedQuote
 from tallystick_ledger.records.registry import Account, Key, Principal
 from tallystick_ledger.records.system import Tick
 from tallystick_ledger.records.terms import CardTerms, ServedUsage
@@ -202,6 +203,7 @@ __all__ = [
     "Price",
     "Principal",
     "PrincipalType",
+    "QuoteLine",
     "Raw",
     "Record",
     "Refund",
@@ -211,6 +213,7 @@ __all__ = [
     "Scope",
     "ServedUsage",
     "Settle",
+    "SignedQuote",
     "Tick",
     "TopUp",
     "Transfer",

@@ -133,6 +133,7 @@ class ReserveMode(IntEnum):
 
     FLAT = 0
     CARD = 1
+    QUOTE = 2
 
 
 class Overrun(IntEnum):

@@ -25,12 +25,16 @@ from tallystick_ledger.records.base import (
     u128_bytes,
 )
 from tallystick_ledger.records.kinds import CaptureSource, Flags, Group, Kind
+from tallystick_ledger.records.quote import MAX_QUOTE_CONTS, SignedQuote, decode_named
 from tallystick_ledger.records.terms import ServedUsage
 
-# kind, flags, cont_count, source; payer; payee; amount; reference; occurred_at_ns; cont_hash; nonce
-_METER: Final = struct.Struct("<HHHH16s16s16s16sQ32s16s")
+# kind, flags, cont_count, source, what prices it; payer; payee; amount; reference; occurred_at_ns;
+# cont_hash; nonce
+_METER: Final = struct.Struct("<HHHBB16s16s16s16sQ32s16s")
 # card; model; mandate; end user; the usage follows
 _TERMS: Final = struct.Struct("<16s16s16s16s")
+_PRICED_BY: Final = 7
+_BY_QUOTE: Final = 1
 _MAX_BYTES: Final = _TERMS.size + ServedUsage.size_of(limits.MAX_USAGE_LINES)
 MAX_METER_CONTS: Final = -(-_MAX_BYTES // limits.CONT_PAYLOAD_BYTES)
 
@@ -44,7 +48,7 @@ class Meter(Record):
         payee_account: Who is paid: an account of the card's owner.
         amount: What the usage costs by the card, in the unit's smallest step; the ledger computes
             it again and refuses any other.
-        card: A published card in force.
+        card: A published card in force, or the quote that prices it.
         model: A NAME that the card has lines for.
         usage: What was served, and how much of each meter.
         source: Who counted.
@@ -53,6 +57,8 @@ class Meter(Record):
         occurred_at_ns: When the usage was; 0 for unknown.
         end_user: A salted tag of whom it was for; zero for none.
         mandate: By which the payee may sign; zero where the payer does.
+        by_quote: Whether a quote prices it.
+        quote: That quote, the first time that it is redeemed.
     """
 
     KIND: ClassVar[Kind] = Kind.METER
@@ -70,6 +76,8 @@ class Meter(Record):
     occurred_at_ns: TimestampNs = TimestampNs(0)  # noqa: RUF009 - a number
     end_user: bytes = NO_ID
     mandate: MandateId = MandateId(NO_ID)  # noqa: RUF009 - a constant
+    by_quote: bool = False
+    quote: SignedQuote | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; raises what `Record.decode` lists."""
@@ -87,14 +95,21 @@ class Meter(Record):
 
     @property
     def record_count(self) -> int:
-        """The head, and the CONTs of terms and usage."""
-        return 1 + cont.cont_count(_TERMS.size + ServedUsage.size_of(len(self.usage.lines)))
+        """The head, and the CONTs of terms, usage and quote."""
+        return 1 + self._usage_conts + (0 if self.quote is None else self.quote.cont_count)
+
+    @property
+    def _usage_conts(self) -> int:
+        return cont.cont_count(_TERMS.size + ServedUsage.size_of(len(self.usage.lines)))
 
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
         require_nonce(nonce, self.nonce_bytes)
         terms = _TERMS.pack(self.card, self.model, self.mandate, self.end_user)
         content = terms + self.usage.encode()
+        if self.quote is not None:
+            content = content.ljust(self._usage_conts * limits.CONT_PAYLOAD_BYTES, b"\0")
+            content += self.quote.encode()
         count = self.record_count - 1
         padded = content.ljust(count * limits.CONT_PAYLOAD_BYTES, b"\0")
         conts = cont.encode(padded, nonce[limits.NONCE_BYTES :])
@@ -103,6 +118,7 @@ class Meter(Record):
             Flags.UNIQUE if self.unique else 0,
             count,
             self.source,
+            int(self.by_quote),
             self.payer_account,
             self.payee_account,
             u128_bytes(self.amount),
@@ -118,10 +134,17 @@ class Meter(Record):
         """See `Record.decode`."""
         head, content = cont.head_and_content(data)
         _, cont_count = check_kind_and_flags(cls, head)
-        allowed = 1 <= cont_count <= MAX_METER_CONTS
+        by_quote = head[_PRICED_BY] == _BY_QUOTE
+        most = MAX_METER_CONTS + (MAX_QUOTE_CONTS if by_quote else 0)
+        allowed = 1 <= cont_count <= most
         require(allowed, Code.CONT_NOT_ALLOWED, f"METER with {cont_count} CONTs")
-        usage = ServedUsage.decode(content, _TERMS.size)
-        return cls._read(head, _TERMS.unpack_from(content), usage)
+        end = len(content)
+        if by_quote:
+            end = ServedUsage.conts_end(content, _TERMS.size)
+        usage = ServedUsage.decode(content[:end], _TERMS.size)
+        require(head[_PRICED_BY] <= _BY_QUOTE, Code.BAD_FIELD, "priced by nothing known")
+        quote = decode_named(content[end:], content[: limits.ID_BYTES])
+        return cls._read(head, _TERMS.unpack_from(content), usage, quote)
 
     @classmethod
     def of_head(cls, head: BytesLike) -> Self:
@@ -133,8 +156,15 @@ class Meter(Record):
         return cls._read(head, (NO_ID, NO_ID, NO_ID, NO_ID), ServedUsage())
 
     @classmethod
-    def _read(cls, head: BytesLike, terms: tuple[bytes, ...], usage: ServedUsage) -> Self:
-        _, flags, _, source, payer, payee, amount, reference, occurred, _, _ = _METER.unpack(head)
+    def _read(
+        cls,
+        head: BytesLike,
+        terms: tuple[bytes, ...],
+        usage: ServedUsage,
+        quote: SignedQuote | None = None,
+    ) -> Self:
+        _, flags, _, source, by_quote, payer, payee, *rest = _METER.unpack(head)
+        amount, reference, occurred, _, _ = rest
         card, model, mandate, end_user = terms
         return cls(
             AccountId(payer),
@@ -149,4 +179,6 @@ class Meter(Record):
             occurred_at_ns=TimestampNs(occurred),
             end_user=end_user,
             mandate=MandateId(mandate),
+            by_quote=by_quote == _BY_QUOTE,
+            quote=quote,
         )

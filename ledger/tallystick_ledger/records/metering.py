@@ -11,7 +11,7 @@ from typing import ClassVar, Final, Self
 
 from tallystick_ledger import cont, limits
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import AccountId, HoldId, TimestampNs
+from tallystick_ledger.ids import NO_ID, AccountId, HoldId, TimestampNs
 from tallystick_ledger.records.base import (
     BytesLike,
     Record,
@@ -29,6 +29,7 @@ from tallystick_ledger.records.base import (
     u128_bytes,
 )
 from tallystick_ledger.records.kinds import CaptureSource, Flags, Group, Kind, ReserveMode
+from tallystick_ledger.records.quote import MAX_QUOTE_CONTS, SignedQuote, decode_named
 from tallystick_ledger.records.terms import (
     MAX_USAGE_CONTS,
     TERMS_CONTS,
@@ -61,6 +62,7 @@ class Reserve(Record):
         reference: The caller's own number, free; not 0 with `unique`.
         unique: Refuse it if the reference was used within the ledger's window.
         terms: What it is priced by; None for FLAT, where the payee names amounts.
+        quote: The quote that the terms name, the first time that it is redeemed.
     """
 
     KIND: ClassVar[Kind] = Kind.RESERVE
@@ -73,6 +75,7 @@ class Reserve(Record):
     reference: int = 0
     unique: bool = False
     terms: CardTerms | None = None
+    quote: SignedQuote | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; raises what `Record.decode` lists."""
@@ -91,17 +94,28 @@ class Reserve(Record):
     @property
     def mode(self) -> ReserveMode:
         """How it is priced."""
-        return ReserveMode.FLAT if self.terms is None else ReserveMode.CARD
+        if self.terms is None:
+            return ReserveMode.FLAT
+        return ReserveMode.CARD if self.terms.quote == NO_ID else ReserveMode.QUOTE
 
     @property
     def record_count(self) -> int:
-        """The head, and the CONTs of its terms."""
-        return 1 if self.terms is None else 1 + TERMS_CONTS
+        """The head, and the CONTs of its terms and quote."""
+        quote = 0 if self.quote is None else self.quote.cont_count
+        return 1 if self.terms is None else 1 + TERMS_CONTS + quote
+
+    @property
+    def _content(self) -> bytes | None:
+        """Of the CONTs: the terms, and the quote from the next CONT on."""
+        if self.terms is None:
+            return None
+        terms = self.terms.encode().ljust(TERMS_CONTS * limits.CONT_PAYLOAD_BYTES, b"\0")
+        return terms if self.quote is None else terms + self.quote.encode()
 
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
         require_nonce(nonce, self.nonce_bytes)
-        conts = _padded_conts(self.terms, TERMS_CONTS, nonce)
+        conts = _padded_conts(self._content, self.record_count - 1, nonce)
         head = _RESERVE.pack(
             Kind.RESERVE,
             Flags.UNIQUE if self.unique else 0,
@@ -123,10 +137,16 @@ class Reserve(Record):
         head, content = cont.head_and_content(data)
         flags, cont_count = check_kind_and_flags(cls, head)
         _, _, _, mode, payer, payee, maximum, reference, expires, _, _ = _RESERVE.unpack(head)
-        allowed = TERMS_CONTS if mode == ReserveMode.CARD else 0
-        require(cont_count == allowed, Code.CONT_NOT_ALLOWED, f"RESERVE with {cont_count} CONTs")
+        is_quote = mode == ReserveMode.QUOTE
+        fewest = TERMS_CONTS if mode in (ReserveMode.CARD, ReserveMode.QUOTE) else 0
+        most = fewest + (MAX_QUOTE_CONTS if is_quote else 0)
+        allowed = fewest <= cont_count <= most
+        require(allowed, Code.CONT_NOT_ALLOWED, f"RESERVE with {cont_count} CONTs")
         check_zero(head, () if cont_count else (_CONT_HASH,))
         enum_field(ReserveMode, mode)
+        terms_end = TERMS_CONTS * limits.CONT_PAYLOAD_BYTES
+        terms = CardTerms.decode(content[:terms_end], is_quote=is_quote) if cont_count else None
+        quote = decode_named(content[terms_end:], NO_ID if terms is None else terms.quote)
         return cls(
             AccountId(payer),
             AccountId(payee),
@@ -134,7 +154,8 @@ class Reserve(Record):
             TimestampNs(expires),
             u128(reference),
             unique=bool(flags & Flags.UNIQUE),
-            terms=CardTerms.decode(content) if cont_count else None,
+            terms=terms,
+            quote=quote,
         )
 
 
@@ -218,7 +239,8 @@ class Capture(Record):
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
         require_nonce(nonce, self.nonce_bytes)
-        conts = _padded_conts(self.usage, self.record_count - 1, nonce)
+        usage = None if self.usage is None else self.usage.encode()
+        conts = _padded_conts(usage, self.record_count - 1, nonce)
         head = _CAPTURE.pack(
             Kind.CAPTURE,
             Flags.FINAL if self.final else 0,
@@ -295,9 +317,9 @@ def without_conts(head: BytesLike) -> bytes:
     return bytes(flat)
 
 
-def _padded_conts(content: CardTerms | ServedUsage | None, count: int, nonce: bytes) -> bytes:
+def _padded_conts(content: bytes | None, count: int, nonce: bytes) -> bytes:
     """Returns so many CONTs with the content; none without any."""
     if content is None:
         return b""
-    padded = content.encode().ljust(count * limits.CONT_PAYLOAD_BYTES, b"\0")
+    padded = content.ljust(count * limits.CONT_PAYLOAD_BYTES, b"\0")
     return cont.encode(padded, nonce[limits.NONCE_BYTES :])

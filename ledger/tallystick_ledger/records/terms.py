@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from tallystick_ledger import cont, limits
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import NO_ID, CardId, NameId
+from tallystick_ledger.ids import NO_ID, CardId, NameId, QuoteId
 from tallystick_ledger.records.base import (
     BytesLike,
     check_zero,
@@ -27,9 +27,10 @@ from tallystick_ledger.records.kinds import Overrun
 
 TERMS_CONTS: Final = 3
 _LIST_BYTES: Final = limits.MAX_PERMITTED * limits.ID_BYTES
-# card; model; tiers; regions; end user; overrun; reserved; debt limit
-_TERMS: Final = struct.Struct(f"<16s16s{_LIST_BYTES}s{_LIST_BYTES}s16sH6x16s")
+# card; model; tiers; regions; end user; overrun; reserved; debt limit; quote
+_TERMS: Final = struct.Struct(f"<16s16s{_LIST_BYTES}s{_LIST_BYTES}s16sH6x16s16s")
 _RESERVED: Final = (178, 184)
+_QUOTE: Final = slice(200, 216)
 
 # tier; region; count of lines
 _USAGE: Final = struct.Struct("<16s16sH6x")
@@ -44,13 +45,14 @@ class CardTerms:
     """What a priced hold is bound to.
 
     Attributes:
-        card: The published card that prices it.
+        card: The published card that prices it; zero where a quote does.
         model: A NAME that the card has lines for.
         tiers: NAMEs that may be served, at most 4, ascending; none: only lines for ANY apply.
         regions: Likewise.
         end_user: A salted tag of whom it is for; zero for none.
         overrun: What becomes of a charge above the maximum.
         debt_limit: With DEBT, how much may be charged above the maximum, at least 1; else 0.
+        quote: The quote that prices it; zero where a card does.
     """
 
     card: CardId
@@ -60,10 +62,14 @@ class CardTerms:
     end_user: bytes = NO_ID
     overrun: Overrun = Overrun.REJECT
     debt_limit: int = 0
+    quote: QuoteId = QuoteId(NO_ID)  # noqa: RUF009 - a constant
 
     def __post_init__(self) -> None:
         """Checks the values; raises what `Record.decode` lists."""
         require_id("card", self.card)
+        require_id("quote", self.quote)
+        is_one = NO_ID in (self.quote, self.card)
+        require(is_one, Code.RESERVED_NONZERO, "a card and a quote")
         require_id("model", self.model)
         require_id("end_user", self.end_user)
         for names in (self.tiers, self.regions):
@@ -72,6 +78,11 @@ class CardTerms:
         require_u128("debt_limit", self.debt_limit)
         is_debt = self.overrun is Overrun.DEBT
         require(is_debt == (self.debt_limit > 0), Code.BAD_FIELD, "DEBT alone has a debt limit")
+
+    @property
+    def priced_by(self) -> CardId:
+        """The id of what prices it, card or quote."""
+        return CardId(self.quote) if self.quote != NO_ID else self.card
 
     def encode(self) -> bytes:
         """Returns the content of the CONTs, without its padding."""
@@ -83,15 +94,17 @@ class CardTerms:
             self.end_user,
             self.overrun,
             u128_bytes(self.debt_limit),
+            self.quote,
         )
 
     @classmethod
-    def decode(cls, content: bytes) -> Self:
+    def decode(cls, content: bytes, *, is_quote: bool = False) -> Self:
         """Reads the payloads of the CONTs; raises what `Record.decode` lists."""
-        check_zero(content, (_RESERVED, (_TERMS.size, len(content))))
-        card, model, tiers, regions, end_user, overrun, limit = _TERMS.unpack_from(content)
+        unused = (0, limits.ID_BYTES) if is_quote else (_QUOTE.start, _QUOTE.stop)
+        check_zero(content, (_RESERVED, (_QUOTE.stop, len(content)), unused))
+        card, model, tiers, regions, end_user, overrun, limit, quote = _TERMS.unpack_from(content)
         policy = enum_field(Overrun, overrun)
-        return cls(
+        terms = cls(
             CardId(card),
             NameId(model),
             names_of(tiers),
@@ -99,7 +112,11 @@ class CardTerms:
             end_user,
             policy,
             u128(limit),
+            QuoteId(quote),
         )
+        named = not is_quote or quote != NO_ID
+        require(named, Code.BAD_FIELD, "terms that name no quote")
+        return terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +159,28 @@ class ServedUsage:
         return _USAGE.size + line_count * _USAGE_LINE.size
 
     @classmethod
+    def conts_end(cls, content: bytes, start: int) -> int:
+        """Returns where the CONTs end that the usage behind the first bytes of a content needs.
+
+        Raises:
+            RecordError: BAD_FIELD, too many meters; CONT_NOT_ALLOWED, there are fewer.
+        """
+        conts = cont.cont_count(cls._end(content, start))
+        end = conts * limits.CONT_PAYLOAD_BYTES
+        require(end <= len(content), Code.CONT_NOT_ALLOWED, "too few CONTs")
+        return end
+
+    @classmethod
+    def _end(cls, content: bytes, start: int) -> int:
+        _, _, count = _USAGE.unpack_from(content, start)
+        require(count <= limits.MAX_USAGE_LINES, Code.BAD_FIELD, f"{count} meters")
+        return start + cls.size_of(count)
+
+    @classmethod
     def decode(cls, content: bytes, start: int = 0) -> Self:
         """Reads the payloads of the CONTs from a byte on; raises what `Record.decode` lists."""
-        tier, region, count = _USAGE.unpack_from(content, start)
-        require(count <= limits.MAX_USAGE_LINES, Code.BAD_FIELD, f"{count} meters")
-        end = start + cls.size_of(count)
+        end = cls._end(content, start)
+        tier, region, _ = _USAGE.unpack_from(content, start)
         conts = len(content) // limits.CONT_PAYLOAD_BYTES
         require(conts == cont.cont_count(end), Code.CONT_NOT_ALLOWED, f"{conts} CONTs")
         check_zero(content, ((start + 34, start + 40), (end, len(content))))

@@ -21,6 +21,7 @@ def rows(state: State) -> Iterator[Row]:
     yield from state.channels
     yield from state.cards
     yield from state.price_lines
+    yield from state.quotes
     yield from state.terms
     yield from state.corrections
     yield from state.disputes

@@ -9,11 +9,20 @@ from dataclasses import replace
 from typing import Final
 
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import Amount, HoldId, TimestampNs
+from tallystick_ledger.ids import Amount, HoldId, QuoteId, TimestampNs
 from tallystick_ledger.limits import MIN_HOLD_NS
-from tallystick_ledger.records import Capture, Extend, Group, Release, Reserve, Scope
+from tallystick_ledger.records import (
+    Capture,
+    CardTerms,
+    Extend,
+    Group,
+    Release,
+    Reserve,
+    ReserveMode,
+    Scope,
+)
 from tallystick_ledger.results import Cause, Effect
-from tallystick_ledger.spec import amounts, debts, priced
+from tallystick_ledger.spec import amounts, debts, priced, quotes
 from tallystick_ledger.spec.accounts import (
     check_between,
     check_can_pin,
@@ -37,7 +46,14 @@ from tallystick_ledger.spec.signer import (
 )
 from tallystick_ledger.spec.spending import check_limits, count, no_longer_held
 from tallystick_ledger.spec.state import State
-from tallystick_ledger.state_rows import HoldRow, HoldStatus, TermsRow
+from tallystick_ledger.state_rows import (
+    AccountRow,
+    CardRow,
+    HoldRow,
+    HoldStatus,
+    QuoteRow,
+    TermsRow,
+)
 
 _ENDED_BY_PAYEE: Final = (HoldStatus.CAPTURED, HoldStatus.RELEASED)
 
@@ -50,19 +66,20 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
-            CREDIT_NOT_FOUND, with terms CARD_NOT_FOUND; ID_CONFLICT; for the payer's, then for the
-            payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH,
-            NOT_A_MEMBER; EXPIRY_INVALID, CLAIM_OPEN; with terms NOT_PROVIDER, UNIT_MISMATCH,
-            CARD_NOT_EFFECTIVE, UNPRICED; CAP_EXCEEDED, open holds and channels or references;
-            ZONE_HORIZON, LIMIT_EXCEEDED;
-            INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
+            CREDIT_NOT_FOUND, with terms CARD_NOT_FOUND, with a quote QUOTE_NOT_FOUND,
+            UNIT_NOT_FOUND, BAD_QUOTE; ID_CONFLICT; for the payer's, then for the payee's account:
+            ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH, NOT_A_MEMBER;
+            EXPIRY_INVALID, CLAIM_OPEN; with terms NOT_PROVIDER, UNIT_MISMATCH, CARD_NOT_EFFECTIVE
+            or QUOTE_EXPIRED, UNPRICED, QUOTE_EXCEEDED; CAP_EXCEEDED, open holds and channels,
+            references or quotes; ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or
+            FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     maximum = Amount(record.maximum)
     check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
     check_reference(state, place, Group.METERING, record.reference, unique=record.unique)
     payer = own_account(state, place.principal, record.payer_account, Code.DEBIT_NOT_FOUND)
     payee = found(state.accounts.get(record.payee_account), Code.CREDIT_NOT_FOUND)
-    card = None if record.terms is None else priced.published_card(state, record.terms.card)
+    prices = _prices(state, place, record, payer)
     hold_id = HoldId(place.derived_id(state))
     require(hold_id not in state.holds, Code.ID_CONFLICT)
     check_movable(payer)
@@ -72,11 +89,12 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
     latest_ns = place.timestamp_ns + state.genesis.hold_max_lifetime_ns
     require(earliest_ns <= record.expires_at_ns <= latest_ns, Code.EXPIRY_INVALID)
     debts.check_no_claim(state, payer, payee)
-    if card is not None and record.terms is not None:
-        priced.check_card(place, card, payee)
-        priced.check_model(state, card, record.terms)
+    if record.terms is not None:
+        _check_prices(state, place, record, record.terms, prices, payee)
     check_pinned_cap(state, place.principal)
     check_reference_cap(state, place, unique=record.unique)
+    if isinstance(prices, QuoteRow):
+        quotes.check_cap(state, prices)
     debt = Amount(0 if record.terms is None else record.terms.debt_limit)
     counting = check_limits(
         state, place, payer, maximum, debt=debt, pin=hold_id, payee=payee.account
@@ -100,13 +118,15 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
             mode=record.mode,
         )
     )
+    if isinstance(prices, QuoteRow):
+        quotes.redeem(state, prices, maximum + debt)
     if record.terms is not None:
         terms = record.terms
         state.terms.put(
             hold_id,
             TermsRow(
                 hold=hold_id,
-                card=terms.card,
+                card=terms.priced_by,
                 model=terms.model,
                 tiers=terms.tiers,
                 regions=terms.regions,
@@ -127,7 +147,8 @@ def extend(state: State, place: Place, record: Extend) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; HOLD_NOT_FOUND, NOT_PAYER; HOLD_ENDED,
             HOLD_EXPIRED; for the payer's, then for the payee's account: ACCOUNT_CLOSED,
-            ACCOUNT_FROZEN; EXPIRY_INVALID; ZONE_HORIZON, LIMIT_EXCEEDED, CAP_EXCEEDED;
+            ACCOUNT_FROZEN; EXPIRY_INVALID; of a quoted hold QUOTE_EXPIRED, QUOTE_EXCEEDED;
+            ZONE_HORIZON, LIMIT_EXCEEDED, CAP_EXCEEDED;
             INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW, of the maximum or of the payee's
             account.
     """
@@ -143,6 +164,10 @@ def extend(state: State, place: Place, record: Extend) -> list[Effect]:
         earliest_ns = max(hold.expires_at_ns, place.timestamp_ns + MIN_HOLD_NS)
         latest_ns = hold.created_at_ns + state.genesis.hold_max_lifetime_ns
         require(earliest_ns <= record.expires_at_ns <= latest_ns, Code.EXPIRY_INVALID)
+    quote = _quote_of(state, hold) if additional else None
+    if quote is not None:
+        quotes.check_not_expired(place, quote)
+        quotes.check_covers(quote, additional)
     counting = check_limits(state, place, payer, additional, pin=hold.hold, payee=payee.account)
     check_funds(payer, additional)
     require(amounts.fits(hold.maximum + additional), Code.AMOUNT_OVERFLOW)
@@ -153,6 +178,8 @@ def extend(state: State, place: Place, record: Extend) -> list[Effect]:
     maximum = amounts.add(hold.maximum, additional)
     expires_at_ns = record.expires_at_ns or hold.expires_at_ns
     state.put_hold(replace(hold, maximum=maximum, expires_at_ns=expires_at_ns))
+    if quote is not None:
+        quotes.redeem(state, quote, additional)
     return []
 
 
@@ -243,6 +270,44 @@ def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> li
         rest = _end(state, hold, HoldStatus.EXPIRED, timestamp_ns)
         effects.append(_effect(Cause.EXPIRY, index, hold, rest))
     return effects
+
+
+def _prices(
+    state: State, place: Place, record: Reserve, payer: AccountRow
+) -> CardRow | QuoteRow | None:
+    """Stage 4 of RESERVE: the card or quote that prices the hold; None for a FLAT one."""
+    terms = record.terms
+    if terms is None:
+        return None
+    if record.mode is ReserveMode.QUOTE:
+        return quotes.existing(state, place, terms.quote, record.quote, payer.owner)
+    return priced.published_card(state, terms.card)
+
+
+def _check_prices(
+    state: State,
+    place: Place,
+    record: Reserve,
+    terms: CardTerms,
+    prices: CardRow | QuoteRow | None,
+    payee: AccountRow,
+) -> None:
+    """Stages 5 of RESERVE: what prices the hold is in force, knows the model, and covers it."""
+    if isinstance(prices, QuoteRow):
+        quotes.check_in_force(place, prices, payee)
+        has_model = any(line.model == terms.model for line in prices.lines)
+        require(has_model, Code.UNPRICED)
+        quotes.check_covers(prices, record.maximum + terms.debt_limit)
+    elif prices is not None:
+        priced.check_card(place, prices, payee)
+        priced.check_model(state, prices, terms)
+
+
+def _quote_of(state: State, hold: HoldRow) -> QuoteRow | None:
+    """The quote that has to agree to more of a hold, if one prices it."""
+    if hold.mode is not ReserveMode.QUOTE:
+        return None
+    return state.quotes[QuoteId(state.terms[hold.hold].card)]
 
 
 def _hold_of_payee(state: State, place: Place, hold_id: HoldId) -> HoldRow:

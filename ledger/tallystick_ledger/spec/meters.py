@@ -6,10 +6,10 @@ docs/semantics.md section 3.
 """
 
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import NO_ID, Amount
+from tallystick_ledger.ids import NO_ID, Amount, QuoteId
 from tallystick_ledger.records import Group, Meter, Scope
 from tallystick_ledger.results import Cause, Effect
-from tallystick_ledger.spec import mandates, priced
+from tallystick_ledger.spec import mandates, priced, quotes
 from tallystick_ledger.spec.accounts import (
     check_between,
     check_credit_room,
@@ -28,7 +28,7 @@ from tallystick_ledger.spec.signer import (
 )
 from tallystick_ledger.spec.spending import check_limits, count
 from tallystick_ledger.spec.state import State
-from tallystick_ledger.state_rows import AccountRow, MandateRow
+from tallystick_ledger.state_rows import AccountRow, CardRow, MandateRow, QuoteRow
 
 
 def meter(state: State, place: Place, record: Meter) -> list[Effect]:
@@ -44,7 +44,9 @@ def meter(state: State, place: Place, record: Meter) -> list[Effect]:
             NOT_PROVIDER, UNIT_MISMATCH, CARD_NOT_EFFECTIVE; UNPRICED, PRICE_MISMATCH; CAP_EXCEEDED;
             ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW. Under a
             mandate also MANDATE_NOT_FOUND, NOT_PAYEE before the accounts, MANDATE_ENDED,
-            PRICE_NOT_AGREED before their state, and MANDATE_EXCEEDED after the price.
+            PRICE_NOT_AGREED before their state, and MANDATE_EXCEEDED after the price. With a
+            quote, in the places of what a card gives, QUOTE_NOT_FOUND, UNIT_NOT_FOUND, BAD_QUOTE;
+            QUOTE_EXPIRED; after the price QUOTE_EXCEEDED.
     """
     amount = Amount(record.amount)
     by_payer = record.mandate == NO_ID
@@ -52,19 +54,31 @@ def meter(state: State, place: Place, record: Meter) -> list[Effect]:
     check_reference(state, place, Group.METERING, record.reference, unique=record.unique)
     mandate = None if by_payer else mandates.mandate_of_payee(state, place, record.mandate)
     payer, payee = _parties(state, place, record, mandate)
-    card = priced.published_card(state, record.card)
+    prices: CardRow | QuoteRow
+    if record.by_quote:
+        quote_id = QuoteId(record.card)
+        prices = quotes.existing(state, place, quote_id, record.quote, payer.owner)
+    else:
+        prices = priced.published_card(state, record.card)
     if mandate is not None:
         require(not mandate.is_over(place.timestamp_ns), Code.MANDATE_ENDED)
         require(mandate.card in (NO_ID, record.card), Code.PRICE_NOT_AGREED)
     check_movable(payer)
     check_movable(payee)
     check_between(state, payer, payee)
-    priced.check_card(place, card, payee)
+    if isinstance(prices, QuoteRow):
+        quotes.check_in_force(place, prices, payee)
+    else:
+        priced.check_card(place, prices, payee)
     at_ns = place.timestamp_ns
-    priced.check_amount(state, card, record.model, record.usage, at_ns, record.amount)
+    priced.check_amount(state, prices, record.model, record.usage, at_ns, record.amount)
     if mandate is not None:
         mandates.check_covers(mandate, amount)
+    if isinstance(prices, QuoteRow):
+        quotes.check_covers(prices, amount)
     check_reference_cap(state, place, unique=record.unique)
+    if isinstance(prices, QuoteRow):
+        quotes.check_cap(state, prices)
     counting = check_limits(state, place, payer, amount)
     check_funds(payer, amount)
     check_credit_room(payee, amount)
@@ -74,6 +88,8 @@ def meter(state: State, place: Place, record: Meter) -> list[Effect]:
     move(state, record.payer_account, record.payee_account, amount)
     if mandate is not None:
         mandates.use(state, mandate, amount)
+    if isinstance(prices, QuoteRow):
+        quotes.redeem(state, prices, amount)
     effect = Effect(
         cause=Cause.METER,
         record_index=place.index,

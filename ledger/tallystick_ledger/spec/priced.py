@@ -6,12 +6,12 @@ kernel multiplies. Nobody else's arithmetic reaches the ledger. Source: docs/sem
 
 from tallystick_ledger import pricing
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import NO_ID, Amount, CardId, NameId, TimestampNs
-from tallystick_ledger.records import CardTerms, Overrun, ServedUsage
+from tallystick_ledger.ids import NO_ID, Amount, CardId, NameId, QuoteId, TimestampNs
+from tallystick_ledger.records import CardTerms, Overrun, ReserveMode, ServedUsage
 from tallystick_ledger.spec.refusal import Refused, found, require
 from tallystick_ledger.spec.signer import Place
 from tallystick_ledger.spec.state import State
-from tallystick_ledger.state_rows import AccountRow, CardRow, HoldRow, TermsRow
+from tallystick_ledger.state_rows import AccountRow, CardRow, HoldRow, QuoteRow, TermsRow
 
 
 def published_card(state: State, card_id: CardId) -> CardRow:
@@ -55,13 +55,20 @@ def check_price(
         Refused: PRICE_NOT_AGREED, UNPRICED, PRICE_MISMATCH.
     """
     require(terms.permits(usage.tier, usage.region), Code.PRICE_NOT_AGREED)
-    card = state.cards[terms.card]
-    check_amount(state, card, terms.model, usage, hold.created_at_ns, expected)
+    prices = prices_of(state, hold, terms)
+    check_amount(state, prices, terms.model, usage, hold.created_at_ns, expected)
+
+
+def prices_of(state: State, hold: HoldRow, terms: TermsRow) -> CardRow | QuoteRow:
+    """Returns what prices an open hold."""
+    if hold.mode is ReserveMode.QUOTE:
+        return state.quotes[QuoteId(terms.card)]
+    return state.cards[terms.card]
 
 
 def check_amount(
     state: State,
-    card: CardRow,
+    prices: CardRow | QuoteRow,
     model: NameId,
     usage: ServedUsage,
     at_ns: TimestampNs,
@@ -71,7 +78,7 @@ def check_amount(
 
     Args:
         state: Read only.
-        card: That prices it.
+        prices: The card or the quote that prices it.
         model: A NAME.
         usage: What was served.
         at_ns: The instant that decides about windows.
@@ -81,9 +88,13 @@ def check_amount(
         Refused: UNPRICED, PRICE_MISMATCH.
     """
     served = pricing.Served(model, usage.tier, usage.region, at_ns)
-    lines = state.price_lines.members(card.card)
+    used = dict(usage.lines)
     try:
-        amount = pricing.price(lines, card.length_meters, dict(usage.lines), served)
+        if isinstance(prices, QuoteRow):
+            amount = pricing.price(prices.lines, (), used, served)
+        else:
+            lines = state.price_lines.members(prices.card)
+            amount = pricing.price(lines, prices.length_meters, used, served)
     except pricing.UnpricedError as error:
         raise Refused(Code.UNPRICED) from error
     require(amount == expected, Code.PRICE_MISMATCH)
@@ -95,5 +106,5 @@ def billed(hold: HoldRow, terms: TermsRow, amount: int) -> Amount:
 
 
 def card_of(terms: TermsRow | None) -> CardId:
-    """Returns the card that an effect cites; zero for a FLAT hold."""
+    """Returns the card or quote that an effect cites; zero for a FLAT hold."""
     return CardId(NO_ID) if terms is None else terms.card

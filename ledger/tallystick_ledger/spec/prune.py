@@ -25,6 +25,7 @@ def prune(state: State, block_timestamp_ns: TimestampNs) -> None:
     _prune_corrections(state, block_timestamp_ns)
     _prune_disputes(state, block_timestamp_ns)
     _prune_mandates(state, block_timestamp_ns)
+    _prune_quotes(state, block_timestamp_ns)
     _prune_ended_claims(state, block_timestamp_ns)
 
 
@@ -116,3 +117,13 @@ def _prune_mandates(state: State, now_ns: TimestampNs) -> None:
         if mandate is None or mandate.over_at_ns + state.genesis.hold_retention_ns >= now_ns:
             break
         state.mandates.remove(mandate.mandate)
+
+
+def _prune_quotes(state: State, now_ns: TimestampNs) -> None:
+    """Those that no hold can need any more."""
+    kept_ns = state.genesis.hold_max_lifetime_ns + state.genesis.hold_retention_ns
+    for _ in range(MAX_PRUNED_ROWS):
+        quote = state.next_quote_to_forget()
+        if quote is None or quote.not_after_ns + kept_ns >= now_ns:
+            break
+        state.quotes.remove(quote.quote)

@@ -18,6 +18,7 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | cards | owner | |
 | price_lines | card | |
 | terms | | |
+| quotes | beneficiary | |
 | corrections | owner of the payee's account | |
 | disputes | owner of the payer's account | |
 | mandates | owner of the payer's account | |
@@ -35,8 +36,8 @@ Holds are also taken in the order in which they expire, and in which they ended,
 marks after their end in that of their expiry; channels in the
 order in which they close by themselves, and in which they were closed; cards in that in which they
 are forgotten; corrections and disputes in that of the records that they are about; mandates in that
-in which they are over; claims in that in which they were paid or waived. Heaps give these orders;
-an entry that its row no longer bears out is skipped.
+in which they are over, quotes in that in which they expire; claims in that in which they were paid
+or waived. Heaps give these orders; an entry that its row no longer bears out is skipped.
 """
 
 from heapq import heappop, heappush
@@ -55,6 +56,7 @@ from tallystick_ledger.ids import (
     NameId,
     PrincipalId,
     PublicKey,
+    QuoteId,
     SequenceNumber,
     TimestampNs,
     UnitId,
@@ -90,6 +92,7 @@ from tallystick_ledger.state_rows import (
     PairRow,
     PriceLineRow,
     PrincipalRow,
+    QuoteRow,
     ReferenceRow,
     TermsRow,
     UnitRow,
@@ -151,6 +154,9 @@ class State:
             self.journal, member_of=lambda row: row.card
         )
         self.terms: Table[HoldId, TermsRow] = Table(self.journal)
+        self.quotes: Table[QuoteId, QuoteRow] = Table(
+            self.journal, member_of=lambda row: row.beneficiary
+        )
         self.corrections: Table[SequenceNumber, CorrectionRow] = Table(
             self.journal, member_of=lambda row: self.accounts[row.payee_account].owner
         )
@@ -191,6 +197,7 @@ class State:
         self._corrected: list[SequenceNumber] = []
         self._disputed: list[SequenceNumber] = []
         self._mandates_over: list[tuple[TimestampNs, MandateId]] = []
+        self._quotes_expired: list[tuple[TimestampNs, QuoteId]] = []
         self._ended_claims: list[tuple[TimestampNs, ClaimId]] = []
 
     @classmethod
@@ -362,6 +369,21 @@ class State:
     def owes_or_is_owed(self, account: AccountId) -> bool:
         """Whether an unsettled window has a pair of this account."""
         return any(account in (row.debtor_account, row.creditor_account) for row in self.pairs)
+
+    def put_quote(self, row: QuoteRow) -> None:
+        """Writes the row of a quote and enters it into the order in which they expire."""
+        if row.quote not in self.quotes:
+            heappush(self._quotes_expired, (row.not_after_ns, row.quote))
+        self.quotes.put(row.quote, row)
+
+    def next_quote_to_forget(self) -> QuoteRow | None:
+        """Returns the quote with the smallest (not_after_ns, id)."""
+        while self._quotes_expired:
+            row = self.quotes.get(self._quotes_expired[0][1])
+            if row is not None:
+                return row
+            heappop(self._quotes_expired)
+        return None
 
     def put_claim(self, row: ClaimRow) -> None:
         """Writes the row of a claim and enters it into the order that its status asks for."""

@@ -29,6 +29,7 @@ from tallystick_ledger.state_rows.netting import (
     WindowStatus,
 )
 from tallystick_ledger.state_rows.prices import CardRow, CardStatus, PriceLineRow, TermsRow
+from tallystick_ledger.state_rows.quote import QuoteRow
 from tallystick_ledger.state_rows.registry import (
     KeyRow,
     KeyStatus,
@@ -57,6 +58,7 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         ChannelRow,
         CardRow,
         PriceLineRow,
+        QuoteRow,
         TermsRow,
         CorrectionRow,
         DisputeRow,
@@ -144,6 +146,7 @@ __all__ = [
     "PairRow",
     "PriceLineRow",
     "PrincipalRow",
+    "QuoteRow",
     "ReferenceRow",
     "Row",
     "Table",

@@ -23,6 +23,7 @@ class Table(IntEnum):
     CHANNEL = 10
     CARD = 11
     PRICE_LINE = 12
+    QUOTE = 13
     TERMS = 14
     CORRECTION = 15
     DISPUTE = 16

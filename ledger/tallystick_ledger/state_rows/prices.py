@@ -222,7 +222,7 @@ class TermsRow(Row):
 
     Attributes:
         hold: The hold.
-        card: The card that prices it.
+        card: The card that prices it, or the quote.
         model: NAME of the model.
         tiers: Those that may be served; empty: only lines for ANY apply.
         regions: Likewise.
