@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use ed25519_zebra::SigningKey;
 use tallystick_core::format::limits::CITATION_BYTES;
-use tallystick_core::format::{kind, Genesis, Id16};
+use tallystick_core::format::{kind, u16_at, u32_at, Genesis, Id16};
 use tallystick_core::kernel::{cited_sequences, Applied, BlockError, Kernel};
 
 use crate::ledger::{capture, last_capture, name, record, reserve, unique, Ledger, Record};
@@ -113,4 +113,18 @@ pub fn pay_claim_record(operation: u8, hold: &Id16, amount: &[u8; 16], account: 
             (40, account),
         ],
     )
+}
+
+/// All rows but that of the ledger and the live ids, which every envelope changes.
+pub fn lasting_rows(kernel: &Kernel) -> Vec<u8> {
+    let rows = kernel.state_rows();
+    let (mut rest, mut out) = (&rows[..], Vec::new());
+    while !rest.is_empty() {
+        let length = 8 + u32_at(rest, 4) as usize;
+        if !matches!(u16_at(rest, 0), 1 | 8) {
+            out.extend_from_slice(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    out
 }

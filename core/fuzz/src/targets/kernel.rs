@@ -8,6 +8,8 @@
 //! block changes nothing; an ATOMIC envelope that fails leaves all lasting rows as they were; a
 //! kernel restored from a checkpoint answers every later block exactly as the one that wrote it.
 
+mod quoted;
+
 use sha2::{Digest, Sha256};
 use tallystick_core::format::limits::{
     ENVELOPE_MAGIC, MAX_ENVELOPE_BYTES, POSITIONS_PREFIX, RECORDS_OFFSET, RECORD_BYTES,
@@ -21,7 +23,7 @@ use tallystick_core::kernel::{Applied, Kernel};
 use crate::ledger::{record, Record};
 use crate::source::Source;
 use crate::support::{public_key, SECOND_NS};
-use crate::world::{apply, pay_claim_record, world, World};
+use crate::world::{apply, lasting_rows, pay_claim_record, world, World};
 
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
@@ -185,6 +187,7 @@ impl Machine<'_> {
                 self.end_block(0);
                 self.twin = Some(self.restored());
             }
+            244..=249 => self.add_quoted(step),
             _ => self.hostile_block(step),
         }
     }
@@ -494,7 +497,7 @@ impl Machine<'_> {
     }
 
     fn apply(&mut self, block: &[u8], is_one_atomic: bool) {
-        let before = is_one_atomic.then(|| (lasting_rows(&self.kernel), self.kernel.status()));
+        let swept = is_one_atomic.then(|| self.rows_when_swept());
         let Ok(applied) = apply(&mut self.kernel, block) else {
             return self.expect_unchanged(block);
         };
@@ -509,17 +512,21 @@ impl Machine<'_> {
         }
         check_answer(&applied);
         let aborted = codes(&applied).any(|code| code == Code::AtomicAborted);
-        if let (Some((rows, status)), true) = (before, aborted) {
-            // Sweeping and pruning come before the envelope, and stay.
-            let after = self.kernel.status();
-            let is_quiet = applied.effects.is_empty()
-                && (status.holds, status.channels, status.references)
-                    == (after.holds, after.channels, after.references);
-            assert!(
-                !is_quiet || rows == lasting_rows(&self.kernel),
-                "aborted, but left a trace"
-            );
+        if let (Some(rows), true) = (swept, aborted) {
+            let is_as_before = rows == lasting_rows(&self.kernel);
+            assert!(is_as_before, "aborted, but left a trace");
         }
+    }
+
+    /// What sweeping and pruning leave, which come before the envelopes of a block.
+    fn rows_when_swept(&self) -> Vec<u8> {
+        let (mut other, tick) = (self.restored(), [record(kind::TICK, &[])]);
+        let drafted = [(self.keys[0], 0, false, &tick[..])];
+        let _ = apply(
+            &mut other,
+            &write_block(&self.kernel, self.now_ns, &drafted),
+        );
+        lasting_rows(&other)
     }
 
     fn expect_unchanged(&mut self, block: &[u8]) {
@@ -576,20 +583,6 @@ fn check_answer(applied: &Applied) {
     for envelope in consumed {
         assert!(matches!(envelope.code, Code::Ok | Code::Expired));
     }
-}
-
-/// All rows but that of the ledger and the live ids, which every envelope changes.
-fn lasting_rows(kernel: &Kernel) -> Vec<u8> {
-    let rows = kernel.state_rows();
-    let (mut rest, mut out) = (&rows[..], Vec::new());
-    while !rest.is_empty() {
-        let length = 8 + tallystick_core::format::u32_at(rest, 4) as usize;
-        if !matches!(u16_at(rest, 0), 1 | 8) {
-            out.extend_from_slice(&rest[..length]);
-        }
-        rest = &rest[length..];
-    }
-    out
 }
 
 /// A record's size, as the program's steps have none of their own.
