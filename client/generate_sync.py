@@ -27,6 +27,7 @@ SOURCES: Final = {
     "claims": "ClaimMethods",
     "corrections": "CorrectionMethods",
     "netting": "NettingMethods",
+    "grants": "GrantMethods",
     "spending": "SpendingMethods",
     "history_methods": "HistoryMethods",
     "async_client": "AsyncClient",

@@ -22,6 +22,7 @@ from tallystick.claims import ClaimMethods
 from tallystick.corrections import CorrectionMethods
 from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
+from tallystick.grants import GrantMethods
 from tallystick.history_methods import HistoryMethods
 from tallystick.holds import HoldMethods
 from tallystick.keyfile import Signer
@@ -60,6 +61,7 @@ class AsyncClient(
     CorrectionMethods,
     NettingMethods,
     SpendingMethods,
+    GrantMethods,
     HistoryMethods,
 ):
     """A client of one ledger."""

@@ -22,7 +22,8 @@
         │   ├── AccountNotFound, UnitNotFound, HoldNotFound, PrincipalNotFound, KeyNotFound
         │   └── ChannelNotFound, CardNotFound, NameNotFound
         │       CitedNotFound, DisputeNotFound, MandateNotFound, QuoteNotFound, ClaimNotFound
-        ├── AlreadyExists             key, name or symbol is taken; reference used
+        │       GrantNotFound, ListNotFound, RelationNotFound
+        ├── AlreadyExists             key, name or symbol is taken, relation stated; reference used
         │   └── ReferenceUsed
         ├── FundsRefused
         │   ├── InsufficientFunds     the payer never had it
@@ -49,6 +50,7 @@
         │   ├── CitationsFull         too much is corrected just now
         │   └── DisputeRefused        open already, answered, lapsed; more than disputed
         ├── NettingRefused            the unit, window, positions or member are not as they must be
+        ├── GrantRefused              ended, the key of another grant, the signer's own word
         ├── LimitRefused              of setting limits and delegating keys
         │   ├── LimitWidened          a SPEND key may only narrow
         │   ├── ZoneRefused           no such zone, not so far, another version
@@ -326,6 +328,18 @@ class ClaimNotFound(NotFound):
     """No such claim of or against the signer; paid ones are forgotten after a while."""
 
 
+class GrantNotFound(NotFound):
+    """No grant by or to the signer has this id."""
+
+
+class ListNotFound(NotFound):
+    """No LIST has this id."""
+
+
+class RelationNotFound(NotFound):
+    """The signer states no relation between these two."""
+
+
 class FundsRefused(RecordRefused):
     """The account does not have what the record asks."""
 
@@ -442,6 +456,10 @@ class NotPriced(PriceRefused):
 
 class NettingRefused(RecordRefused):
     """Unit, window, positions or member are not as they must be for this."""
+
+
+class GrantRefused(RecordRefused):
+    """The grant has ended or is another's, its key is taken, or its registrar may not be that."""
 
 
 class LimitRefused(RecordRefused):

@@ -48,6 +48,8 @@ MAX_NAMES_ASKED_ALONE: Final = 16
 MAX_CARDS_KEPT: Final = 64
 # Rows of claims or disputes that are asked for at a time (ledger.proto).
 ROWS_PER_PAGE: Final = 4_096
+# Grants, likewise.
+GRANTS_PER_PAGE: Final = 1_024
 # Records on one page of a history (ledger.proto), and as many as are asked for unless said.
 MAX_PAGE_RECORDS: Final = 1_000
 DEFAULT_PAGE_RECORDS: Final = 100

@@ -95,6 +95,9 @@ GET_CLAIMS: Final = ReadMethod(
 GET_DISPUTES: Final = ReadMethod(
     f"/{wire.SERVICE}/GetDisputes", ledger_pb2.GetDisputesResponse.FromString
 )
+GET_GRANTS: Final = ReadMethod(
+    f"/{wire.SERVICE}/GetGrants", ledger_pb2.GetGrantsResponse.FromString
+)
 GET_ENVELOPE: Final = ReadMethod(
     f"/{wire.SERVICE}/GetEnvelope", ledger_pb2.GetEnvelopeResponse.FromString
 )

@@ -13,6 +13,7 @@ from typing import Final
 from tallystick.history import HistoryFilter, HistoryRecord, Outcome
 from tallystick_ledger.ids import HoldId, LedgerId, object_id
 from tallystick_ledger.records import Kind, Reserve
+from tallystick_ledger.results import Cause
 from tallystick_ledger.state_rows import AccountRow, HoldRow
 
 # Holds that are looked up at a time.
@@ -55,15 +56,18 @@ async def find(
     """
     found: list[HoldRow] = []
     waiting: list[HoldId] = []
+    shared: set[HoldId] = set()  # grants pay a part: their rests are not the payer's alone
     pinned = 0
     async for record in records:
         hold = hold_of(record, payer, ledger_id)
         if hold is not None:
             waiting.append(hold)
+            if any(effect.cause is Cause.PIN for effect in record.effects):
+                shared.add(hold)
         if len(waiting) == BATCH:
             found += _open(await read(waiting))
             waiting.clear()
-            pinned = sum(row.rest for row in found)
+            pinned = sum(row.rest for row in found if row.hold not in shared)
         if pinned >= payer.debits_pending:
             break
     if waiting:

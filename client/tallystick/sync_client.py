@@ -4,6 +4,7 @@ See `AsyncClient` for the program behind them and `blocking` for the loop that t
 """
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from tallystick import blocking, limits
 from tallystick.async_client import AsyncClient
@@ -11,6 +12,7 @@ from tallystick.cards import DEFAULT_NOTICE_S
 from tallystick.channels import DEFAULT_CHALLENGE_S, Channel, Redeemed
 from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
+from tallystick.grants import GrantState
 from tallystick.history import HistoryFilter, RecordPage
 from tallystick.keyfile import Signer
 from tallystick.market import ListedCard, Listing, RegisteredName
@@ -30,7 +32,9 @@ from tallystick_ledger.ids import (
     ChannelId,
     ClaimId,
     EnvelopeId,
+    GrantId,
     HoldId,
+    ListId,
     MandateId,
     NameId,
     PrincipalId,
@@ -63,8 +67,11 @@ from tallystick_ledger.state_rows import (
 )
 from tallystick_ledger.zones import ZoneTable
 
+_ALL = Decimal(1)
+_ANY = ListId(NO_ID)
 _ANY_CARD = CardId(NO_ID)
 _NEVER = TimestampNs(0)
+_NOBODY = PrincipalId(NO_ID)
 _NO_CARD = CardId(bytes(16))
 _NO_MANDATE = MandateId(NO_ID)
 _UNKNOWN_TIME = TimestampNs(0)
@@ -1039,6 +1046,111 @@ class BlockingMethods:
         return blocking.run(
             self._client.get_netting(
                 unit, account, stale=stale, signer=signer, deadline_s=deadline_s
+            )
+        )
+
+    def make_list(
+        self, ids: Iterable[bytes], *, signer: Signer | None = None, deadline_s: float | None = None
+    ) -> Created[ListId]:
+        """Registers a set of ids, for good. Signed by OWNER.
+
+        Arguments, results and errors: see `AsyncClient.make_list`.
+        """
+        return blocking.run(self._client.make_list(ids, signer=signer, deadline_s=deadline_s))
+
+    def grant(
+        self,
+        pool: AccountId,
+        grantee: PrincipalId,
+        amount: int,
+        *,
+        ends_in_s: float,
+        ratio: Decimal = _ALL,
+        cap: int = 0,
+        priority: int = 0,
+        providers: ListId = _ANY,
+        models: ListId = _ANY,
+        regions: ListId = _ANY,
+        registrar: PrincipalId = _NOBODY,
+        exclusivity: bytes = NO_ID,
+        reference: int = 0,
+        unique: bool = False,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Created[GrantId]:
+        """Sets money aside for a principal. Signed by OWNER of the pool's owner.
+
+        Arguments, results and errors: see `AsyncClient.grant`.
+        """
+        return blocking.run(
+            self._client.grant(
+                pool,
+                grantee,
+                amount,
+                ends_in_s=ends_in_s,
+                ratio=ratio,
+                cap=cap,
+                priority=priority,
+                providers=providers,
+                models=models,
+                regions=regions,
+                registrar=registrar,
+                exclusivity=exclusivity,
+                reference=reference,
+                unique=unique,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def claw_back(
+        self, grant: GrantId, *, signer: Signer | None = None, deadline_s: float | None = None
+    ) -> Receipt:
+        """Ends a grant: what no hold pins goes back to its pool. Signed by OWNER of the sponsor.
+
+        Arguments, results and errors: see `AsyncClient.claw_back`.
+        """
+        return blocking.run(self._client.claw_back(grant, signer=signer, deadline_s=deadline_s))
+
+    def relate(
+        self,
+        first: PrincipalId,
+        second: PrincipalId,
+        *,
+        related: bool = True,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Says that two principals are related, or no longer are. Signed by OWNER of a registrar.
+
+        Arguments, results and errors: see `AsyncClient.relate`.
+        """
+        return blocking.run(
+            self._client.relate(
+                first, second, related=related, signer=signer, deadline_s=deadline_s
+            )
+        )
+
+    def grants(
+        self,
+        principal: PrincipalId | None = None,
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[GrantState]:
+        """Lists the grants by and to a principal, also ended ones until they are forgotten.
+
+        Arguments, results and errors: see `AsyncClient.grants`.
+        """
+        return blocking.run(
+            self._client.grants(
+                principal,
+                stale=stale,
+                at_least_sequence=at_least_sequence,
+                signer=signer,
+                deadline_s=deadline_s,
             )
         )
 

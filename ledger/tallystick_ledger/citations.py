@@ -1,11 +1,12 @@
-"""What REFUND and DISPUTE cite: the posting of an earlier record, as the log says it.
+"""What corrections cite: the posting of an earlier record, as the log says it.
 
 The state does not keep what every record moved. Whoever applies a block looks it up in the log for
 the records that the block cites, and hands it in beside the block:
 
     cited_sequences(block)     which records: from the block's bytes alone, at most 256
     posting_of(record, …)      what a record moved, from its bytes, its result and its effects
-    Citation                   sequence number, time, payer, payee, amount: 64 bytes
+    Citation                   sequence number, time, payer, payee, amount, and the parts of it that
+                               grants paid: 192 bytes
     Citations                  those of a block, checked to be exactly those that it needs
 
 `Postings` is the whole log's, in memory, for whoever replays one from the start: specification,
@@ -21,23 +22,41 @@ from tallystick_ledger import limits
 from tallystick_ledger.block import Block
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import LedgerError
-from tallystick_ledger.ids import NO_ID, AccountId, Amount, SequenceNumber, TimestampNs
+from tallystick_ledger.ids import NO_ID, AccountId, Amount, GrantId, SequenceNumber, TimestampNs
 from tallystick_ledger.records.base import BytesLike
 from tallystick_ledger.records.kinds import Kind
 from tallystick_ledger.results import Cause
 
-CITING_KINDS: Final = frozenset({Kind.REFUND, Kind.DISPUTE})
-# Effects that are payments. A record has at most one of them.
+CITING_KINDS: Final = frozenset({Kind.REFUND, Kind.DISPUTE, Kind.DISPUTE_ANSWER})
+# Effects that are payments. A record has at most one of them, and one more for each grant that
+# paid a part of it, behind it.
 PAYING_CAUSES: Final = frozenset({Cause.CAPTURE, Cause.VOUCHER, Cause.METER, Cause.PAY_CLAIM})
+# Of these, those that grants pay parts of.
+_GRANTED_CAUSES: Final = frozenset({Cause.CAPTURE, Cause.METER})
 
-_CITATION: Final = struct.Struct("<QQ16s16s16s")
+_CITATION: Final = struct.Struct(f"<QQ16s16s16s{32 * limits.MAX_SHARES}s")
+_LEG: Final = struct.Struct("<16s16s")  # grant; amount
 _HEAD: Final = struct.Struct("<H6xQ")  # kind; what it cites, where it cites
 _TRANSFER: Final = struct.Struct("<8x16s16s16s")  # debit; credit; amount
-_EFFECT: Final = struct.Struct("<HHI16s16s16s")  # cause, flags, index; debit; credit; amount
+# cause, flags, index; debit; credit; amount; origin, card; grant
+_EFFECT: Final = struct.Struct("<HHI16s16s16s32x16s")
 
 
 class CitationError(LedgerError, ValueError):
     """The citations are not those of the block: the state would not be that of the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """The part of what a record moved that a grant paid.
+
+    Attributes:
+        grant: The grant.
+        amount: At least 1, in the unit's smallest step.
+    """
+
+    grant: GrantId
+    amount: Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +69,9 @@ class Citation:
             be given back.
         payer_account: Its debit account.
         payee_account: Its credit account.
-        amount: In the unit's smallest step.
+        amount: In the unit's smallest step, with all parts.
+        legs: The parts of it that grants paid, at most 4, in the order in which they pay; the
+            payer paid the rest, perhaps nothing.
     """
 
     sequence_number: SequenceNumber
@@ -58,33 +79,44 @@ class Citation:
     payer_account: AccountId = AccountId(NO_ID)  # noqa: RUF009 - bytes
     payee_account: AccountId = AccountId(NO_ID)  # noqa: RUF009 - bytes
     amount: Amount = Amount(0)  # noqa: RUF009 - a number
+    legs: tuple[Leg, ...] = ()
 
     def encode(self) -> bytes:
-        """Returns 64 bytes."""
+        """Returns 192 bytes."""
+        legs = b"".join(
+            _LEG.pack(leg.grant, leg.amount.to_bytes(16, "little")) for leg in self.legs
+        )
         return _CITATION.pack(
             self.sequence_number,
             self.timestamp_ns,
             self.payer_account,
             self.payee_account,
             self.amount.to_bytes(16, "little"),
+            legs,
         )
 
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
-        """Reads 64 bytes.
+        """Reads 192 bytes.
 
         Raises:
             CitationError: Another length.
         """
         if len(data) != limits.CITATION_BYTES:
             raise CitationError(f"a citation has {limits.CITATION_BYTES} bytes, not {len(data)}")
-        sequence, timestamp, payer, payee, amount = _CITATION.unpack(data)
+        sequence, timestamp, payer, payee, amount, packed = _CITATION.unpack(data)
+        legs = tuple(
+            Leg(GrantId(grant), Amount(int.from_bytes(part, "little")))
+            for grant, part in _LEG.iter_unpack(packed)
+            if any(grant)
+        )
         return cls(
             SequenceNumber(sequence),
             TimestampNs(timestamp),
             AccountId(payer),
             AccountId(payee),
             Amount(int.from_bytes(amount, "little")),
+            legs,
         )
 
 
@@ -119,8 +151,8 @@ class Citations:
 def cited_sequences(block: Block) -> tuple[SequenceNumber, ...]:
     """Returns the earlier records that have to be looked up for a block, ascending.
 
-    They are the first 256 different ones that its REFUND and DISPUTE records name, whatever else
-    is right or wrong about these.
+    They are the first 256 different ones that its REFUND, DISPUTE and DISPUTE_ANSWER records name,
+    whatever else is right or wrong about these.
     """
     numbers: set[int] = set()
     for envelope in block.envelopes:
@@ -149,24 +181,32 @@ def posting_of(
         result: Its 16 bytes.
         effects: The 128 bytes of each of its effects.
     """
-    found: tuple[bytes, bytes, bytes] | None = None
+    found: tuple[bytes, bytes] | None = None
+    total, legs = 0, []
     if _HEAD.unpack_from(record)[0] == Kind.TRANSFER:
         if int.from_bytes(result[:2], "little") == Code.OK:
-            found = _TRANSFER.unpack_from(record)
+            *accounts, moved = _TRANSFER.unpack_from(record)
+            found, total = (accounts[0], accounts[1]), int.from_bytes(moved, "little")
     else:
         for effect in effects:
-            cause, _, _, *posted = _EFFECT.unpack_from(effect)
-            if cause in PAYING_CAUSES:
-                found = (posted[0], posted[1], posted[2])
+            cause, _, _, debit, credit, moved, grant = _EFFECT.unpack_from(effect)
+            if cause not in PAYING_CAUSES:
+                continue
+            amount = Amount(int.from_bytes(moved, "little"))
+            total += amount
+            if grant == NO_ID or cause not in _GRANTED_CAUSES:
+                found = (debit, credit)
+            else:
+                legs.append(Leg(GrantId(grant), amount))
     if found is None:
         return Citation(sequence_number)
-    payer, payee, amount = found
     return Citation(
         sequence_number,
         timestamp_ns,
-        AccountId(payer),
-        AccountId(payee),
-        Amount(int.from_bytes(amount, "little")),
+        AccountId(found[0]),
+        AccountId(found[1]),
+        Amount(total),
+        tuple(legs),
     )
 
 

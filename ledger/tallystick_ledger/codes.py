@@ -51,6 +51,7 @@ class Code(IntEnum):
     NOT_PAYEE = 84
     PRINCIPAL_MISMATCH = 85
     NOT_PAYER = 86
+    NOT_SPONSOR = 88
 
     DEBIT_NOT_FOUND = 90
     CREDIT_NOT_FOUND = 91
@@ -66,6 +67,7 @@ class Code(IntEnum):
     KEY_EXISTS = 100
     NAME_EXISTS = 101
     UNIT_EXISTS = 102
+    RELATION_EXISTS = 103
 
     MANDATE_NOT_FOUND = 104
     QUOTE_NOT_FOUND = 105
@@ -81,6 +83,7 @@ class Code(IntEnum):
     ACCOUNT_STATE = 115
     LAST_OWNER_KEY = 116
     KEY_STATE = 117
+    GRANT_ACCOUNT = 118
 
     HOLD_EXPIRED = 120
     HOLD_ENDED = 121
@@ -133,6 +136,12 @@ class Code(IntEnum):
     ANSWER_EXCEEDS = 166
     CITATIONS_FULL = 167
 
+    GRANT_NOT_FOUND = 170
+    LIST_NOT_FOUND = 171
+    GRANT_ENDED = 172
+    DOUBLE_SUBSIDY = 173
+    SELF_DECLARED = 174
+    RELATION_NOT_FOUND = 175
     UNIT_DEFERRED = 180
     UNIT_NOT_DEFERRED = 181
     NOT_A_MEMBER = 182
@@ -239,6 +248,7 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "Compute it from the envelope id and the record's index, or take the signer's.",
     ),
     Code.NOT_PAYER: ("Only the payer may do this.", "Ask the payer."),
+    Code.NOT_SPONSOR: ("Only the sponsor of the grant may do this.", "Ask the sponsor."),
     Code.DEBIT_NOT_FOUND: (
         "The signer has no such account to debit.",
         "Check the account id and which key signs.",
@@ -276,6 +286,10 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     ),
     Code.NAME_EXISTS: ("The name is registered already.", "Use the registered one."),
     Code.UNIT_EXISTS: ("The symbol is taken.", "Choose another symbol."),
+    Code.RELATION_EXISTS: (
+        "The registrar states this relation already.",
+        "Nothing to do: it is in force.",
+    ),
     Code.MANDATE_NOT_FOUND: (
         "There is no such mandate of the signer, or it was forgotten since.",
         "Check the mandate's id and which key signs.",
@@ -323,6 +337,10 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.KEY_STATE: (
         "The key is revoked already, or the channel key's time is over.",
         "If it was to be revoked: nothing to do. For a channel name a key that is still good.",
+    ),
+    Code.GRANT_ACCOUNT: (
+        "It is the account of a grant, which only holds of its grantee and its end move.",
+        "Use an ordinary account; a grant pays by itself where it fits.",
     ),
     Code.HOLD_EXPIRED: ("The hold has expired.", "Ask the payer for a new one."),
     Code.HOLD_ENDED: ("The hold was captured or released.", "Read it to see what it paid."),
@@ -494,6 +512,30 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.CITATIONS_FULL: (
         "The block cites more records than are looked up for one.",
         "Send it again in a new envelope.",
+    ),
+    Code.GRANT_NOT_FOUND: (
+        "There is no such grant by or to the signer, or it was forgotten since.",
+        "Check the grant id and which key signs.",
+    ),
+    Code.LIST_NOT_FOUND: (
+        "There is no such list of providers, models or regions.",
+        "Make the LIST first, or check its id; zero permits all.",
+    ),
+    Code.GRANT_ENDED: (
+        "The grant has expired, or was clawed back.",
+        "Nothing to do: what no hold pins is back already, the rest follows by itself.",
+    ),
+    Code.DOUBLE_SUBSIDY: (
+        "A live grant to the same principal has this exclusivity key.",
+        "Wait for its end, or agree with its sponsor.",
+    ),
+    Code.SELF_DECLARED: (
+        "The registrar is a party of the relation, or the one that the grant is for.",
+        "Name a registrar who is neither.",
+    ),
+    Code.RELATION_NOT_FOUND: (
+        "The signer states no relation between these two.",
+        "Check both principals and which key signs.",
     ),
     Code.UNIT_DEFERRED: (
         "The unit is one of obligations: nobody issues, burns or lends it, or settles in it.",

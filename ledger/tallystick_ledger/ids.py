@@ -27,6 +27,8 @@ CardId = NewType("CardId", bytes)
 MandateId = NewType("MandateId", bytes)
 QuoteId = NewType("QuoteId", bytes)
 LineId = NewType("LineId", bytes)
+ListId = NewType("ListId", bytes)
+GrantId = NewType("GrantId", bytes)  # also the id of the grant's account
 ZoneId = NewType("ZoneId", bytes)
 EnvelopeId = NewType("EnvelopeId", bytes)
 PublicKey = NewType("PublicKey", bytes)  # 32 bytes, Ed25519
@@ -74,6 +76,11 @@ def node_principal(ledger_id: LedgerId, raft_id: int) -> PrincipalId:
 def issuance_account(unit: UnitId) -> AccountId:
     """Returns the account that a unit's ISSUE debits: it has the unit's own id."""
     return AccountId(unit)
+
+
+def grant_account(grant: GrantId) -> AccountId:
+    """Returns the account that a grant pays from: it has the grant's own id."""
+    return AccountId(grant)
 
 
 def new_envelope_id(now_ms: int, random_bytes: bytes) -> EnvelopeId:

@@ -102,6 +102,15 @@ MAX_ZONES: Final = 1_024  # tzdata has about 600 names
 MAX_TRANSITIONS: Final = 64  # of one zone: two a year for 32 years
 ZONE_NAME_BYTES: Final = 32  # the longest of tzdata
 MAX_OFFSET_S: Final = 86_400  # either way; clocks on earth keep within 14 hours
+
+# semantics.md, LIST and GRANT: subsidies and what bounds them.
+MAX_LIST_IDS: Final = 256  # the providers of a programme, the models of a family
+MAX_LISTS: Final = 64  # of one principal, for good: 256 KiB
+MAX_LIVE_GRANTS: Final = 64  # to one principal; each of its holds looks at all of them
+MAX_SHARES: Final = 4  # grants that pay one charge: as many effects more, and legs of a refund
+RATIO_UNITS: Final = 1_000_000  # a match ratio is in parts per million
+MIN_GRANT_NS: Final = 1_000_000_000  # as a hold
+MAX_GRANT_NS: Final = 1_100 * 86_400_000_000_000  # three years: programmes end
 # semantics.md, REFUND and DISPUTE: a quarter, since bills are looked at month by month.
 CORRECTION_WINDOW_NS: Final = 90 * 86_400_000_000_000
 MIN_DISPUTE_NS: Final = 1_000_000_000  # an earlier deadline could not be met
@@ -111,7 +120,7 @@ MAX_MEMBERS: Final = 256  # of one unit: at most its square of pairs in a window
 MAX_SETTLED_WINDOWS: Final = 32  # of one unit; their figures stay in the log
 # 8: records that are looked up for one block. Each may mean reading 1 MiB of log.
 MAX_CITED_RECORDS: Final = 256
-CITATION_BYTES: Final = 64
+CITATION_BYTES: Final = 64 + 32 * MAX_SHARES  # what a record moved, and the parts of grants in it
 
 # 12: a recorded token is of use for no longer than that.
 MAX_READ_TOKEN_LIFETIME_NS: Final = 60_000_000_000

@@ -20,6 +20,7 @@ from tallystick_ledger.ids import (
     CardId,
     ChannelId,
     ClaimId,
+    GrantId,
     HoldId,
     MandateId,
 )
@@ -27,7 +28,7 @@ from tallystick_ledger.records.kinds import LimitTarget, LimitWindow
 
 # code, flags, detail, reserved
 _RESULT: Final = struct.Struct("<HHI8x")
-# cause, flags, record index; debit; credit; amount; origin; card; claim; beyond; reserved
+# cause, flags, record index; debit; credit; amount; origin; card; grant or claim; beyond; reserved
 _EFFECT: Final = struct.Struct("<HHI16s16s16s16s16s16s16s8x")
 
 OK_RESULT: Final = bytes(limits.RESULT_BYTES)
@@ -44,6 +45,10 @@ class Cause(IntEnum):
     METER = 6
     REFUND = 7
     DISPUTE = 8
+    GRANT_RETURN = 10
+    CLAW_BACK = 11
+    GRANT = 12
+    PIN = 13
     NETTING = 14
     NETTED = 15
     POSITION = 16
@@ -130,23 +135,31 @@ class Result:
         return result
 
 
+# Of these an effect names the claim where others name a grant.
+_OF_CLAIMS: Final = frozenset({Cause.CLAIM, Cause.PAY_CLAIM})
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """A posting that the kernel computed.
 
     Attributes:
-        cause: CAPTURE, VOUCHER and NETTED move pending amounts to posted, CAPTURE of a hold with a
-            debt limit also what is available; METER, NETTING and PAY_CLAIM add to posted ones;
-            REFUND and DISPUTE move posted ones back; POSITION pins pending ones; CLAIM moves
-            nothing; the others free them.
+        cause: PIN says what a RESERVE makes pending, where grants pay a part of it; CAPTURE,
+            VOUCHER and NETTED move pending amounts to posted, CAPTURE of a hold with a debt limit
+            also what is available; METER, NETTING and PAY_CLAIM add to posted ones; REFUND and
+            DISPUTE move posted ones back; GRANT, GRANT_RETURN and CLAW_BACK move them between a
+            sponsor's pool and a grant; POSITION pins pending ones; CLAIM moves nothing; the others
+            free them.
         record_index: Index in its envelope of the record that it belongs to.
-        debit_account: The payer's; with REFUND and DISPUTE that of whoever had been paid.
+        debit_account: The payer's, or the grant's for its part; with REFUND and DISPUTE that of
+            whoever had been paid.
         credit_account: The other side's.
         amount: In the unit's smallest step.
         origin: The hold or channel that it comes from; with METER the mandate, zero if the payer
             signed; of netting the deferred unit; zero with REFUND and DISPUTE, whose records cite
             another record.
         card: The card that priced it; zero for none.
+        grant: The grant whose money it is; zero for none.
         claim: The claim that grew or was paid; zero for none.
         beyond: What of a CAPTURE's amount was not on hold; else 0.
     """
@@ -158,6 +171,7 @@ class Effect:
     amount: Amount
     origin: HoldId | ChannelId | MandateId
     card: CardId = CardId(NO_ID)  # noqa: RUF009 - a constant
+    grant: GrantId = GrantId(NO_ID)  # noqa: RUF009
     claim: ClaimId = ClaimId(NO_ID)  # noqa: RUF009
     beyond: Amount = Amount(0)  # noqa: RUF009
 
@@ -172,7 +186,7 @@ class Effect:
             self.amount.to_bytes(16, "little"),
             self.origin,
             self.card,
-            self.claim,
+            self.claim if self.cause in _OF_CLAIMS else self.grant,
             self.beyond.to_bytes(16, "little"),
         )
 
@@ -185,6 +199,7 @@ class Effect:
         """
         _require_length("effect", data, limits.EFFECT_BYTES)
         cause, _, record_index, debit, credit, amount, origin, *more = _EFFECT.unpack(data)
+        is_of_claim = cause in _OF_CLAIMS
         try:
             effect = cls(
                 Cause(cause),
@@ -194,7 +209,8 @@ class Effect:
                 Amount(int.from_bytes(amount, "little")),
                 _origin(cause, origin),
                 CardId(more[0]),
-                ClaimId(more[1]),
+                GrantId(NO_ID if is_of_claim else more[1]),
+                ClaimId(more[1] if is_of_claim else NO_ID),
                 Amount(int.from_bytes(more[2], "little")),
             )
         except ValueError as error:

@@ -95,6 +95,7 @@ RULES: Final[dict[str, Rule]] = {
     _LEDGER + "GetNames": Rule("any active key", Token.REQUIRED),
     _LEDGER + "ListNames": Rule("any active key", Token.REQUIRED),
     _LEDGER + "GetDisputes": Rule("the principal asked about; AUDIT", Token.REQUIRED),
+    _LEDGER + "GetGrants": Rule("the principal asked about; AUDIT", Token.REQUIRED),
     _LEDGER + "GetEnvelope": Rule("the signer's principal; AUDIT", Token.REQUIRED),
     _LEDGER + "ListRecords": Rule("the account's owner; AUDIT", Token.REQUIRED),
     _LEDGER + "Watch": Rule("the account's owner; AUDIT", Token.REQUIRED),
@@ -183,7 +184,7 @@ def require_account_reader(reader: Reader) -> None:
 
 
 def require_principal_reader(reader: Reader, principal: bytes) -> None:
-    """Lets through who may see what a principal owes, is owed, disputes and has to answer.
+    """Lets through who may see what a principal owes, is owed, disputes, has to answer and grants.
 
     Args:
         reader: Who asks.
@@ -195,8 +196,8 @@ def require_principal_reader(reader: Reader, principal: bytes) -> None:
     require_account_reader(reader)
     if not may_read_limits(reader, principal):
         raise DeniedError(
-            "claims and disputes are for keys of the principal that they concern, and for AUDIT "
-            f"keys; this key belongs to {reader.principal.hex()}"
+            "claims, disputes and grants are for keys of the principals that they concern, and for "
+            f"AUDIT keys; this key belongs to {reader.principal.hex()}"
         )
 
 

@@ -199,6 +199,8 @@ MAX_READ_LINES: Final = 4_096
 MAX_READ_NAMES: Final = 1_024
 # Rows of claims or disputes in one answer, at most 128 bytes each: half a message.
 MAX_READ_ROWS: Final = 4_096
+# Grants in one answer, 336 bytes each with their accounts.
+MAX_READ_GRANTS: Final = 1_024
 # A read's request: so many ids and a little. More is refused before it is hashed.
 MAX_READ_REQUEST_BYTES: Final = MAX_READ_IDS * 16 + 1 * _KIB
 # How long a read waits for a quorum and for this node to catch up.

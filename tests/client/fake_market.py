@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import Message
+from tests.client.fake_grants import grants_of
 from tests.client.fake_pages import claims_of, disputes_of
 
 from tallystick_ledger.codes import Code
@@ -24,7 +25,7 @@ PAGE: Final = 3  # small, so that every list has pages
 
 
 class FakeMarket:
-    """The RPCs of `tallystick_node.services.market`, and GetDisputes, for one ledger."""
+    """The RPCs of `tallystick_node.services.market`, GetDisputes and GetGrants, for one ledger."""
 
     def __init__(self, ledger: "FakeLedger") -> None:
         self._ledger = ledger
@@ -39,6 +40,7 @@ class FakeMarket:
             "ListNames": (pb.ListNamesRequest, self._list_names),
             "GetClaims": (pb.GetClaimsRequest, claims_of(self._ledger)),
             "GetDisputes": (pb.GetDisputesRequest, disputes_of(self._ledger)),
+            "GetGrants": (pb.GetGrantsRequest, grants_of(self._ledger)),
         }
 
     def _rows(self, reader: access.Reader, ids: Iterable[bytes]) -> bytes:

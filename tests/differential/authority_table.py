@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.differential import raw, raw_quotes
+from tests.differential import raw, raw_grants, raw_quotes
 from tests.differential.authority_world import World
 from tests.differential.book import SECOND_NS
 
@@ -363,6 +363,37 @@ ROWS: Final = (
         lambda w: raw.card_publish(w.filled_draft().card),
         scopes(OWNER, PRICE),
         only(PAYEE, Code.CARD_NOT_FOUND),
+    ),
+    Row("LIST", Kind.LIST, lambda _: raw_grants.id_list([b"m" * 16]), scopes(OWNER), EVERYBODY),
+    Row(
+        "GRANT",
+        Kind.GRANT,
+        lambda w: raw_grants.grant(
+            w.payer.account, w.payee.principal, 1, w.book.now_ns + 60 * SECOND_NS
+        ),
+        scopes(OWNER),
+        only(PAYER, Code.DEBIT_NOT_FOUND),
+    ),
+    Row(
+        "CLAW_BACK of the payer's grant to the payee",
+        Kind.CLAW_BACK,
+        lambda w: raw_grants.claw_back(w.grant()),
+        scopes(OWNER),
+        sides(Code.OK, Code.NOT_SPONSOR, Code.GRANT_NOT_FOUND),
+    ),
+    Row(
+        "RELATION STATE of payer and payee",
+        Kind.RELATION,
+        lambda w: raw_grants.relation(w.payers_and_payees()),
+        scopes(OWNER),
+        {PAYER: Code.SELF_DECLARED, PAYEE: Code.SELF_DECLARED, ELSE: Code.OK},
+    ),
+    Row(
+        "RELATION END of a stranger's",
+        Kind.RELATION,
+        lambda w: raw_grants.relation(w.related_by_stranger(), raw_grants.END),
+        scopes(OWNER),
+        only(STRANGER, Code.RELATION_NOT_FOUND),
     ),
     Row(
         "LIMIT KEY",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from tests.differential import raw, raw_quotes
+from tests.differential import raw, raw_grants, raw_quotes
 from tests.differential.book import (
     SECOND_NS,
     Book,
@@ -102,6 +102,7 @@ class World:
     _card: bytes = b""
     _quote: tuple[bytes, bytes] | None = None
     _shop: Shop | None = None
+    _grant: bytes | None = None
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     @classmethod
@@ -208,6 +209,23 @@ class World:
         account = self.book.account(self.payer)
         self.book.issue(account, 1)
         return self._shop.claim(Person(self.payer.principal, self.payer.key, account), 10)
+
+    def grant(self) -> bytes:
+        """A live grant of the payer's to the payee."""
+        row = None if self._grant is None else self.book.engine.grant(self._grant)
+        if self._grant is None or row is None or not row.is_open:
+            self._grant = self.book.grant(self.payer, self.payee, 1)
+        return self._grant
+
+    def payers_and_payees(self) -> list[bytes]:
+        """The principals of payer and payee, ascending."""
+        return sorted((self.payer.principal, self.payee.principal))
+
+    def related_by_stranger(self) -> list[bytes]:
+        """Payer and issuer, whom the stranger says to be related."""
+        pair = sorted((self.payer.principal, self.issuer.principal))
+        self.book.codes(self.stranger.key, raw_grants.relation(pair))
+        return pair
 
     def names(self) -> Names:
         """Names that a line of a card asks for."""

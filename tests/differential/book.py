@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from tests.differential import raw, raw_quotes
+from tests.differential import raw, raw_grants, raw_quotes
 from tests.differential.engines import Engine, Outcome
 
 from tallystick_ledger.codes import Code
@@ -217,6 +217,24 @@ class Book:
         expires_at_ns = self.now_ns + lifetime_ns
         record = raw.reserve(payer.account, payee.account, maximum, expires_at_ns)
         return self.ok(payer.key, record).ids[0]
+
+    def grant(
+        self,
+        sponsor: Person,
+        grantee: Person,
+        amount: int,
+        *,
+        lifetime_ns: int = 500 * SECOND_NS,
+        **terms: int | bytes,
+    ) -> bytes:
+        """A grant from the sponsor's account; `terms` as those of `raw_grants.grant`."""
+        until_ns, given = self.now_ns + lifetime_ns, (grantee.principal, amount)
+        pool = sponsor.account
+        record = raw_grants.grant(pool, *given, until_ns, **terms)  # type: ignore[arg-type]
+        return self.ok(sponsor.key, record).ids[0]
+
+    def id_list(self, owner: Person, *ids: bytes) -> bytes:
+        return self.ok(owner.key, raw_grants.id_list(sorted(ids))).ids[0]
 
     def channel_key(self, person: Person, until_ns: int = 0) -> SigningKey:
         """A key of the person with scope CHANNEL, which can really sign."""

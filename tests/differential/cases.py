@@ -44,6 +44,7 @@ class AccountPlan:
         missing: There is none.
         foreign: It is somebody else's.
         issuance: It is the unit's issuance account.
+        granted: It is the account of a grant.
         other_unit: It is of another unit than the rest.
         full: Its credits_posted is 2**128 - 2.
         frozen: It is frozen.
@@ -54,6 +55,7 @@ class AccountPlan:
     missing: bool = False
     foreign: bool = False
     issuance: bool = False
+    granted: bool = False
     other_unit: bool = False
     full: bool = False
     frozen: bool = False
@@ -70,6 +72,10 @@ class AccountPlan:
         if self.foreign:
             owner = book.bob if owner is book.alice else book.alice
         account = book.account(owner, unit)
+        if self.granted:
+            book.issue(account, 1, unit)
+            sponsor = Person(owner.principal, owner.key, account)
+            return book.grant(sponsor, book.bank, 1)
         if self.full:
             self._fill(book, owner, account, unit)
         if amount and not self.closed:
@@ -316,6 +322,12 @@ def movable_state(side: str) -> tuple[Violation, ...]:
             Code.ISSUANCE_ACCOUNT,
             f"issuance {ordinary} {side}.unit{bank}",
             lambda case: _make_issuance(case, side),
+        ),
+        set_field(
+            f"{side} granted",
+            Code.GRANT_ACCOUNT,
+            f"issuance {ordinary} amount",
+            f"{side}.granted",
         ),
     )
 

@@ -201,6 +201,7 @@ ISSUE: Final = KindCases(
         UNIT_DEFERRED,
         *movable_state("credit")[:2],
         UNIT_MISMATCH,
+        movable_state("credit")[3],
         REFERENCE_CAP,
         OVERFLOW,
     ),
@@ -248,6 +249,7 @@ BURN: Final = KindCases(
         set_field(
             "unit mismatch", Code.UNIT_MISMATCH, "debit.unit debit.pinned", "debit.other_unit"
         ),
+        movable_state("debit")[3],
         REFERENCE_CAP,
         *FUNDS,
         planned("overflow", Code.AMOUNT_OVERFLOW, "all_burned", all_burned=1),
@@ -261,7 +263,9 @@ def _credit_limit(case: Case, _: bytes) -> bytes:
     account = plan.make(book, book.bob, 0)
     if case.get("foreign_unit"):
         case.key = book.alice.key
-    if case.get("owes") and not (plan.missing or plan.closed or plan.other_unit or plan.issuance):
+    if case.get("owes") and not (
+        plan.missing or plan.closed or plan.other_unit or plan.issuance or plan.granted
+    ):
         book.ok(book.bank.key, raw.credit_limit(book.usd, account, 100))
         book.ok(book.bob.key, raw.transfer(account, book.alice.account, 60))
     return raw.credit_limit(unit, account, 59 if case.get("owes") else 5)
@@ -278,7 +282,7 @@ CREDIT_LIMIT: Final = KindCases(
         UNIT_DEFERRED,
         movable_state("credit")[0],
         UNIT_MISMATCH,
-        movable_state("credit")[2],
+        *movable_state("credit")[2:],
         planned("in use", Code.CREDIT_IN_USE, "owes credit.full credit.frozen", owes=1),
         OVERFLOW,
     ),

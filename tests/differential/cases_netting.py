@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.differential import raw
-from tests.differential.book import SECOND_NS, Member
+from tests.differential.book import SECOND_NS, Member, Person
 from tests.differential.cases import (
     HALF,
     SIGNER,
@@ -62,6 +62,9 @@ def _settling(case: Case, unit: bytes) -> bytes:
     if case.get("taken"):
         return book.member(owner, unit, MAXIMUM).settlement
     account = book.account(owner, book.usd)
+    if case.get("settlement_granted"):
+        book.issue(account, 1)
+        account = book.grant(Person(owner.principal, owner.key, account), book.bank, 1)
     for operation in (raw.FREEZE, raw.CLOSE):
         if case.get("settlement_closed" if operation == raw.CLOSE else "settlement_frozen"):
             book.ok(owner.key, raw.account(operation, account_id=account))
@@ -120,6 +123,7 @@ JOIN: Final = KindCases(
             f"{_SETTLEMENT} {_ACCOUNT} issuance revoked expired scope",
             settlement_issuance=1,
         ),
+        planned("settlement granted", Code.GRANT_ACCOUNT, _SETTLEMENT, settlement_granted=1),
         planned("unit mismatch", Code.UNIT_MISMATCH, _SETTLEMENT, mismatch=1),
         planned("taken", Code.SETTLEMENT_TAKEN, _SETTLEMENT, taken=1),
         planned("failed", Code.MEMBER_FAILED, _ACCOUNT, failed=1),

@@ -314,6 +314,7 @@ _ACCOUNT_RULES: Final = (
     set_field("missing", Code.ACCOUNT_NOT_FOUND, "account closed state", "debit.missing"),
     set_field("foreign", Code.ACCOUNT_NOT_FOUND, "account closed state", "debit.foreign"),
     violation("issuance", Code.ISSUANCE_ACCOUNT, "account closed state", _issuance_of_bank),
+    set_field("granted", Code.GRANT_ACCOUNT, "account closed state amount", "debit.granted"),
 )
 
 

@@ -29,7 +29,10 @@ def own_account(draft: Draft) -> AccountRow | None:
     own = world.by_owner.get(draft.signer.principal, [])
     if world.odd(0.06) or not own:
         return world.pick(world.accounts) if world.accounts and world.chance(0.7) else None
-    ordinary = [row for row in own if not row.flags & AccountFlags.ISSUANCE]
+    unusual = (
+        AccountFlags.ISSUANCE if world.odd(0.2) else AccountFlags.ISSUANCE | AccountFlags.GRANT
+    )
+    ordinary = [row for row in own if not row.flags & unusual]
     funded = [row for row in ordinary if row.available > 0 and is_plain(row)]
     if funded and world.chance(0.7):
         return world.pick(funded)

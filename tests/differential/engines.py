@@ -16,6 +16,7 @@ from tallystick_ledger.genesis import Genesis
 from tallystick_ledger.ids import (
     AccountId,
     ChannelId,
+    GrantId,
     HoldId,
     MandateId,
     PublicKey,
@@ -30,11 +31,13 @@ from tallystick_ledger.state_rows import (
     ClaimRow,
     CorrectionRow,
     DisputeRow,
+    GrantRow,
     HoldRow,
     KeyRow,
     LimitRow,
     MandateRow,
     QuoteRow,
+    SharesRow,
     Table,
     split_rows,
 )
@@ -102,6 +105,15 @@ class Engine(Protocol):
 
     def claims(self, principal: bytes) -> list[ClaimRow]:
         """Rows of table 30 of which this is the payer or the payee, ascending by id."""
+
+    def grant(self, grant_id: bytes) -> GrantRow | None:
+        """A row of table 18."""
+
+    def shares(self, hold_id: bytes) -> SharesRow | None:
+        """A row of table 19."""
+
+    def grants(self, principal: bytes) -> list[GrantRow]:
+        """Rows of table 18 of which this is the sponsor or the grantee."""
 
     def key(self, public_key: bytes) -> KeyRow | None:
         """A row of table 3."""
@@ -178,6 +190,18 @@ class SpecEngine:
             return principal in [self.state.accounts[account].owner for account in accounts]
 
         return sorted(filter(is_party, self.state.claims), key=lambda row: row.claim)
+
+    def grant(self, grant_id: bytes) -> GrantRow | None:
+        return self.state.grants.get(GrantId(grant_id))
+
+    def shares(self, hold_id: bytes) -> SharesRow | None:
+        return self.state.shares.get(HoldId(hold_id))
+
+    def grants(self, principal: bytes) -> list[GrantRow]:
+        def is_party(row: GrantRow) -> bool:
+            return principal in (row.grantee, self.state.accounts[row.pool_account].owner)
+
+        return sorted(filter(is_party, self.state.grants), key=lambda row: row.grant)
 
     def key(self, public_key: bytes) -> KeyRow | None:
         return self.state.keys.get(PublicKey(public_key))
@@ -263,6 +287,18 @@ class KernelEngine:
     def claims(self, principal: bytes) -> list[ClaimRow]:
         rows = self.kernel.claims(principal, bytes(16), 1000)
         return [ClaimRow.decode(rows[at : at + 120]) for at in range(0, len(rows), 120)]
+
+    def grant(self, grant_id: bytes) -> GrantRow | None:
+        row = self.kernel.grant(grant_id)
+        return None if row is None else GrantRow.decode(row)
+
+    def shares(self, hold_id: bytes) -> SharesRow | None:
+        row = self.kernel.shares(hold_id)
+        return None if row is None else SharesRow.decode(row)
+
+    def grants(self, principal: bytes) -> list[GrantRow]:
+        rows = self.kernel.grants(principal, bytes(16), 1000)
+        return [GrantRow.decode(rows[at : at + 200]) for at in range(0, len(rows), 336)]
 
     def key(self, public_key: bytes) -> KeyRow | None:
         row = self.kernel.key(public_key)

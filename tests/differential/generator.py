@@ -159,6 +159,8 @@ def _aimed_time(world: World) -> int:
     lifetime_ns = genesis.max_lifetime_ns + MAX_ID_AHEAD_NS
     edges += [row.block_timestamp_ns + lifetime_ns for row in state.live_ids][:3]
     edges += [row.timestamp_ns + genesis.reference_window_ns for row in state.references][:3]
+    edges += [row.expires_at_ns for row in state.grants if row.is_open]
+    edges += [row.settled_at_ns + CORRECTION_WINDOW_NS for row in state.grants][:3]
     edges += [row.deadline_ns for row in state.disputes if not row.answered_at_ns]
     edges += [row.ends_at_ns for row in state.limits if row.ends_at_ns]
     corrections = (*state.corrections, *state.disputes)

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tallystick_ledger.ids import HoldId
+from tallystick_ledger.ids import NO_ID, HoldId, grant_account
 from tallystick_ledger.limits import MAX_AMOUNT
 from tallystick_ledger.netting import Position, net_positions
 from tallystick_ledger.records import LimitWindow
@@ -30,6 +30,7 @@ class Invariants:
         self._check_mandates(state)
         self._check_claims(state)
         self._check_pending(state)
+        self._check_grants(state)
         self._check_limits(state)
         self._check_netting(state)
 
@@ -112,6 +113,12 @@ class Invariants:
             if row.is_open:
                 debits[row.payer_account] += row.rest
                 credits_[row.payee_account] += row.rest
+        for shared in state.shares:
+            hold = state.holds[shared.hold]
+            for share in shared.shares:
+                if hold.is_open:
+                    debits[hold.payer_account] -= share.rest
+                    debits[grant_account(share.grant)] += share.rest
         for position in _closed_positions(state):
             debits[position.account] += position.due
             credits_[position.account] += position.owes
@@ -119,6 +126,35 @@ class Invariants:
             pending = (account.debits_pending, account.credits_pending)
             rests = (debits[account.account], credits_[account.account])
             _require(pending == rests, f"{account.account.hex()}: {pending} != {rests}")
+
+    def _check_grants(self, state: State) -> None:
+        """A grant pays its grantee's holds, within its earmark, and no more than it has."""
+        for shared in state.shares:
+            hold = state.holds[shared.hold]
+            payer = state.accounts[hold.payer_account]
+            provider = state.accounts[hold.payee_account].owner
+            terms = state.terms.get(hold.hold)
+            _require(sum(share.maximum for share in shared.shares) <= shared.whole, "shares")
+            for share in shared.shares:
+                _require(0 <= share.paid <= share.maximum, f"{share.grant.hex()} paid {share.paid}")
+                grant = state.grants.get(share.grant)
+                if grant is None:
+                    continue
+                earmarks = (
+                    (grant.providers, {provider}),
+                    (grant.models, {terms.model} if terms else set()),
+                    (grant.regions, set(terms.regions) if terms else set()),
+                )
+                for list_id, served in earmarks:
+                    if list_id != NO_ID:
+                        is_within = served and served <= set(state.lists[list_id].ids)
+                        _require(bool(is_within), f"{grant.grant.hex()} paid for others")
+                _require(grant.grantee == payer.owner != provider, "a grant paid for a stranger")
+        for grant in state.grants:
+            account = state.accounts[grant_account(grant.grant)]
+            is_settled = not grant.is_open and account.debits_pending == 0
+            _require(is_settled == bool(grant.settled_at_ns), f"{grant.grant.hex()} is not settled")
+            _require(grant.is_open == (grant.ended_at_ns == 0), f"{grant.grant.hex()} ended")
 
     def _check_limits(self, state: State) -> None:
         """What is marked was counted, of HELD nothing else; nothing is marked that has ended."""

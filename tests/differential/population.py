@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, TypeVar
 
-from tests.differential import raw
+from tests.differential import raw, raw_grants
 
 from tallystick_ledger.citations import Citation, Postings
 from tallystick_ledger.genesis import Caps, Genesis, GenesisNode
@@ -56,7 +56,7 @@ def random_genesis(rng: Random) -> Genesis:
         hold_retention_ns=rng.choice((0, 1, SECOND_NS, 5 * SECOND_NS, (1 << 64) - 1)),
         caps=Caps(
             live_ids=1,
-            accounts=rng.choice((5, 7, 30)),
+            accounts=rng.choice((7, 10, 30)),
             open_holds=rng.choice((1, 3, 50)),
             keys=rng.choice((3, 6, 30)),
             names=rng.choice((5, 6, 20)),
@@ -232,7 +232,33 @@ def first_block(world: World) -> raw.Block:
         issues = [raw.issue(unit, account, amount) for account, unit in accounts]
         envelope_id = world.new_envelope_id(now_ns)
         envelopes.append(raw.Envelope(key, envelope_id, valid_until_ns, tuple(issues)))
+    for place, owner in enumerate(owners):
+        pools = accounts[3 * place : 3 * place + 3]
+        envelopes.append(_grants(world, owner, pools, owners[place - 1][0], now_ns))
     return raw.Block(now_ns, tuple(envelopes))
+
+
+def _grants(
+    world: World,
+    owner: tuple[bytes, bytes],
+    pools: list[tuple[bytes, bytes]],
+    grantee: bytes,
+    now_ns: int,
+) -> raw.Envelope:
+    """A grant from each of three pools to a neighbour, for long; two of them pay in part."""
+    records = tuple(
+        raw_grants.grant(
+            pool,
+            grantee,
+            world.pick((40, 400)),
+            now_ns + world.pick((50, 500, 10**7)) * SECOND_NS,
+            ratio=ratio,
+            priority=world.rng.randrange(3),
+        )
+        for (pool, _), ratio in zip(pools, (500_000, 333_333, 1_000_000), strict=True)
+    )
+    envelope_id = world.new_envelope_id(now_ns)
+    return raw.Envelope(owner[1], envelope_id, now_ns + SECOND_NS, records)
 
 
 def _member(

@@ -38,6 +38,14 @@ from tests.differential.records_corrections import (
     refund,
 )
 from tests.differential.records_debts import has_claim, owed_by, pay_claim
+from tests.differential.records_grants import (
+    claw_back,
+    grant,
+    has_grant,
+    has_room,
+    id_list,
+    relation,
+)
 from tests.differential.records_limits import delegate, has_spend_key, kill, limit, zone
 from tests.differential.records_mandates import has_mandate, mandate, mandate_end
 from tests.differential.records_meters import meter, meter_mandated
@@ -338,7 +346,7 @@ def spoiled(draft: Draft, record: bytes) -> bytes:
         case 0:
             if not any(record[112:128]):  # of a VOUCHER: the new kind has a nonce there
                 record = raw.patched(record, 112, raw.NONCE)
-            return raw.patched(record, 0, raw.u16(world.pick((0, 0x0302, 0x0104, 0xFFFE))))
+            return raw.patched(record, 0, raw.u16(world.pick((0, 0x0302, 0x0109, 0xFFFE))))
         case 1:
             return raw.patched(record, 2, raw.u16(world.pick((1, 2, 3, 4, 0x8000))))
         case 2 if len(record) == raw.RECORD_BYTES:
@@ -396,6 +404,10 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[limit] * 6,
         *[delegate] * 4,
         kill,
+        id_list,
+        *[grant] * 7,
+        *[claw_back] * 2,
+        *[relation] * 2,
     ),
     Scope.SPEND: (
         *[transfer] * 8,
@@ -461,6 +473,10 @@ ALL_WRITERS: Final = (
     refund,
     dispute,
     dispute_answer,
+    id_list,
+    grant,
+    claw_back,
+    relation,
     limit,
     zone,
     delegate,
@@ -546,12 +562,16 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return has_posting(draft, of_payer=True)
     if writer is dispute_answer:
         return has_dispute(draft)
+    if writer is claw_back:
+        return has_grant(draft)
     if writer in (delegate, kill):
         return has_spend_key(draft)
     if writer is pay_claim:
         return has_claim(draft)
     if writer is channel and not has_channel_key(draft):
         return False
+    if writer is grant:
+        return has_room(draft)
     if writer in (transfer, reserve, reserve_card, meter, channel):
         return any(row.available > 0 and not row.flags for row in own)
     if writer is join:

@@ -34,6 +34,8 @@ TOO_RARE = {(kind, Code.ACCOUNT_CLOSED) for kind in _PAYING}
 TOO_RARE |= {(kind, Code.CAP_EXCEEDED) for kind in (raw.CARD, raw.PRICE)}
 # Needs 1,024 mandates of one principal.
 TOO_RARE.add((raw.MANDATE, Code.CAP_EXCEEDED))
+# Needs 64 lists of one principal: test_order.py has it.
+TOO_RARE.add((raw.LIST, Code.CAP_EXCEEDED))
 # Needs 2**128 burned in all, most of it on credit.
 TOO_RARE.add((raw.BURN, Code.AMOUNT_OVERFLOW))
 # Keys of nodes and operators do not end, and others sign these by mistake only: test_order.py.

@@ -12,6 +12,7 @@ import pytest
 from tests.differential import campaign
 from tests.differential.campaign import DisagreementError, Tally, run_seed
 from tests.differential.mutants_debts import DEBT_MUTANTS
+from tests.differential.mutants_grants import GRANT_MUTANTS
 from tests.differential.mutants_limits import LIMIT_MUTANTS
 from tests.differential.mutants_netting import NETTING_MUTANTS
 from tests.differential.mutants_prices import PRICE_MUTANTS
@@ -56,6 +57,7 @@ SEARCH = range(2_008, 2_108)
 BLOCKS = 100
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
+Swept = tuple[int, list[Effect]]
 
 
 def frozen_before_closed(patch: pytest.MonkeyPatch) -> None:
@@ -93,7 +95,7 @@ def key_lives_a_nanosecond_longer(patch: pytest.MonkeyPatch) -> None:
 def sweep_comes_a_nanosecond_late(patch: pytest.MonkeyPatch) -> None:
     original = metering.sweep
 
-    def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> list[Effect]:
+    def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> Swept:
         return original(state, TimestampNs(timestamp_ns - 1), index, limit)
 
     patch.setattr(metering, "sweep", sweep)
@@ -119,9 +121,9 @@ def sweep_goes_by_id_alone(patch: pytest.MonkeyPatch) -> None:
 def expiry_of_nothing_has_no_effect(patch: pytest.MonkeyPatch) -> None:
     original = metering.sweep
 
-    def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> list[Effect]:
-        effects = original(state, timestamp_ns, index, limit)
-        return [effect for effect in effects if effect.amount]
+    def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> Swept:
+        swept, effects = original(state, timestamp_ns, index, limit)
+        return swept, [effect for effect in effects if effect.amount]
 
     patch.setattr(metering, "sweep", sweep)
 
@@ -370,6 +372,7 @@ MUTANTS: tuple[Mutant, ...] = (
     an_extended_hold_expires_as_before,
     anybodys_money_can_be_burned,
     *PRICE_MUTANTS,
+    *GRANT_MUTANTS,
     *NETTING_MUTANTS,
     *LIMIT_MUTANTS,
     *DEBT_MUTANTS,

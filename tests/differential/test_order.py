@@ -10,6 +10,7 @@ from tests.differential.cases import Case, KindCases, Violation, new_case
 from tests.differential.cases_channels import CHANNEL_KINDS
 from tests.differential.cases_corrections import CORRECTION_KINDS
 from tests.differential.cases_debts import DEBT_KINDS
+from tests.differential.cases_grants import GRANT_KINDS
 from tests.differential.cases_limits import LIMIT_KINDS
 from tests.differential.cases_mandates import MANDATE_KINDS
 from tests.differential.cases_meters import METER_KINDS
@@ -31,6 +32,7 @@ KINDS = (
     *LIMIT_KINDS,
     *DEBT_KINDS,
     *CORRECTION_KINDS,
+    *GRANT_KINDS,
     *REGISTRY_KINDS,
     *NETTING_KINDS,
 )

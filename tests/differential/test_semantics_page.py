@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.differential import raw, raw_quotes
+from tests.differential import raw, raw_grants, raw_quotes
 from tests.differential.book import SECOND_NS, Book, MakeEngine, Person
 from tests.differential.cases import SIGNER, KindCases
 from tests.differential.cases_prices import names_of
@@ -22,6 +22,7 @@ from tallystick_ledger.spec import (
     corrections,
     debts,
     delegation,
+    grants,
     limits,
     mandates,
     metering,
@@ -38,10 +39,11 @@ from tallystick_ledger.zones import zone_id
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "semantics.md").read_text("utf-8")
 ROW: Final = re.compile(r"^\|(.*)\|$", re.MULTILINE)
 RECORD: Final = re.compile(
-    r"(?P<kind>[A-Z_]+)(?: (?P<made>[HCM]\d))?(?: #(?P<cited>\d+))?"
+    r"(?P<kind>[A-Z_]+)(?: (?P<made>[HCMG]\d))?(?: #(?P<cited>\d+))?"
     r"(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
     r"(?: usage (?P<usage>\d+))?(?: each (?P<each>\d+))?"
-    r"(?: until (?P<until>\d+) s)?(?: card (?P<card>K1)| quote (?P<quote>Q1))?"
+    r"(?: until (?P<until>\d+) s)?(?: paying (?P<ratio>\d+) %)?"
+    r"(?: card (?P<card>K1)| quote (?P<quote>Q1))?"
     r"(?: reference (?P<reference>\d+))?(?: DEBT (?P<limit>\d+))?(?P<flags>(?: [A-Z]+)*)"
     r"(?: by (?P<mandate>M\d))?(?P<forged> forged)?"
 )
@@ -133,7 +135,7 @@ class Stage:
         self.start_ns = (book.now_ns // SECOND_NS + 2) * SECOND_NS
         self.zone = self.published_zone()
         self.quote, self.signed_quote = self.quoted()
-        self.made: dict[str, bytes] = {}  # holds and channels
+        self.made: dict[str, bytes] = {}  # holds, channels and grants
         self.channel_key = self.book.channel_key(self.book.alice)
         self.sent: dict[int, raw.Envelope] = {}
         self.cited: dict[int, int] = {}  # sequence number of an envelope's first record
@@ -155,13 +157,8 @@ class Stage:
             return self.correction(match, self.cited[int(match["cited"])], amount, until_ns)
         if match["kind"] in ("JOIN", "WINDOW_CLOSE", "SETTLE", "FAIL"):
             return self.netting(match, signer, amount)
-        if match["kind"] == "PAY_CLAIM":
-            claim = self.made[match["made"]]
-            is_waived = match["flags"].strip() == "WAIVE"
-            pays = raw.pay_claim(claim, amount, signer.account)
-            return raw.waive_claim(claim) if is_waived else pays
         if not match["other"]:
-            return self.about(self.made[match["made"]], match, amount, until_ns)
+            return self.about(signer, match, amount, until_ns)
         accounts = (signer.account, self.people[match["other"]].account)
         if match["flags"].strip() == "IOU":
             accounts = (self.iou[line.signer], self.iou[match["other"]])
@@ -176,6 +173,9 @@ class Stage:
             payee = self.people[match["other"]].principal
             each = int(match["each"])
             return raw.mandate(signer.account, payee, amount, each, until_ns)
+        if match["kind"] == "GRANT":
+            ratio, grantee = 10_000 * int(match["ratio"]), self.people[match["other"]].principal
+            return raw_grants.grant(accounts[0], grantee, amount, until_ns, ratio=ratio)
         if match["kind"] == "CHANNEL":
             return raw.channel(*accounts, amount, self.channel_key.public_key, CHALLENGE_NS)
         assert match["kind"] == "RESERVE"
@@ -288,8 +288,9 @@ class Stage:
                 assert kind == "DISPUTE_ANSWER"
                 return raw.dispute_answer(cited, amount)
 
-    def about(self, made: bytes, match: re.Match[str], amount: int, until_ns: int) -> bytes:
-        """A record about a hold or channel that is there."""
+    def about(self, signer: Person, match: re.Match[str], amount: int, until_ns: int) -> bytes:
+        """A record about a hold, channel or the like that is there."""
+        made = self.made[match["made"]]
         match match["kind"]:
             case "EXTEND":
                 record = raw.extend(made, amount, until_ns)
@@ -302,6 +303,12 @@ class Stage:
                 record = raw.release(made)
             case "MANDATE_END":
                 record = raw.mandate_end(made)
+            case "PAY_CLAIM":
+                is_waived = match["flags"].strip() == "WAIVE"
+                pays = raw.pay_claim(made, amount, signer.account)
+                record = raw.waive_claim(made) if is_waived else pays
+            case "CLAW_BACK":
+                record = raw_grants.claw_back(made)
             case "TOP_UP":
                 record = raw.top_up(made, amount)
             case "VOUCHER":
@@ -385,6 +392,10 @@ RULES: Final = {
     "CARD": cards.card,
     "PRICE": cards.price,
     "CARD_PUBLISH": cards.card_publish,
+    "LIST": grants.list_,
+    "GRANT": grants.grant,
+    "CLAW_BACK": grants.claw_back,
+    "RELATION": grants.relation,
     "LIMIT": limits.limit,
     "ZONE": limits.zone,
     "DELEGATE": delegation.delegate,
@@ -462,6 +473,9 @@ WITHOUT_CASE: Final = {
     ("JOIN", Code.AMOUNT_OVERFLOW),
     ("WINDOW_CLOSE", Code.AMOUNT_OVERFLOW),
     ("FAIL", Code.AMOUNT_OVERFLOW),
+    ("DISPUTE_ANSWER", Code.CITATIONS_FULL),
+    ("LIST", Code.ID_CONFLICT),
+    ("GRANT", Code.ID_CONFLICT),
 }
 CODE_NAMES: Final = {code.name for code in Code}
 

@@ -18,9 +18,11 @@ from tallystick_ledger.ids import (
     ChannelId,
     ClaimId,
     EnvelopeId,
+    GrantId,
     HoldId,
     LedgerId,
     LineId,
+    ListId,
     MandateId,
     NameId,
     PrincipalId,
@@ -192,6 +194,34 @@ MANDATE: Final = state_rows.MandateRow(
     TimestampNs(77),
     TimestampNs(78),
 )
+GRANT: Final = state_rows.GrantRow(
+    GrantId(b"g" * 16),
+    AccountId(b"a" * 16),
+    P,
+    ListId(b"1" * 16),
+    ListId(b"2" * 16),
+    ListId(b"3" * 16),
+    P,
+    b"x" * 16,
+    Amount(9),
+    Amount(2**128 - 1),
+    TimestampNs(77),
+    TimestampNs(55),
+    TimestampNs(66),
+    TimestampNs(67),
+    1_000_000,
+    65_535,
+    state_rows.GrantStatus.CLAWED_BACK,
+)
+SHARES: Final = state_rows.SharesRow(
+    HoldId(b"h" * 16),
+    Amount(9),
+    (state_rows.Share(GrantId(b"g" * 16), Amount(4), Amount(2)),),
+)
+LIST: Final = state_rows.ListRow(ListId(b"l" * 16), P, (b"a" * 16, b"b" * 16))
+RELATION: Final = state_rows.RelationRow(
+    P, PrincipalId(b"a" * 16), PrincipalId(b"b" * 16), TimestampNs(7)
+)
 KEY: Final = PublicKey(b"k" * 32)
 LIMIT: Final = state_rows.LimitRow(
     LimitTarget.KEY,
@@ -260,6 +290,10 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     (CORRECTION, 80, []),
     (DISPUTE, 128, [126, 127]),
     (MANDATE, 136, []),
+    (GRANT, 200, []),
+    (SHARES, 232, [34, 39, 88, 231]),
+    (LIST, 72, [34, 39]),
+    (RELATION, 56, []),
     (LIMIT, 120, [4, 7]),
     (state_rows.LineRow(KEY, PublicKey(b"l" * 32), PublicKey(b"p" * 32)), 96, []),
     (
@@ -334,9 +368,9 @@ def test_rows(row: Row, length: int, zeros: list[int]) -> None:
         (ROWS[2][0], 50, b"\3"),  # a status of a key
         (ROWS[3][0], 32, b"\x08"),  # a kind of name
         (ROWS[4][0], 32, b"usd"),  # a symbol
-        (ROWS[5][0], 48, b"\x08"),  # flags
+        (ROWS[5][0], 48, b"\x20"),  # flags
         (ROWS[6][0], 88, b"\5"),  # a status of a hold
-        (ROWS[8][0], 24, b"\x07"),  # a group
+        (ROWS[8][0], 24, b"\x0c"),  # a group
         (ROWS[9][0], 144, b"\4"),  # a status of a channel
         (HOLD, 90, b"\3"),  # a mode of a hold
         (CARD, 132, b"\3"),  # a status of a card
@@ -344,6 +378,11 @@ def test_rows(row: Row, length: int, zeros: list[int]) -> None:
         (TERMS, 192, b"\4"),  # an overrun policy
         (CLAIM, 112, b"\4"),  # a status of a claim
         (TERMS, 48, bytes(16)),  # a tier behind a gap
+        (GRANT, 198, b"\4"),  # a status of a grant
+        (SHARES, 32, b"\0"),  # no shares
+        (SHARES, 32, b"\5"),  # more than there may be
+        (LIST, 32, b"\3"),  # more ids than there are
+        (LIST, 40, b"c" * 16),  # not ascending
         (LIMIT, 0, b"\5"),  # a target
         (LIMIT, 2, b"\5"),  # a window
     ],
@@ -352,6 +391,24 @@ def test_rows_of_unknown_values(row: Row, offset: int, value: bytes) -> None:
     data = row.encode()
     with pytest.raises(RowError):
         type(row).decode(data[:offset] + value + data[offset + len(value) :])
+
+
+def test_a_list_has_1_to_256_ids() -> None:
+    ids = tuple(number.to_bytes(16, "big") for number in range(1, 258))
+    for count, fits in ((0, False), (1, True), (256, True), (257, False)):
+        data = replace(LIST, ids=ids[:count]).encode()
+        if fits:
+            assert state_rows.ListRow.decode(data).ids == ids[:count]
+        else:
+            with pytest.raises(RowError):
+                state_rows.ListRow.decode(data)
+
+
+def test_when_a_grant_pays() -> None:
+    live = replace(GRANT, status=state_rows.GrantStatus.OPEN)
+    assert [live.is_live(at_ns) for at_ns in (76, 77)] == [True, False]
+    assert not GRANT.is_live(1)
+    assert live.burn_order == (65_535, 77, 55)
 
 
 def test_what_an_account_can_spend() -> None:

@@ -207,6 +207,31 @@ async def test_claims_and_disputes_are_for_keys_of_their_principals(world: World
     await world.client.answer_dispute(cited, 0, signer=bob.owner)
 
 
+async def test_grants_are_for_keys_of_their_principals(world: World) -> None:
+    alice, bob, stranger = world.alice, world.bob, world.stranger
+    made = await world.client.grant(
+        alice.account, bob.principal, 1, ends_in_s=3_600, signer=alice.owner
+    )
+    for party in (alice, bob):
+        asked = pb.GetGrantsRequest(principal=party.principal).SerializeToString()
+        for key in (*(party.keys[scope] for scope in OWN_SCOPES), world.auditor):
+            answer = pb.GetGrantsResponse.FromString(await world.read("GetGrants", asked, key))
+            assert (answer.rows[:16], len(answer.rows)) == (made.id, 336)
+        for key in (stranger.owner.key, party.keys[Scope.CHANNEL], world.operator):
+            with pytest.raises(Refused) as caught:
+                await world.read("GetGrants", asked, key)
+            assert caught.value.code is DENIED
+    for wrong in (
+        pb.GetGrantsRequest(),
+        pb.GetGrantsRequest(principal=alice.principal, after=b"x"),
+        pb.GetGrantsRequest(principal=alice.principal, limit=1_025),
+    ):
+        with pytest.raises(Refused) as caught:
+            await world.read("GetGrants", wrong.SerializeToString(), alice.owner.key)
+        assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    await world.client.claw_back(made.id, signer=alice.owner)
+
+
 # --- envelopes -----------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from tests.differential import raw
 from tests.vectors import (
     execution_channels,
     execution_corrections,
+    execution_grants,
     execution_limits,
     execution_netting,
     execution_prices,
@@ -472,6 +473,7 @@ CHAPTERS: Final[tuple[Callable[[Story, Cast], None], ...]] = (
     execution_prices.cards,
     execution_limits.limits,
     execution_corrections.corrections,
+    execution_grants.grants,
     execution_netting.netting,
 )
 

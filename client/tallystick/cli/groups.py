@@ -70,6 +70,9 @@ ENTRIES: Final[dict[str, Entry]] = {
     ),
     "name": Entry("tallystick.cli.name:app", "Register and list names of models, meters, regions."),
     "channel": Entry("tallystick.cli.channel:app", "Deposit for vouchers; sign and redeem them."),
+    "grant": Entry("tallystick.cli.grant:grant_app", "Set money aside for somebody; end that."),
+    "list": Entry("tallystick.cli.grant:list_app", "Register sets of ids."),
+    "relation": Entry("tallystick.cli.grant:relation_app", "Say who is related to whom."),
     "refund": Entry("tallystick.cli.correction:refund_app", "Give back what a record paid."),
     "dispute": Entry(
         "tallystick.cli.correction:dispute_app", "Dispute what a record paid; answer."

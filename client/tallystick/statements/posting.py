@@ -107,6 +107,10 @@ OF_EFFECTS: Final[Mapping[Cause, Rule]] = {
     # Whoever had been paid gives back, and signs it: the payer of this posting.
     Cause.REFUND: _POST,
     Cause.DISPUTE: _POST,
+    Cause.GRANT_RETURN: Rule(0, +1, Authority.RULE),
+    Cause.CLAW_BACK: _POST,  # the sponsor's: its own money, out of the account of its own grant
+    Cause.GRANT: _POST,
+    Cause.PIN: _PIN,
     # Of netting: what members owe each other, set off by rule.
     Cause.NETTING: Rule(0, +1, Authority.RULE),
     Cause.NETTED: Rule(-1, +1, Authority.RULE),
@@ -123,6 +127,7 @@ MOVE_NOTHING: Final = frozenset(
         Kind.PRINCIPAL,
         Kind.KEY,
         Kind.NAME,
+        Kind.LIST,
         Kind.ACCOUNT,
         Kind.UNIT,
         Kind.CREDIT_LIMIT,
@@ -137,6 +142,9 @@ MOVE_NOTHING: Final = frozenset(
         Kind.CARD,
         Kind.PRICE,
         Kind.CARD_PUBLISH,
+        Kind.GRANT,
+        Kind.CLAW_BACK,
+        Kind.RELATION,
         Kind.LIMIT,
         Kind.ZONE,
         Kind.DELEGATE,
@@ -159,7 +167,7 @@ _NAMES_ORIGIN: Final = frozenset(
     {Kind.CAPTURE, Kind.RELEASE, Kind.VOUCHER, Kind.CHANNEL_CLOSE, Kind.EXTEND, Kind.TOP_UP}
 )
 # Effects that a sweep can cause, at a record that has nothing to do with them.
-_SWEEPS: Final = frozenset({Cause.EXPIRY, Cause.CHANNEL_CLOSE})
+_SWEEPS: Final = frozenset({Cause.EXPIRY, Cause.CHANNEL_CLOSE, Cause.GRANT_RETURN})
 # About a deferred unit, not about a hold or channel. So is the RELEASE of a FAIL, which frees what
 # a POSITION pinned: `Step.learned` tells them by that.
 _NETTING: Final = frozenset({Cause.NETTING, Cause.NETTED, Cause.POSITION})
@@ -358,7 +366,9 @@ def _of_effect(
             origin = b"" if is_netting or effect.origin == _NOTHING else effect.origin
             if effect.cause is Cause.POSITION:
                 learned[effect.origin] = _UNIT
-            if origin and effect.cause is not Cause.METER:
+            # Grants pay beside the payer, who is the one opposite; a mandate is nobody's hold.
+            tells = side is Side.DEBIT or effect.grant == _NOTHING
+            if origin and effect.cause is not Cause.METER and tells:
                 learned[effect.origin] = Origin(side, other)
             move = _Move(
                 effect.cause.name,
@@ -414,6 +424,8 @@ def _of_record(
         if amount:
             yield _Move(kind.name, rule, side, amount, other, origin)
         return
+    if any(effect.cause is Cause.PIN for effect in entry.effects):
+        return  # grants pay a part of the hold: the effects say how much each source pins
     debit, credit, amount = _sides(record)
     origin = _made_by(entry, of) if isinstance(record, Reserve | Channel) else b""
     if debit == of.account:

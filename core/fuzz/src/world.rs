@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use ed25519_zebra::SigningKey;
-use tallystick_core::format::limits::CITATION_BYTES;
-use tallystick_core::format::{kind, u16_at, u32_at, Genesis, Id16};
+use tallystick_core::format::limits::{CITATION_BYTES, ENVELOPE_MAGIC, RECORDS_OFFSET};
+use tallystick_core::format::{kind, u16_at, u32_at, write_block_header, Genesis, Id16, Key32};
 use tallystick_core::kernel::{cited_sequences, Applied, BlockError, Kernel};
 
 use crate::ledger::{capture, last_capture, name, record, reserve, unique, Ledger, Record};
@@ -14,6 +14,40 @@ use crate::support::{signing_key, small_envelope, SECOND_NS};
 pub const KNOWN_KEYS: [u64; 5] = [1_000_000, 1_000_001, 1, 2, 3];
 /// And some that it does not, but for the last: it signs Alice's vouchers.
 pub const OTHER_KEYS: [u64; 4] = [40, 41, 42, 50];
+
+/// Key, id, ATOMIC, records of an envelope that nobody signed.
+pub type Drafted<'a> = (Key32, u128, bool, &'a [Record]);
+
+/// A block of envelopes that fits on the kernel.
+pub fn write_block(kernel: &Kernel, timestamp_ns: u64, envelopes: &[Drafted<'_>]) -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut count = 0;
+    for (key, id, atomic, records) in envelopes {
+        let mut head = [0; RECORDS_OFFSET];
+        head[..4].copy_from_slice(ENVELOPE_MAGIC);
+        head[4] = 1;
+        head[6] = u8::from(*atomic);
+        head[8] = 1;
+        head[12..16].copy_from_slice(&(records.len() as u32).to_le_bytes());
+        head[16..48].copy_from_slice(&kernel.genesis().ledger_id);
+        head[48..80].copy_from_slice(key);
+        head[80..96].copy_from_slice(&id.to_le_bytes());
+        let valid_until = timestamp_ns.saturating_add(60 * SECOND_NS);
+        head[96..104].copy_from_slice(&valid_until.to_le_bytes());
+        body.extend_from_slice(&head);
+        body.extend_from_slice(records.as_flattened());
+        count += records.len() as u32;
+    }
+    let header = write_block_header(
+        1,
+        timestamp_ns,
+        kernel.status().next_sequence,
+        envelopes.len() as u32,
+        count,
+        body.len() as u32,
+    );
+    [&header[..], &body].concat()
+}
 
 /// The ledger and what is in it.
 pub struct World {

@@ -74,7 +74,7 @@ class Kernel:
         Args:
             block: The bytes.
             threads: How many verify vouchers.
-            citations: 64 bytes for each of `cited_sequences(block)`: what these records moved
+            citations: 192 bytes for each of `cited_sequences(block)`: what these records moved
                 (docs/format.md section 8). Citations that are missing, or not those of the block,
                 are a panic.
 
@@ -175,6 +175,24 @@ class Kernel:
 
         Returns:
             128 bytes each, ascending by the disputed record.
+        """
+
+    def grant(self, grant_id: bytes) -> bytes | None:
+        """200 bytes: the grant's row of table 18."""
+
+    def shares(self, hold: bytes) -> bytes | None:
+        """232 bytes: the hold's row of table 19; None if no grant pays of it."""
+
+    def grants(self, principal: bytes, after: bytes, limit: int) -> bytes:
+        """Rows of table 18 of which a principal is the sponsor or the grantee.
+
+        Args:
+            principal: 16 bytes.
+            after: 16 bytes: only grants behind this id.
+            limit: At most so many rows.
+
+        Returns:
+            336 bytes each, ascending by id: the grant's row and that of its account.
         """
 
     def limits(self, principal: bytes) -> bytes:
@@ -357,7 +375,7 @@ class KernelStatus:
     def references(self) -> int: ...
     @property
     def next_expiry_ns(self) -> int:
-        """When the next open hold expires or closing channel closes; 0 without any."""
+        """When the next open hold or grant expires or channel closes; 0 without any."""
 
 @final
 class CheckpointInfo:

@@ -66,6 +66,7 @@ codes! {
     NotPayee = 84, "NOT_PAYEE";
     PrincipalMismatch = 85, "PRINCIPAL_MISMATCH";
     NotPayer = 86, "NOT_PAYER";
+    NotSponsor = 88, "NOT_SPONSOR";
     DebitNotFound = 90, "DEBIT_NOT_FOUND";
     CreditNotFound = 91, "CREDIT_NOT_FOUND";
     UnitNotFound = 92, "UNIT_NOT_FOUND";
@@ -79,6 +80,7 @@ codes! {
     KeyExists = 100, "KEY_EXISTS";
     NameExists = 101, "NAME_EXISTS";
     UnitExists = 102, "UNIT_EXISTS";
+    RelationExists = 103, "RELATION_EXISTS";
     MandateNotFound = 104, "MANDATE_NOT_FOUND";
     QuoteNotFound = 105, "QUOTE_NOT_FOUND";
     MandateEnded = 106, "MANDATE_ENDED";
@@ -93,6 +95,7 @@ codes! {
     AccountState = 115, "ACCOUNT_STATE";
     LastOwnerKey = 116, "LAST_OWNER_KEY";
     KeyState = 117, "KEY_STATE";
+    GrantAccount = 118, "GRANT_ACCOUNT";
     HoldExpired = 120, "HOLD_EXPIRED";
     HoldEnded = 121, "HOLD_ENDED";
     CaptureLowered = 122, "CAPTURE_LOWERED";
@@ -139,6 +142,12 @@ codes! {
     DisputeLapsed = 165, "DISPUTE_LAPSED";
     AnswerExceeds = 166, "ANSWER_EXCEEDS";
     CitationsFull = 167, "CITATIONS_FULL";
+    GrantNotFound = 170, "GRANT_NOT_FOUND";
+    ListNotFound = 171, "LIST_NOT_FOUND";
+    GrantEnded = 172, "GRANT_ENDED";
+    DoubleSubsidy = 173, "DOUBLE_SUBSIDY";
+    SelfDeclared = 174, "SELF_DECLARED";
+    RelationNotFound = 175, "RELATION_NOT_FOUND";
     UnitDeferred = 180, "UNIT_DEFERRED";
     UnitNotDeferred = 181, "UNIT_NOT_DEFERRED";
     NotAMember = 182, "NOT_A_MEMBER";

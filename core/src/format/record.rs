@@ -12,6 +12,8 @@ pub mod kind {
     pub const KEY: u16 = 0x0102;
     /// Registers a name.
     pub const NAME: u16 = 0x0103;
+    /// Registers a set of ids.
+    pub const LIST: u16 = 0x0104;
     /// Opens, freezes, unfreezes or closes an account.
     pub const ACCOUNT: u16 = 0x0105;
     /// Registers a unit.
@@ -54,6 +56,12 @@ pub mod kind {
     pub const PRICE: u16 = 0x0602;
     /// Makes a card binding.
     pub const CARD_PUBLISH: u16 = 0x0603;
+    /// Sets money of a pool aside for a principal.
+    pub const GRANT: u16 = 0x0701;
+    /// Ends a grant.
+    pub const CLAW_BACK: u16 = 0x0702;
+    /// States that two principals are related, or takes it back.
+    pub const RELATION: u16 = 0x0703;
     /// Bounds what is spent.
     pub const LIMIT: u16 = 0x0801;
     /// Publishes the table of a time zone.

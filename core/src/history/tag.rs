@@ -38,6 +38,8 @@ pub fn of_kind(record_kind: u16) -> u8 {
         kind::METER => 15,
         kind::MANDATE => 16,
         kind::MANDATE_END => 17,
+        kind::GRANT => 32,
+        kind::CLAW_BACK => 33,
         kind::REFUND => 36,
         kind::DISPUTE => 37,
         kind::DISPUTE_ANSWER => 38,

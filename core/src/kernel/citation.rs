@@ -1,8 +1,8 @@
 //! What earlier records moved, as far as a block cites them.
 //!
-//! REFUND and DISPUTE cite a record by its sequence number, and the state does not keep what every
-//! record moved. `cited_sequences` says from a block's bytes alone which records have to be looked
-//! up; the shell reads them in the log, and hands in a citation of 64 bytes for each:
+//! Corrections cite a record by its sequence number, and the state does not keep what every record
+//! moved. `cited_sequences` says from a block's bytes alone which records have to be looked
+//! up; the shell reads them in the log, and hands in a citation of 192 bytes for each:
 //!
 //! | offset | size | field |
 //! |---|---|---|
@@ -11,6 +11,7 @@
 //! | 16 | 16 | debit account |
 //! | 32 | 16 | credit account |
 //! | 48 | 16 | amount |
+//! | 64 | 32 × 4 | legs: grant (16), amount (16), unused ones zero: what grants paid of it |
 //!
 //! All but the sequence number is zero for a record that moved nothing. Citations that are not
 //! those of the block, or that contradict the state, are a broken invariant: whoever went on from
@@ -21,7 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::state::{broken, State};
 use super::table::Slot;
 use crate::format::limits::{CITATION_BYTES, MAX_CITED, RECORD_BYTES};
-use crate::format::{id16_at, kind, u128_at, u16_at, u64_at, BlockView, Code};
+use crate::format::{id16_at, kind, u128_at, u16_at, u64_at, BlockView, Code, Id16, ZERO_ID};
+
+const LEG_BYTES: usize = 32;
 
 /// What a record moved, above 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +36,30 @@ pub struct Citation {
     pub amount: u128,
 }
 
+/// The part of what a record moved that a grant paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leg {
+    pub grant: Id16,
+    pub amount: u128,
+}
+
+/// What a record moved, and who paid it beside its payer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cited {
+    pub moved: Citation,
+    /// In the order in which the grants pay.
+    pub legs: Vec<Leg>,
+}
+
 /// Those of a block.
 #[derive(Debug, Default)]
 pub struct Citations {
     first_sequence: u64,
     /// None for a record that moved nothing.
-    cited: BTreeMap<u64, Option<Citation>>,
+    cited: BTreeMap<u64, Option<Cited>>,
 }
 
-/// The first 256 different earlier records that a block names in REFUND and DISPUTE, ascending.
+/// The first 256 different earlier records that a block names in its corrections, ascending.
 /// Nothing for bytes that are no block.
 pub fn cited_sequences(block: &[u8]) -> Vec<u64> {
     let Ok(view) = BlockView::parse(block) else {
@@ -55,7 +73,8 @@ fn sequences_of(view: BlockView<'_>) -> BTreeSet<u64> {
     let mut sequences = BTreeSet::new();
     for envelope in view.envelopes() {
         for record in envelope.view.records_bytes().chunks_exact(RECORD_BYTES) {
-            if !matches!(u16_at(record, 0), kind::REFUND | kind::DISPUTE) {
+            let kind = u16_at(record, 0);
+            if !matches!(kind, kind::REFUND | kind::DISPUTE | kind::DISPUTE_ANSWER) {
                 continue;
             }
             let cited = u64_at(record, 8);
@@ -97,12 +116,12 @@ impl Citations {
     ///
     /// # Panics
     /// When it should have been looked up and was not.
-    pub fn find(&self, sequence: u64) -> Result<Citation, Code> {
+    pub fn find(&self, sequence: u64) -> Result<&Cited, Code> {
         if sequence >= self.first_sequence {
             return Err(Code::CitedNotFound);
         }
         match self.cited.get(&sequence) {
-            Some(found) => found.ok_or(Code::CitedNotFound),
+            Some(found) => found.as_ref().ok_or(Code::CitedNotFound),
             None if self.cited.len() < MAX_CITED => broken("a cited record was not looked up"),
             None => Err(Code::CitationsFull),
         }
@@ -110,11 +129,12 @@ impl Citations {
 
     /// As `find`, for whoever only wants to know whose it was.
     pub fn peek(&self, sequence: u64) -> Option<Citation> {
-        self.cited.get(&sequence).copied().flatten()
+        let found = self.cited.get(&sequence)?.as_ref()?;
+        Some(found.moved)
     }
 }
 
-fn read(state: &State, view: BlockView<'_>, part: &[u8]) -> Option<Citation> {
+fn read(state: &State, view: BlockView<'_>, part: &[u8]) -> Option<Cited> {
     if part[8..].iter().all(|&byte| byte == 0) {
         return None;
     }
@@ -135,5 +155,21 @@ fn read(state: &State, view: BlockView<'_>, part: &[u8]) -> Option<Citation> {
     {
         broken("what a cited record moved contradicts the state");
     }
-    Some(citation)
+    let legs: Vec<Leg> = part[64..]
+        .chunks_exact(LEG_BYTES)
+        .map(|leg| Leg {
+            grant: id16_at(leg, 0),
+            amount: u128_at(leg, 16),
+        })
+        .filter(|leg| leg.grant != ZERO_ID)
+        .collect();
+    let mut amounts = legs.iter().map(|leg| leg.amount);
+    let granted = amounts.try_fold(0, u128::checked_add);
+    if granted.is_none_or(|granted| granted > citation.amount) {
+        broken("grants paid more than a cited record moved");
+    }
+    Some(Cited {
+        moved: citation,
+        legs,
+    })
 }

@@ -176,6 +176,7 @@ fn hold() {
             ended_at_ns: 0,
             created_at_ns: 5,
             terms: Slot::MAX,
+            shares: Slot::MAX,
         });
     };
     assert_eq!(

@@ -1,16 +1,18 @@
 //! Group 9: REFUND, DISPUTE and DISPUTE_ANSWER.
 
-use super::citation::Citation;
-use super::effect::{Cause, Effects};
+use super::citation::{Citation, Cited};
+use super::effect::{Cause, Effects, Source};
 use super::input::{
     check_credit_room, check_funds, check_open_account, require, Input, Outcome, FLAG_UNIQUE,
     OWNER_METER, OWNER_SPEND,
 };
 use super::pending::Pin;
 use super::rows::{account_flag, Account, Correction, Dispute, DisputeStatus};
-use super::state::{broken, sum, State};
+use super::share::split;
+use super::state::{broken, difference, sum, State};
+use super::table::Slot;
 use crate::format::limits::CORRECTION_WINDOW_NS;
-use crate::format::{Code, ZERO_ID};
+use crate::format::{Code, Id16, ZERO_ID};
 
 const GROUP: u16 = 9;
 /// Reasons are numbered from 1.
@@ -32,22 +34,22 @@ pub fn refund(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Ou
     require(amount != 0, Code::ZeroAmount)?;
     input.check_signer(state, &OWNER_METER)?;
     input.check_reference(state, GROUP)?;
-    let cited = cited_of_party(state, input)?;
+    let found = cited_of_party(state, input)?;
+    let cited = &found.moved;
     let payer = state.accounts.get(cited.payer);
     let payee = state.accounts.get(cited.payee);
     require(payee.owner == input.principal, Code::NotPayee)?;
-    check_window(input, &cited)?;
+    check_window(input, cited)?;
     check_can_give_back(payer, payee)?;
-    let row = corrected_so_far(state, &cited);
+    let row = corrected_so_far(state, cited);
     check_ceiling(&row, amount)?;
     check_correction_cap(state, input, &row)?;
     input.check_reference_cap(state)?;
     check_funds(payee, amount)?;
-    check_credit_room(payer, amount)?;
+    let parts = parts(state, found, &row, amount);
+    check_rooms(state, &parts)?;
 
-    give_back(state, row, amount);
-    let pin = back(&cited);
-    effects.push(state, Cause::Refund, input.index, pin, amount);
+    give_back(state, effects, (Cause::Refund, input.index), &row, &parts);
     input.remember_reference(state, GROUP);
     Ok(())
 }
@@ -64,7 +66,7 @@ pub fn dispute(state: &mut State, input: &Input<'_>) -> Outcome {
     require(record.u64(8) != 0, Code::BadField)?;
     require(amount != 0, Code::ZeroAmount)?;
     input.check_signer(state, &OWNER_SPEND)?;
-    let cited = cited_of_party(state, input)?;
+    let cited = cited_of_party(state, input)?.moved;
     let payer = state.accounts.get(cited.payer);
     require(payer.owner == input.principal, Code::NotPayer)?;
     check_window(input, &cited)?;
@@ -110,6 +112,10 @@ pub fn dispute_answer(state: &mut State, effects: &mut Effects, input: &Input<'_
     let is_party = [payer.owner, payee.owner].contains(&input.principal);
     require(is_party, Code::DisputeNotFound)?;
     require(payee.owner == input.principal, Code::NotPayee)?;
+    let found = input.citations.find(sequence)?;
+    if found.moved != asked.cited {
+        broken("a disputed record moved something else than last time");
+    }
     let is_open = asked.status == DisputeStatus::Open;
     require(is_open, Code::DisputeAnswered)?;
     require(asked.is_open_at(input.t), Code::DisputeLapsed)?;
@@ -127,7 +133,8 @@ pub fn dispute_answer(state: &mut State, effects: &mut Effects, input: &Input<'_
     check_ceiling(&row, amount)?;
     check_correction_cap(state, input, &row)?;
     check_funds(payee, amount)?;
-    check_credit_room(payer, amount)?;
+    let parts = parts(state, found, &row, amount);
+    check_rooms(state, &parts)?;
 
     state.put_dispute(Dispute {
         accepted: amount,
@@ -135,9 +142,7 @@ pub fn dispute_answer(state: &mut State, effects: &mut Effects, input: &Input<'_
         status: DisputeStatus::Accepted,
         ..asked
     });
-    give_back(state, row, amount);
-    let pin = back(&asked.cited);
-    effects.push(state, Cause::Dispute, input.index, pin, amount);
+    give_back(state, effects, (Cause::Dispute, input.index), &row, &parts);
     Ok(())
 }
 
@@ -147,12 +152,13 @@ fn check_reason(input: &Input<'_>) -> Outcome {
 }
 
 /// Existence of the cited record for its two sides: strangers see none.
-fn cited_of_party(state: &State, input: &Input<'_>) -> Result<Citation, Code> {
-    let cited = input.citations.find(input.record.u64(8))?;
+fn cited_of_party<'a>(state: &State, input: &Input<'a>) -> Result<&'a Cited, Code> {
+    let found = input.citations.find(input.record.u64(8))?;
+    let cited = &found.moved;
     let is_own = |slot| state.accounts.get(slot).owner == input.principal;
     let is_party = is_own(cited.payer) || is_own(cited.payee);
     require(is_party, Code::CitedNotFound)?;
-    Ok(cited)
+    Ok(found)
 }
 
 /// The last moment at which the record can be corrected.
@@ -206,19 +212,85 @@ fn check_correction_cap(state: &State, input: &Input<'_>, row: &Correction) -> O
     require(has_room, Code::CapExceeded)
 }
 
-/// The posting that gives back: its debit account is that of whoever had been paid.
-fn back(cited: &Citation) -> Pin {
-    Pin {
-        id: ZERO_ID,
-        payer: cited.payee,
-        payee: cited.payer,
+/// What goes back to one source: its account, and whose money it is unless the payer's.
+struct Part {
+    account: Slot,
+    grant: Option<Id16>,
+    amount: u128,
+}
+
+/// Splits what is given back into what each source had paid of it.
+fn parts(state: &State, found: &Cited, row: &Correction, amount: u128) -> Vec<Part> {
+    let payers = |amount| Part {
+        account: row.cited.payer,
+        grant: None,
+        amount,
+    };
+    if found.legs.is_empty() {
+        return vec![payers(amount)];
+    }
+    let of = |total| {
+        let legs = found.legs.iter().map(|leg| leg.amount);
+        split(total, legs, row.cited.amount)
+    };
+    let (before, after) = (of(row.corrected), of(row.corrected + amount));
+    let mut own = amount;
+    let mut granted = Vec::with_capacity(found.legs.len());
+    for (leg, (before, after)) in found.legs.iter().zip(before.into_iter().zip(after)) {
+        let step = difference(after, before, "a part of a correction goes down");
+        own = difference(own, step, "parts above what is given back");
+        granted.push(Part {
+            account: source(state, leg.grant),
+            grant: Some(leg.grant),
+            amount: step,
+        });
+    }
+    let all = std::iter::once(payers(own)).chain(granted);
+    all.filter(|part| part.amount > 0).collect()
+}
+
+/// Where money of a grant goes back to: the grant, or its pool once it is over.
+fn source(state: &State, grant: Id16) -> Slot {
+    match state.grants.find_row(grant) {
+        Some(grant) if grant.is_open() => grant.account,
+        Some(grant) => grant.pool,
+        None => broken("a grant was forgotten before what it paid"),
     }
 }
 
-fn give_back(state: &mut State, row: Correction, amount: u128) {
-    state.post(row.cited.payee, row.cited.payer, amount);
-    state.put_correction(Correction {
-        corrected: sum(row.corrected, amount, "more is corrected than was moved"),
-        ..row
-    });
+/// Two parts may go back to one account: a pool.
+fn check_rooms(state: &State, parts: &[Part]) -> Outcome {
+    parts.iter().try_for_each(|part| {
+        let same = parts.iter().filter(|other| other.account == part.account);
+        // Parts of one amount.
+        let total = same.map(|other| other.amount).sum();
+        check_credit_room(state.accounts.get(part.account), total)
+    })
+}
+
+/// Moves posted money from the payee to the sources, and remembers how much.
+fn give_back(
+    state: &mut State,
+    effects: &mut Effects,
+    (cause, index): (Cause, u32),
+    row: &Correction,
+    parts: &[Part],
+) {
+    let mut corrected = row.corrected;
+    for part in parts {
+        state.post(row.cited.payee, part.account, part.amount);
+        // Its debit account is that of whoever had been paid.
+        let pin = Pin {
+            id: ZERO_ID,
+            payer: row.cited.payee,
+            payee: part.account,
+        };
+        let granted = Source {
+            grant: part.grant,
+            ..Source::default()
+        };
+        effects.push_from(state, cause, index, pin, part.amount, granted);
+        corrected = sum(corrected, part.amount, "more is corrected than was moved");
+    }
+    state.put_correction(Correction { corrected, ..*row });
 }

@@ -7,6 +7,7 @@
 use super::card_state::CardMemory;
 use super::citation::Citation;
 use super::encode::{table, ROW_BYTES, ROW_PREFIX_BYTES};
+use super::grant_codec::is_list_length;
 use super::limit_codec::LIMIT_KEY_BYTES;
 use super::price_rows::PriceLine;
 use super::rows::{
@@ -86,10 +87,11 @@ fn split_row<'a>(rows: &mut &'a [u8]) -> Result<(u16, &'a [u8]), RowError> {
     let (number, length) = (u16_at(prefix, 0), u32_at(prefix, 4) as usize);
     let expected = ROW_BYTES.get(usize::from(number)).copied().unwrap_or(0);
     require(expected != 0, "no such table")?;
-    require(
-        u16_at(prefix, 2) == 0 && length == expected,
-        "a row has the wrong length",
-    )?;
+    let fits = match number {
+        table::LIST => is_list_length(length),
+        _ => length == expected,
+    };
+    require(u16_at(prefix, 2) == 0 && fits, "a row has the wrong length")?;
     let content = rows
         .get(ROW_PREFIX_BYTES..ROW_PREFIX_BYTES + length)
         .ok_or_else(cut_off)?;
@@ -106,6 +108,7 @@ fn key_of(number: u16, content: &[u8]) -> Vec<u8> {
         table::KEY | table::LINE => content[..32].to_vec(),
         table::LIMIT => content[..LIMIT_KEY_BYTES].to_vec(),
         table::MARK => content[..16 + LIMIT_KEY_BYTES].to_vec(),
+        table::RELATION => content[..48].to_vec(),
         table::LIVE_ID | table::REFERENCE | table::CORRECTION | table::DISPUTE => {
             u64_at(content, 0).to_be_bytes().to_vec()
         }
@@ -145,10 +148,14 @@ impl State {
             table::CORRECTION => self.decode_correction(row),
             table::DISPUTE => self.decode_dispute(row),
             table::MANDATE => self.decode_mandate(row),
+            table::GRANT => self.decode_grant(row),
+            table::SHARES => self.decode_shares(row),
             table::LIMIT => self.decode_limit(row),
             table::LINE => self.decode_line(row),
             table::MARK => self.decode_mark(row),
             table::ZONE => self.decode_zone(row, &genesis.ledger_id),
+            table::LIST => self.decode_list(row),
+            table::RELATION => self.decode_relation(row),
             table::DEFERRED_UNIT => self.decode_deferred_unit(row),
             table::MEMBER => self.decode_member(row),
             table::WINDOW => self.decode_window(row),
@@ -298,6 +305,7 @@ impl State {
             ended_at_ns: u64_at(row, 96),
             created_at_ns: u64_at(row, 104),
             terms: Slot::MAX,
+            shares: Slot::MAX,
         };
         let mode = u16_at(row, 90);
         require(mode <= 2, "unknown mode of a hold")?;
@@ -333,11 +341,12 @@ impl State {
             .ok_or_else(|| RowError("a row names an account that is not there".to_owned()))
     }
 
-    /// Holds and channels are between two accounts of a unit, neither of which issues it.
+    /// Holds and channels are between two accounts of a unit, neither its own nor a grant's.
     pub(super) fn require_pinnable(&self, payer: Slot, payee: Slot) -> Decoded {
         let (a, b) = (self.accounts.get(payer), self.accounts.get(payee));
+        let special = account_flag::ISSUANCE | account_flag::GRANT;
         require(
-            payer != payee && a.unit == b.unit && (a.flags | b.flags) & account_flag::ISSUANCE == 0,
+            payer != payee && a.unit == b.unit && (a.flags | b.flags) & special == 0,
             "a hold, channel or correction between accounts that no rule lets have one",
         )
     }

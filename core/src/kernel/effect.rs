@@ -17,6 +17,10 @@ pub enum Cause {
     Meter = 6,
     Refund = 7,
     Dispute = 8,
+    GrantReturn = 10,
+    ClawBack = 11,
+    Grant = 12,
+    Pin = 13,
     /// Paid in the settlement unit.
     Netting = 14,
     /// The debt in the deferred unit that this paid.
@@ -27,13 +31,31 @@ pub enum Cause {
     PayClaim = 18,
 }
 
-/// What a CAPTURE's effect says beside its amount.
+/// What an effect says of its amount beside it; nothing for most.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Priced {
+pub struct Source {
     /// That has priced it.
     pub card: Option<Id16>,
-    /// What of the amount was not on hold.
+    /// Whose money it is, if not the payer's own.
+    pub grant: Option<Id16>,
+    /// What of it was not on hold.
     pub beyond: u128,
+}
+
+impl Source {
+    pub fn of_grant(grant: Id16) -> Self {
+        Self {
+            grant: Some(grant),
+            ..Self::default()
+        }
+    }
+
+    pub fn of_card(card: Id16) -> Self {
+        Self {
+            card: Some(card),
+            ..Self::default()
+        }
+    }
 }
 
 /// The effects of a block, in order, 128 bytes each.
@@ -46,18 +68,18 @@ impl Effects {
     /// Appends a posting of a hold or channel that belongs to record `index` of its envelope.
     #[inline]
     pub fn push(&mut self, state: &State, cause: Cause, index: u32, pin: Pin, amount: u128) {
-        self.push_priced(state, cause, index, pin, amount, Priced::default());
+        self.push_from(state, cause, index, pin, amount, Source::default());
     }
 
-    /// As `push`, of an amount that a card has priced.
-    pub fn push_priced(
+    /// As `push`, of an amount that a card has priced or a grant pays.
+    pub fn push_from(
         &mut self,
         state: &State,
         cause: Cause,
         index: u32,
         pin: Pin,
         amount: u128,
-        priced: Priced,
+        source: Source,
     ) {
         let mut row = [0_u8; EFFECT_BYTES];
         row[0..2].copy_from_slice(&(cause as u16).to_le_bytes());
@@ -66,10 +88,13 @@ impl Effects {
         row[24..40].copy_from_slice(&state.accounts.get(pin.payee).id);
         row[40..56].copy_from_slice(&amount.to_le_bytes());
         row[56..72].copy_from_slice(&pin.id);
-        if let Some(card) = priced.card {
+        if let Some(card) = source.card {
             row[72..88].copy_from_slice(&card);
         }
-        row[104..120].copy_from_slice(&priced.beyond.to_le_bytes());
+        if let Some(grant) = source.grant {
+            row[88..104].copy_from_slice(&grant);
+        }
+        row[104..120].copy_from_slice(&source.beyond.to_le_bytes());
         self.bytes.extend_from_slice(&row);
     }
 

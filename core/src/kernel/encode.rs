@@ -32,10 +32,14 @@ pub mod table {
     pub const CORRECTION: u16 = 15;
     pub const DISPUTE: u16 = 16;
     pub const MANDATE: u16 = 17;
+    pub const GRANT: u16 = 18;
+    pub const SHARES: u16 = 19;
     pub const LIMIT: u16 = 20;
     pub const LINE: u16 = 21;
     pub const MARK: u16 = 22;
     pub const ZONE: u16 = 23;
+    pub const LIST: u16 = 24;
+    pub const RELATION: u16 = 25;
     pub const DEFERRED_UNIT: u16 = 26;
     pub const MEMBER: u16 = 27;
     pub const WINDOW: u16 = 28;
@@ -43,10 +47,11 @@ pub mod table {
     pub const CLAIM: u16 = 30;
 }
 
-/// Bytes of a row's content, by table number; 0 where there is no such table.
+/// Bytes of a row's content, by table number; 0 where there is no such table. Of a list these are
+/// its first: the ids follow.
 pub const ROW_BYTES: [usize; 31] = [
-    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 1392, 232, 80, 128, 136, 0, 0, 120, 96,
-    96, 848, 0, 0, 48, 56, 80, 72, 120,
+    0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 1392, 232, 80, 128, 136, 200, 232, 120,
+    96, 96, 848, 40, 56, 48, 56, 80, 72, 120,
 ];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
 pub const ROW_PREFIX_BYTES: usize = 8;
@@ -335,6 +340,21 @@ impl State {
         for row in self.mandates.sorted() {
             write_row(sink, table::MANDATE, &self.mandate_row(row));
         }
+        self.write_bounds(sink);
+        self.write_netting(sink);
+        for row in self.claims.values() {
+            write_row(sink, table::CLAIM, &self.claim_row(row));
+        }
+    }
+
+    /// Tables 18 to 25: grants and limits.
+    fn write_bounds(&self, sink: &mut impl FnMut(&[u8])) {
+        for row in self.grants.sorted() {
+            write_row(sink, table::GRANT, &self.grant_row(row));
+        }
+        for row in self.shares.sorted() {
+            write_row(sink, table::SHARES, &self.shares_row(row));
+        }
         for (key, row) in &self.limits {
             write_row(sink, table::LIMIT, &self.limit_row(key, row));
         }
@@ -349,9 +369,11 @@ impl State {
         for (id, row) in &self.zones {
             write_row(sink, table::ZONE, &self.zone_row(id, row));
         }
-        self.write_netting(sink);
-        for row in self.claims.values() {
-            write_row(sink, table::CLAIM, &self.claim_row(row));
+        for row in self.lists.sorted() {
+            write_row(sink, table::LIST, &self.list_row(row));
+        }
+        for row in &self.relations {
+            write_row(sink, table::RELATION, &self.relation_row(row));
         }
     }
 
@@ -376,21 +398,21 @@ impl State {
             self.corrections.len(),
             self.disputes.len(),
             self.mandates.len(),
-            0,
-            0,
+            self.grants.len(),
+            self.shares.len(),
             self.limits.len(),
             self.line_count(),
             self.marks.len(),
             self.zones.len(),
+            self.lists.len(),
+            self.relations.len(),
         ];
-        let counts = counts
-            .into_iter()
-            .chain([0; 2])
-            .chain(self.netting_counts());
+        let counts = counts.into_iter().chain(self.netting_counts());
+        let listed: usize = self.lists.rows().map(|list| 16 * list.ids.len()).sum();
         let sizes = ROW_BYTES.iter().zip(counts);
         let claims = (CLAIM_ROW_BYTES + ROW_PREFIX_BYTES) * self.claims.len();
-        let others = sizes.map(|(row, count)| (row + ROW_PREFIX_BYTES) * count);
-        others.sum::<usize>() + claims
+        let heads = sizes.map(|(row, count)| (row + ROW_PREFIX_BYTES) * count);
+        listed + heads.sum::<usize>() + claims
     }
 
     /// `H(prefix ‖ ledger id ‖ rows)`.
@@ -403,11 +425,11 @@ impl State {
     }
 }
 
-pub fn write_row<const N: usize>(sink: &mut impl FnMut(&[u8]), table: u16, content: &[u8; N]) {
+pub fn write_row(sink: &mut impl FnMut(&[u8]), table: u16, content: &[u8]) {
     let mut prefix = [0; ROW_PREFIX_BYTES];
     prefix[0..2].copy_from_slice(&table.to_le_bytes());
-    // Rows are 1,392 bytes at most.
-    prefix[4..8].copy_from_slice(&(N as u32).to_le_bytes());
+    // Rows are 4,136 bytes at most.
+    prefix[4..8].copy_from_slice(&(content.len() as u32).to_le_bytes());
     sink(&prefix);
     sink(content);
 }

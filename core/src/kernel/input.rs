@@ -218,8 +218,18 @@ impl Input<'_> {
 /// Stage state: an account that money may move through.
 #[inline]
 pub fn check_usable(account: &Account) -> Outcome {
+    if account.flags == 0 {
+        return Ok(());
+    }
     check_open_account(account)?;
-    require(!account.is(account_flag::ISSUANCE), Code::IssuanceAccount)
+    check_ordinary(account)
+}
+
+/// Stage state: an account that is neither a unit's nor a grant's.
+#[inline]
+pub fn check_ordinary(account: &Account) -> Outcome {
+    require(!account.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
+    require(!account.is(account_flag::GRANT), Code::GrantAccount)
 }
 
 /// Stage state: an account that is neither closed nor frozen.
@@ -285,7 +295,7 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
     use crate::format::kind;
     match input.record.kind() {
         kind::TRANSFER => super::money::transfer(state, input),
-        kind::RESERVE => super::metering::reserve(state, input),
+        kind::RESERVE => super::metering::reserve(state, effects, input),
         kind::CAPTURE => super::metering::capture(state, effects, input),
         kind::RELEASE => super::metering::release(state, effects, input),
         kind::METER => super::meter::meter(state, effects, input),
@@ -306,6 +316,10 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::REFUND => super::correction::refund(state, effects, input),
         kind::DISPUTE => super::correction::dispute(state, input),
         kind::DISPUTE_ANSWER => super::correction::dispute_answer(state, effects, input),
+        kind::GRANT => super::grant::grant(state, effects, input),
+        kind::CLAW_BACK => super::grant::claw_back(state, effects, input),
+        kind::RELATION => super::grant::relation(state, input),
+        kind::LIST => super::grant::list(state, input),
         kind::UNIT => super::unit::unit(state, input),
         kind::LIMIT => super::limit::limit(state, input),
         kind::ZONE => super::limit::zone(state, input),

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::citation::Citation;
-use super::rows::{account_flag, Account, ChannelStatus, DisputeStatus, HoldStatus, Principal};
+use super::rows::{
+    account_flag, Account, ChannelStatus, DisputeStatus, Hold, HoldStatus, Principal,
+};
 use super::schedule::{Schedule, NEVER};
 use super::state::State;
 use super::table::{Row, Slot, Table};
@@ -44,6 +46,7 @@ impl State {
         self.verify_mandates(&mut problems);
         self.verify_quotes(&mut problems);
         self.verify_netting(&mut problems);
+        self.verify_grants(&mut problems);
         self.verify_limits(&mut problems);
         self.verify_claims(&mut problems);
         problems
@@ -87,8 +90,7 @@ impl State {
             if hold.captured > hold.maximum {
                 problems.push("a hold paid more than it holds".to_owned());
             } else if hold.status == HoldStatus::Open {
-                pending[hold.payer as usize][0].add(hold.rest());
-                pending[hold.payee as usize][1].add(hold.rest());
+                self.add_pinned(hold, &mut pending);
             }
             if (hold.status == HoldStatus::Open) != (hold.ended_at_ns == 0) {
                 problems.push("status and end of a hold contradict each other".to_owned());
@@ -126,6 +128,20 @@ impl State {
                 );
             }
         }
+    }
+
+    /// Adds what an open hold pins: of its payer, of the grants that pay shares, for its payee.
+    fn add_pinned(&self, hold: &Hold, pending: &mut [[Total; 2]]) {
+        pending[hold.payee as usize][1].add(hold.rest());
+        let mut own = hold.rest();
+        if hold.shares != Slot::MAX {
+            for share in self.shares.get(hold.shares).parts() {
+                let rest = share.maximum.saturating_sub(share.paid);
+                pending[share.account as usize][0].add(rest);
+                own = own.saturating_sub(rest);
+            }
+        }
+        pending[hold.payer as usize][0].add(own);
     }
 
     fn verify_corrections(&self, problems: &mut Vec<String>) {
@@ -203,6 +219,7 @@ impl State {
             // At most 4,096.
             owner.line_count += card.lines.len() as u32;
         }
+        self.count_grants(&mut counted);
         for name in self.names.rows() {
             counted[name.owner as usize].name_count += 1;
         }
@@ -245,6 +262,23 @@ impl State {
         for slot in self.principals.slots() {
             if !same_counts(self.principals.get(slot), &counted[slot as usize]) {
                 problems.push("counters of a principal are wrong".to_owned());
+            }
+        }
+    }
+
+    fn count_grants(&self, counted: &mut [Principal]) {
+        for slot in self.grants.slots() {
+            let grant = self.grants.get(slot);
+            if grant.is_open() {
+                counted[grant.grantee as usize].grants.push(slot);
+            }
+        }
+        for list in self.lists.rows() {
+            counted[list.owner as usize].list_count += 1;
+        }
+        for key in self.relations.keys() {
+            if let Some(registrar) = self.principals.find(key[0]) {
+                counted[registrar as usize].relation_count += 1;
             }
         }
     }
@@ -348,8 +382,11 @@ pub fn is_scheduled(schedule: &Schedule, moments: impl Iterator<Item = u64>) -> 
 
 fn same_counts(a: &Principal, b: &Principal) -> bool {
     let counts = |p: &Principal| {
-        let mut keys = p.keys.clone();
-        keys.sort_unstable();
+        let sorted = |slots: &[Slot]| {
+            let mut slots = slots.to_vec();
+            slots.sort_unstable();
+            slots
+        };
         let counters = [
             p.account_count,
             p.pin_count,
@@ -361,12 +398,14 @@ fn same_counts(a: &Principal, b: &Principal) -> bool {
             p.correction_count,
             p.dispute_count,
             p.mandate_count,
+            p.list_count,
+            p.relation_count,
             p.limit_count,
             p.mark_count,
             p.quote_count,
             p.claim_count,
         ];
-        (counters, keys)
+        (counters, sorted(&p.keys), sorted(&p.grants))
     };
     counts(a) == counts(b)
 }

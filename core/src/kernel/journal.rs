@@ -6,6 +6,8 @@
 //! sweeps are not journalled: they happen before the journal is switched on.
 
 use super::claim_state::Claim;
+use super::grant_rows::{GrantLife, Shares};
+use super::grant_state::RelationKey;
 use super::limit_rows::{Limit, LimitKey, Mark, Zone};
 use super::netting_state::{ClosedWindow, Member, Pair, Position, SettledWindow, Side};
 use super::price_rows::CardLife;
@@ -45,6 +47,7 @@ pub enum Undo {
     ZonePut(Id16, Option<Box<Zone>>),
     Netting(NettingUndo),
     Claim(ClaimUndo),
+    Grant(GrantUndo),
 }
 
 /// A change of what a deferred unit nets.
@@ -65,6 +68,18 @@ pub enum ClaimUndo {
     Put(Id16, Option<Claim>),
     /// What a hold had charged beyond, by the slot of its terms.
     BeyondSet(Slot, u128),
+}
+
+/// A change of grants, of the shares that they pay, and of what binds them.
+pub enum GrantUndo {
+    ListInserted(Slot),
+    Inserted(Slot),
+    Changed(Slot, GrantLife),
+    SharesChanged(Slot, Shares),
+    /// With the registrar.
+    RelationInserted(RelationKey, Slot),
+    /// With the registrar and when it was stated.
+    RelationRemoved(RelationKey, Slot, u64),
 }
 
 /// The changes since `begin`, oldest first; nothing is noted while it is off.
@@ -163,6 +178,7 @@ impl State {
             },
             Undo::Netting(undo) => self.take_back_netting(undo),
             Undo::Claim(undo) => self.take_back_claim(undo),
+            Undo::Grant(undo) => self.take_back_grants(undo),
         }
     }
 
@@ -188,6 +204,21 @@ impl State {
             .remove(&(name.owner, name.kind, name.text_hash));
         self.principals.get_mut(name.owner).name_count -= 1;
         self.names.remove(slot);
+    }
+
+    fn take_back_grants(&mut self, undo: GrantUndo) {
+        match undo {
+            GrantUndo::ListInserted(slot) => self.take_back_list(slot),
+            GrantUndo::Inserted(slot) => self.remove_grant(slot),
+            GrantUndo::Changed(slot, old) => self.rewrite_grant(slot, old),
+            GrantUndo::SharesChanged(slot, old) => *self.shares.get_mut(slot) = old,
+            GrantUndo::RelationInserted(key, registrar) => {
+                self.leave_relation(key, registrar);
+            }
+            GrantUndo::RelationRemoved(key, registrar, t) => {
+                self.enter_relation(key, registrar, t);
+            }
+        }
     }
 
     fn take_back_netting(&mut self, undo: NettingUndo) {

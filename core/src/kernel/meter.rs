@@ -1,7 +1,8 @@
 //! METER: prices a usage by a published card and pays for it, in one step. The payer signs it, or
 //! the payee under a mandate.
 
-use super::effect::{Cause, Effects, Priced};
+use super::effect::{Cause, Effects, Source};
+use super::grant_rows::Shares;
 use super::input::{
     check_between, check_credit_room, check_funds, check_usable, require, Input, Outcome,
     FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
@@ -12,8 +13,9 @@ use super::priced::{self, Agreed, Prices, Usage};
 use super::quote::{self, Offer};
 use super::quote_rows::Quote;
 use super::rows::Account;
+use super::share;
 use super::spending::check_limits;
-use super::state::State;
+use super::state::{difference, State};
 use super::table::Slot;
 use crate::format::{id16_at, Code, Id16, ZERO_ID};
 
@@ -83,29 +85,62 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
         quote::check_cap(state, quote)?;
     }
     let counting = check_limits(state, input, payer, amount, None)?;
-    check_funds(payer, amount)?;
+    let shares = if state.principals.get(payer.owner).grants.is_empty() {
+        Shares::none(amount)
+    } else {
+        let regions = [metered.usage.region];
+        let served = Some((metered.model, &regions[..]));
+        share::choose(state, input.t, [payer, payee], served, amount)
+    };
+    let own = difference(amount, shares.totals().0, "grants pay more than a METER");
+    check_funds(payer, own)?;
     check_credit_room(payee, amount)?;
 
-    state.post(payer_slot, payee_slot, amount);
+    let pin = Pin {
+        id: metered.mandate,
+        payer: payer_slot,
+        payee: payee_slot,
+    };
     if let Some(slot) = mandate {
         state.use_mandate(slot, amount);
     }
     if let Some(quote) = &quote {
         state.redeem(quote, amount);
     }
-    let pin = Pin {
-        id: metered.mandate,
-        payer: payer_slot,
-        payee: payee_slot,
-    };
-    let priced = Priced {
-        card: Some(metered.card),
-        beyond: 0,
-    };
-    effects.push_priced(state, Cause::Meter, input.index, pin, amount, priced);
+    pay_all(state, effects, (input.index, metered.card), pin, &shares);
     state.count(counting, input.principal, None);
     input.remember_reference(state, GROUP);
     Ok(())
+}
+
+/// Moves the payer's part and the shares of grants, with an effect of each.
+fn pay_all(
+    state: &mut State,
+    effects: &mut Effects,
+    (index, card): (u32, Id16),
+    payers: Pin,
+    shares: &Shares,
+) {
+    let own = difference(
+        shares.whole,
+        shares.totals().0,
+        "grants pay more than a METER",
+    );
+    state.post(payers.payer, payers.payee, own);
+    let source = Source::of_card(card);
+    effects.push_from(state, Cause::Meter, index, payers, own, source);
+    for share in shares.parts() {
+        let pin = Pin {
+            payer: share.account,
+            ..payers
+        };
+        state.post(pin.payer, pin.payee, share.maximum);
+        let source = Source {
+            grant: Some(state.accounts.get(share.account).id),
+            ..source
+        };
+        effects.push_from(state, Cause::Meter, index, pin, share.maximum, source);
+    }
 }
 
 /// Stage shape up to the source.

@@ -1,7 +1,7 @@
 //! Group 4: RESERVE, EXTEND, CAPTURE and RELEASE.
 
 use super::debt;
-use super::effect::{Cause, Effects, Priced};
+use super::effect::{Cause, Effects, Source};
 use super::input::{
     check_between, check_credit_room, check_funds, check_open_account, check_room, check_usable,
     require, Input, Outcome, FLAG_FINAL, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
@@ -11,6 +11,7 @@ use super::priced;
 use super::quote::{self, Offer};
 use super::quote_rows::Quote;
 use super::rows::{Account, Hold, HoldStatus};
+use super::share;
 use super::spending::{check_limits, Pinning};
 use super::state::{difference, sum, State};
 use super::table::Slot;
@@ -25,7 +26,7 @@ const MODE_QUOTE: u16 = 2;
 const MIN_HOLD_LIFETIME_NS: u64 = 1_000_000_000;
 
 /// Pins an amount of the payer for the payee until it expires.
-pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
+pub fn reserve(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
     let record = input.record;
     let (payer_id, payee_id, maximum) = (record.id16(8), record.id16(24), record.u128(40));
     let expires_at_ns = record.u64(72);
@@ -66,11 +67,20 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
         debt,
     };
     let counting = check_limits(state, input, payer, maximum, Some(pin))?;
-    check_funds(payer, maximum)?;
+    let shares = if state.principals.get(input.principal).grants.is_empty() {
+        None
+    } else {
+        let agreed = terms.as_ref().map(Terms::agreed);
+        let chosen = share::choose(state, input.t, [payer, payee], agreed, maximum);
+        Some(chosen).filter(|chosen| chosen.count > 0)
+    };
+    let granted = shares.map_or(0, |shares| shares.totals().0);
+    let own = difference(maximum, granted, "grants pay more than a hold");
+    check_funds(payer, own)?;
     check_room(payee.credits_pending, maximum)?;
 
     let terms = terms.map(|terms| state.insert_terms(Terms { hold: id, ..terms }));
-    let hold = Hold {
+    let mut hold = Hold {
         id,
         payer: payer_slot,
         payee: payee_slot,
@@ -81,8 +91,12 @@ pub fn reserve(state: &mut State, input: &Input<'_>) -> Outcome {
         ended_at_ns: 0,
         created_at_ns: input.t,
         terms: terms.unwrap_or(Slot::MAX),
+        shares: Slot::MAX,
     };
-    state.add_pending((&hold).into(), maximum);
+    state.add_pending((&hold).into(), own);
+    if let Some(shares) = shares {
+        hold.shares = share::pin(state, effects, input.index, &hold, shares);
+    }
     state.insert_hold(hold);
     state.count(counting, input.principal, Some(id));
     if let Some(quote) = &quote {
@@ -293,31 +307,28 @@ fn pay(
     card: Option<Id16>,
 ) {
     let hold = *state.holds.get(slot);
-    let pin = (&hold).into();
-    if parts.pinned > 0 {
+    let source = Source {
+        card,
+        grant: None,
+        beyond: parts.available,
+    };
+    let captured = sum(
+        hold.captured,
+        parts.pinned,
+        "a hold paid more than it holds",
+    );
+    if hold.shares != Slot::MAX && parts.pinned > 0 {
+        let at = (input.index, input.t);
+        share::pay(state, effects, at, (&hold, captured), source);
+    } else if parts.posted() > 0 {
+        let (pin, posted) = ((&hold).into(), parts.posted());
         state.post_pending(pin, parts.pinned);
-        let captured = sum(
-            hold.captured,
-            parts.pinned,
-            "a hold paid more than it holds",
-        );
+        effects.push_from(state, Cause::Capture, input.index, pin, posted, source);
+    }
+    if parts.pinned > 0 {
         state.set_captured(slot, captured);
     }
     debt::charge_beyond(state, &hold, parts);
-    if parts.posted() > 0 {
-        let priced = Priced {
-            card,
-            beyond: parts.available,
-        };
-        effects.push_priced(
-            state,
-            Cause::Capture,
-            input.index,
-            pin,
-            parts.posted(),
-            priced,
-        );
-    }
     debt::add_claim(state, effects, input, &hold, parts.claimed);
 }
 
@@ -368,7 +379,10 @@ fn end(
 ) {
     let hold = *state.holds.get(slot);
     let rest = hold.rest();
-    if rest > 0 {
+    if hold.shares != Slot::MAX {
+        let at = (input.index, input.t);
+        share::free(state, effects, Cause::Release, at, &hold);
+    } else if rest > 0 {
         state.free_pending((&hold).into(), rest);
         effects.push(state, Cause::Release, input.index, (&hold).into(), rest);
     }

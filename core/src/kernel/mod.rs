@@ -11,14 +11,16 @@
 //! | `metering`, `meter`, `mandate`, `channel`, `system` | more of them |
 //! | `card`, `priced`, `card_state` | rate cards, and holds that they price |
 //! | `debt`, `claim_state` | what a hold may charge beyond its maximum, and who owes it |
+//! | `grant`, `share`, `grant_state` | grants, and the shares that they pay of holds |
 //! | `correction`, `citation` | more of them, and what they cite of the log |
 //! | `netting`, `netting_state`, `netting_codec`, `netting_query` | deferred units |
 //! | `pending`, `voucher` | amounts that are pinned; vouchers, verified before they are needed |
 //! | `sweep`, `effect`, `leaf` | pruning and expiry, computed postings, what the log tree gets |
 //! | `state`, `rows`, `table`, `window`, `schedule`, `journal` | the tables and their changes |
-//! | `encode`, `decode`, `price_codec` | state rows and digest, there and back |
+//! | `encode`, `decode`, `price_codec`, `grant_codec` | state rows and digest, there and back |
 //! | `checkpoint`, `invariants` | all of the state as bytes; what must hold of it |
 //! | `price_rows`, `quote`, `quote_rows` | rows of cards, lines and terms; quotes |
+//! | `grant_rows` | rows of grants, shares and lists |
 //! | `limit`, `delegation` | more of the rules: limits and zones, keys under keys |
 //! | `spending`, `calendar`, `line` | what limits count, and until when; keys above a key |
 //! | `limit_rows`, `limit_codec` | rows of limits, marks, lines and zones, and their bytes |
@@ -50,6 +52,10 @@ mod effect;
 mod encode;
 mod envelope;
 mod gather;
+mod grant;
+mod grant_codec;
+mod grant_rows;
+mod grant_state;
 mod history;
 mod input;
 mod invariants;
@@ -86,6 +92,7 @@ mod quote_rows;
 mod registry;
 mod rows;
 mod schedule;
+mod share;
 mod spending;
 mod state;
 mod sweep;

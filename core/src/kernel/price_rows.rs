@@ -169,6 +169,11 @@ impl Overrun {
 }
 
 impl Terms {
+    /// Model and permitted regions, some of them zero.
+    pub fn agreed(&self) -> (Id16, &[Id16]) {
+        (self.model, &self.regions)
+    }
+
     /// Whether this tier and this region may have been served; none where none is listed.
     pub fn permit(&self, tier: Id16, region: Id16) -> bool {
         permits(&self.tiers, tier) && permits(&self.regions, region)

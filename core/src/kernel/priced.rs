@@ -55,7 +55,7 @@ fn permitted(content: &[u8], at: usize) -> Result<Permitted, Code> {
 /// What a CAPTURE or METER says was served; its shape is right.
 pub struct Usage {
     tier: Id16,
-    region: Id16,
+    pub region: Id16,
     lines: Vec<(Id16, u64)>,
 }
 

@@ -262,6 +262,36 @@ impl PyKernel {
         self.bytes_of(py, |kernel| kernel.dispute_rows(principal, after, limit))
     }
 
+    fn grant<'py>(
+        &self,
+        py: Python<'py>,
+        grant_id: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let id: Id16 = array(&grant_id, "an id")?;
+        self.row_of(py, |kernel| kernel.grant_row(id))
+    }
+
+    fn shares<'py>(
+        &self,
+        py: Python<'py>,
+        hold: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let hold: Id16 = array(&hold, "an id")?;
+        self.row_of(py, |kernel| kernel.shares_row(hold))
+    }
+
+    fn grants<'py>(
+        &self,
+        py: Python<'py>,
+        principal: PyBackedBytes,
+        after: PyBackedBytes,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let principal: Id16 = array(&principal, "an id")?;
+        let after: Id16 = array(&after, "an id")?;
+        self.bytes_of(py, |kernel| kernel.grant_rows(principal, after, limit))
+    }
+
     fn limits<'py>(
         &self,
         py: Python<'py>,

@@ -27,7 +27,7 @@ pub struct KernelStatus {
     pub channels: usize,
     pub live_ids: usize,
     pub references: usize,
-    /// When the next open hold expires or the next closing channel closes; 0 without any.
+    /// When the next open hold or grant expires or the next closing channel closes; 0 without any.
     pub next_expiry_ns: u64,
 }
 
@@ -143,6 +143,38 @@ impl Kernel {
     pub fn mandate_row(&self, id: Id16) -> Option<Vec<u8>> {
         let row = self.state.mandates.find_row(id)?;
         Some(self.state.mandate_row(row).to_vec())
+    }
+
+    /// Row of table 18.
+    pub fn grant_row(&self, id: Id16) -> Option<Vec<u8>> {
+        let row = self.state.grants.find_row(id)?;
+        Some(self.state.grant_row(row).to_vec())
+    }
+
+    /// Row of table 19 of a hold; None if no grant pays of it.
+    pub fn shares_row(&self, hold: Id16) -> Option<Vec<u8>> {
+        let row = self.state.shares.find_row(hold)?;
+        Some(self.state.shares_row(row).to_vec())
+    }
+
+    /// Rows of table 18 of which a principal is the sponsor or the grantee, each with that of its
+    /// account (table 6): up to `limit`, ascending, behind the grant `after`.
+    pub fn grant_rows(&self, principal: Id16, after: Id16, limit: usize) -> Vec<u8> {
+        let state = &self.state;
+        let Some(party) = state.principals.find(principal) else {
+            return Vec::new();
+        };
+        let behind = (
+            Bound::Excluded((party, after)),
+            Bound::Included((party, [u8::MAX; 16])),
+        );
+        let own = state.grant_parties.range(behind).take(limit);
+        let rows = own.filter_map(|(_, id)| state.grants.find_row(*id));
+        rows.flat_map(|row| {
+            let account = state.account_row(state.accounts.get(row.account));
+            [&state.grant_row(row)[..], &account].concat()
+        })
+        .collect()
     }
 
     /// All rows of table 20 that bound the spending of a principal, ascending.

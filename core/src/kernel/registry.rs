@@ -1,6 +1,6 @@
 //! Group 1, what is registered once: PRINCIPAL, NAME and ACCOUNT. Keys are in `key.rs`.
 
-use super::input::{require, Input, Outcome, OPERATE, OWNER};
+use super::input::{check_ordinary, require, Input, Outcome, OPERATE, OWNER};
 use super::rows::{account_flag, scope, Account, Key, Name};
 use super::state::State;
 use super::table::Slot;
@@ -166,7 +166,7 @@ fn open_account(state: &mut State, input: &Input<'_>) -> Outcome {
 
 /// Stage state of all operations but OPEN.
 fn check_change(account: &Account, operation: Operation) -> Outcome {
-    require(!account.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
+    check_ordinary(account)?;
     require(!account.is(account_flag::CLOSED), Code::AccountClosed)?;
     let is_frozen = account.is(account_flag::FROZEN);
     match operation {
@@ -176,7 +176,9 @@ fn check_change(account: &Account, operation: Operation) -> Outcome {
         Operation::Close => {
             let nothing_pending = account.debits_pending == 0 && account.credits_pending == 0;
             let is_even = account.credits_posted == account.debits_posted;
-            require(nothing_pending && is_even, Code::AccountNotEmpty)
+            let is_pool = account.pool_count > 0;
+            let is_empty = nothing_pending && is_even && !is_pool;
+            require(is_empty, Code::AccountNotEmpty)
         }
     }
 }

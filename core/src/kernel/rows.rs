@@ -40,8 +40,9 @@ pub mod account_flag {
     pub const ISSUANCE: u16 = 1;
     pub const FROZEN: u16 = 2;
     pub const CLOSED: u16 = 4;
+    pub const GRANT: u16 = 8;
     pub const DEFERRED: u16 = 16;
-    pub const ALL: u16 = ISSUANCE | FROZEN | CLOSED | DEFERRED;
+    pub const ALL: u16 = ISSUANCE | FROZEN | CLOSED | GRANT | DEFERRED;
 }
 
 /// Table 2, with what is derived from the other tables.
@@ -68,6 +69,11 @@ pub struct Principal {
     pub dispute_count: u32,
     /// Mandates against its own accounts that are remembered.
     pub mandate_count: u32,
+    /// Slots of the open grants to it, in the order in which they pay.
+    pub grants: Vec<Slot>,
+    pub list_count: u32,
+    /// Relations that it states.
+    pub relation_count: u32,
     /// Limits of it, its accounts and its keys.
     pub limit_count: u32,
     /// What its open holds and channels count against limits.
@@ -125,6 +131,8 @@ pub struct Account {
     pub owner: Slot,
     pub unit: Slot,
     pub flags: u16,
+    /// Grants that are remembered and came from it.
+    pub pool_count: u32,
     pub credit_limit: u128,
     pub debits_pending: u128,
     pub debits_posted: u128,
@@ -158,6 +166,8 @@ pub struct Hold {
     pub created_at_ns: u64,
     /// Slot of its terms; `Slot::MAX` for a FLAT hold.
     pub terms: Slot,
+    /// Slot of its shares; `Slot::MAX` if no grant pays of it.
+    pub shares: Slot,
 }
 
 /// How a channel stands; the numbers are those of its row.

@@ -13,6 +13,8 @@ use super::card_state::CardMemory;
 use super::claim_state::Claim;
 use super::debt;
 use super::gather::Gather;
+use super::grant_rows::{Grant, List, Shares};
+use super::grant_state::RelationKey;
 use super::journal::{Journal, Undo};
 use super::limit_rows::{Limit, LimitKey, Mark, Zone};
 use super::netting_state::Netting;
@@ -90,6 +92,17 @@ pub struct State {
     /// Drafts and superseded cards in the order of (moment after which they are forgotten, id).
     pub forgettable: Schedule,
     pub card_memory: CardMemory,
+    pub lists: Table<List>,
+    pub grants: Table<Grant>,
+    pub shares: Table<Shares>,
+    /// When each relation was stated.
+    pub relations: BTreeMap<RelationKey, u64>,
+    /// Open grants in the order in which they expire.
+    pub grant_expiries: Schedule,
+    /// Settled grants in the order of (settled_at_ns, id).
+    pub settled: Schedule,
+    /// (principal, grant) of sponsor and grantee of every grant.
+    pub grant_parties: BTreeSet<(Slot, Id16)>,
     pub journal: Journal,
     /// What the history index gets to know; no part of the state.
     pub gather: Gather,
@@ -208,6 +221,7 @@ impl State {
             owner,
             unit,
             flags,
+            pool_count: 0,
             credit_limit: 0,
             debits_pending: 0,
             debits_posted: 0,
@@ -237,11 +251,15 @@ impl State {
         self.journal.note(|| Undo::HoldInserted(slot));
     }
 
-    /// Takes a hold out of its table, and its terms out of theirs; the orders are the caller's.
+    /// Takes a hold out of its table, and its terms and shares out of theirs; the orders are the
+    /// caller's.
     pub fn remove_hold(&mut self, slot: Slot) {
-        let terms = self.holds.get(slot).terms;
+        let Hold { terms, shares, .. } = *self.holds.get(slot);
         if terms != Slot::MAX {
             self.terms.remove(terms);
+        }
+        if shares != Slot::MAX {
+            self.shares.remove(shares);
         }
         self.holds.remove(slot);
     }
@@ -339,10 +357,11 @@ impl State {
         }
     }
 
-    /// When the next hold expires or the next channel closes.
+    /// When the next hold or grant expires or the next channel closes.
     #[inline]
     pub fn next_due_ns(&self) -> u64 {
-        self.expiries.next_ns().min(self.closings.next_ns())
+        let pinned = self.expiries.next_ns().min(self.closings.next_ns());
+        pinned.min(self.grant_expiries.next_ns())
     }
 
     /// Remembers a UNIQUE reference.

@@ -3,7 +3,10 @@
 
 use super::debt;
 use super::effect::{Cause, Effects};
+use super::grant;
+use super::grant_rows::GrantStatus;
 use super::rows::{Channel, ChannelStatus, HoldStatus};
+use super::share;
 use super::state::State;
 use super::table::Slot;
 use crate::format::limits::{CORRECTION_WINDOW_NS, ID_FUTURE_TOLERANCE_NS};
@@ -11,7 +14,7 @@ use crate::format::Genesis;
 
 /// Rows of each table that one block may prune.
 pub const MAX_PRUNED: usize = 10_000;
-/// Holds and channels that one block may sweep.
+/// Holds, channels and grants that one block may sweep.
 pub const MAX_SWEPT: u32 = 10_000;
 
 /// Whether `moment + window < now`, in exact arithmetic.
@@ -32,6 +35,7 @@ impl State {
         self.prune_mandates(genesis.hold_retention_ns, t0);
         self.prune_quotes(genesis, t0);
         self.prune_claims(genesis.hold_retention_ns, t0);
+        self.prune_grants(t0);
     }
 
     fn prune_live_ids(&mut self, lifetime_ns: u64, t0: u64) {
@@ -134,8 +138,8 @@ impl State {
         }
     }
 
-    /// Frees the holds that have expired at `t`, then closes the channels that are due; at most
-    /// `budget` of them together, which it lowers.
+    /// Frees the holds that have expired at `t`, then closes the channels and ends the grants that
+    /// are due; at most `budget` of them together, which it lowers.
     pub fn sweep(&mut self, t: u64, index: u32, budget: &mut u32, effects: &mut Effects) {
         while *budget > 0 && self.expiries.next_ns() <= t {
             let Some(slot) = self.expiries.first() else {
@@ -143,19 +147,31 @@ impl State {
             };
             *budget -= 1;
             let hold = *self.holds.get(slot);
-            let rest = hold.rest();
-            self.free_pending((&hold).into(), rest);
+            if hold.shares == Slot::MAX {
+                let rest = hold.rest();
+                self.free_pending((&hold).into(), rest);
+                effects.push(self, Cause::Expiry, index, (&hold).into(), rest);
+            } else {
+                share::free(self, effects, Cause::Expiry, (index, t), &hold);
+            }
             self.end_hold(slot, HoldStatus::Expired, t);
-            effects.push(self, Cause::Expiry, index, (&hold).into(), rest);
         }
         while *budget > 0 && self.closings.next_ns() <= t {
             let Some(slot) = self.closings.first() else {
-                return;
+                break;
             };
             *budget -= 1;
             let rest = self.close_channel(slot, t);
             let pin = self.channels.get(slot).into();
             effects.push(self, Cause::ChannelClose, index, pin, rest);
+        }
+        while *budget > 0 && self.grant_expiries.next_ns() <= t {
+            let Some(slot) = self.grant_expiries.first() else {
+                return;
+            };
+            *budget -= 1;
+            let expired = (GrantStatus::Expired, Cause::GrantReturn);
+            grant::end(self, effects, (slot, expired), (index, t));
         }
     }
 

@@ -89,7 +89,7 @@ pub fn refused_all(
     }
 }
 
-/// The accounts of the hold, channel, claim, dispute or mandate that a record names, where it
+/// The accounts of the hold, channel, claim, grant, dispute or mandate that a record names, where it
 /// exists; twice the same one where there is no other.
 fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
     let id = || record.id16(8);
@@ -101,6 +101,10 @@ fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
         kind::PAY_CLAIM => {
             let claim = state.claims.get(&id())?;
             return Some([claim.payer, claim.payee]);
+        }
+        kind::CLAW_BACK => {
+            let grant = state.grants.find_row(id())?;
+            return Some([grant.pool, grant.account]);
         }
         kind::DISPUTE | kind::DISPUTE_ANSWER => {
             let dispute = state.disputes.get(&record.u64(8))?;
@@ -136,6 +140,7 @@ fn named(state: &State, citations: &Citations, record: RecordView<'_>) -> [Optio
         | kind::JOIN => [account(8), account(24)],
         kind::FAIL => [account(8), account(40)],
         kind::ACCOUNT => [account(24), None],
+        kind::GRANT => [account(8), None],
         kind::REFUND | kind::DISPUTE => match citations.peek(record.u64(8)) {
             Some(cited) => [Some(cited.payer), Some(cited.payee)],
             None => [None, None],

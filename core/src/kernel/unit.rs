@@ -1,8 +1,8 @@
 //! Group 2: UNIT, ISSUE, BURN and CREDIT_LIMIT.
 
 use super::input::{
-    check_credit_room, check_funds, check_open_account, check_room, require, Input, Outcome,
-    FLAG_DEFERRED, FLAG_UNIQUE, OPERATE, OWNER,
+    check_credit_room, check_funds, check_open_account, check_ordinary, check_room, require, Input,
+    Outcome, FLAG_DEFERRED, FLAG_UNIQUE, OPERATE, OWNER,
 };
 use super::netting_state::Netting;
 use super::rows::account_flag;
@@ -93,7 +93,7 @@ pub fn issue(state: &mut State, input: &Input<'_>) -> Outcome {
     check_not_deferred(state, unit_slot)?;
     check_open_account(credit)?;
     require(credit.unit == unit_slot, Code::UnitMismatch)?;
-    require(!credit.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
+    check_ordinary(credit)?;
     input.check_reference_cap(state)?;
     check_room(state.accounts.get(unit.account).debits_posted, amount)?;
     check_credit_room(credit, amount)?;
@@ -125,7 +125,7 @@ pub fn burn(state: &mut State, input: &Input<'_>) -> Outcome {
     check_not_deferred(state, unit_slot)?;
     check_open_account(debit)?;
     require(debit.unit == unit_slot, Code::UnitMismatch)?;
-    require(!debit.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
+    check_ordinary(debit)?;
     input.check_reference_cap(state)?;
     check_funds(debit, amount)?;
     check_credit_room(state.accounts.get(issuance_slot), amount)?;
@@ -159,7 +159,7 @@ pub fn credit_limit(state: &mut State, input: &Input<'_>) -> Outcome {
     check_not_deferred(state, unit_slot)?;
     require(!account.is(account_flag::CLOSED), Code::AccountClosed)?;
     require(account.unit == unit_slot, Code::UnitMismatch)?;
-    require(!account.is(account_flag::ISSUANCE), Code::IssuanceAccount)?;
+    check_ordinary(account)?;
     require(account.use_of_credit() <= limit, Code::CreditInUse)?;
     check_room(account.credits_posted, limit)?;
 

@@ -31,6 +31,7 @@ fn lively() -> Ledger {
     let node = ledger.node;
     assert_eq!(ledger.code(&node.key, tick()), Code::Ok);
     ledger.hold(5, 60 * SECOND_NS);
+    crate::grants::populate(&mut ledger);
     ledger
 }
 

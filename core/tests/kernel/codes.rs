@@ -84,7 +84,7 @@ const ENVELOPE_CODES: &[(Code, Scenario)] = &[
 ];
 
 const SHAPE_CODES: &[(Code, Scenario)] = &[
-    (Code::UnknownKind, |l| as_alice(l, record(0x0104, &[]))),
+    (Code::UnknownKind, |l| as_alice(l, record(0x01ff, &[]))),
     (Code::UnknownFlags, |l| as_alice(l, flagged(pay(l, 1), 2))),
     (Code::ReservedNonzero, |l| {
         as_alice(l, with(pay(l, 1), 72, 1))
@@ -340,6 +340,7 @@ fn every_result_code_is_given() {
         FUNDS_CODES,
         crate::prices::CODES,
         crate::netting::CODES,
+        crate::grants::CODES,
         crate::limits::CODES,
         crate::debts::CODES,
     ];

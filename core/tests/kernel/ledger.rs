@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use ed25519_zebra::SigningKey;
 use tallystick_core::format::limits::{
-    BLOCK_HEADER_BYTES, ENVELOPE_MAGIC, RECORDS_OFFSET, RECORD_BYTES, RESULT_BYTES,
+    BLOCK_HEADER_BYTES, CITATION_BYTES, ENVELOPE_MAGIC, RECORDS_OFFSET, RECORD_BYTES, RESULT_BYTES,
 };
 use tallystick_core::format::{
     kind, object_id, u16_at, u32_at, write_block_header, Code, Genesis, Id16, Key32, VOUCHER_PREFIX,
@@ -318,11 +318,11 @@ impl Ledger {
     }
 
     /// What a record moved, as whoever keeps the log says it.
-    pub fn citation(&self, sequence: u64) -> [u8; 64] {
-        let mut citation = [0; 64];
+    pub fn citation(&self, sequence: u64) -> [u8; CITATION_BYTES] {
+        let mut citation = [0; CITATION_BYTES];
         citation[..8].copy_from_slice(&sequence.to_le_bytes());
         if let Some(moved) = self.moved.get(&sequence) {
-            citation[8..].copy_from_slice(moved);
+            citation[8..64].copy_from_slice(moved);
         }
         citation
     }

@@ -28,10 +28,12 @@ from tallystick_ledger.records.kinds import (
     NameKind,
     Overrun,
     PrincipalType,
+    RelationOperation,
     ReserveMode,
     Scope,
 )
 from tallystick_ledger.records.limit import Limit
+from tallystick_ledger.records.lists import List
 from tallystick_ledger.records.mandate import Mandate, MandateEnd
 from tallystick_ledger.records.meter import Meter
 from tallystick_ledger.records.metering import Capture, Extend, Release, Reserve, without_conts
@@ -41,6 +43,7 @@ from tallystick_ledger.records.netting import Fail, Join, Settle, WindowClose
 from tallystick_ledger.records.prices import Card, CardPublish, Price
 from tallystick_ledger.records.quote import QuoteLine, SignedQuote
 from tallystick_ledger.records.registry import Account, Key, Principal
+from tallystick_ledger.records.subsidy import ClawBack, Grant, Relation
 from tallystick_ledger.records.system import Tick
 from tallystick_ledger.records.terms import CardTerms, ServedUsage
 from tallystick_ledger.records.unit import CreditLimit, Unit
@@ -52,6 +55,7 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Principal,
         Key,
         Name,
+        List,
         Account,
         Unit,
         Issue,
@@ -73,6 +77,9 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Card,
         Price,
         CardPublish,
+        Grant,
+        ClawBack,
+        Relation,
         Limit,
         Zone,
         Delegate,
@@ -174,6 +181,7 @@ __all__ = [
     "Channel",
     "ChannelClose",
     "ClaimOperation",
+    "ClawBack",
     "CorrectionReason",
     "CreditLimit",
     "Delegate",
@@ -182,6 +190,7 @@ __all__ = [
     "Extend",
     "Fail",
     "Flags",
+    "Grant",
     "Group",
     "Issue",
     "Join",
@@ -193,6 +202,7 @@ __all__ = [
     "LimitOperation",
     "LimitTarget",
     "LimitWindow",
+    "List",
     "Mandate",
     "MandateEnd",
     "Meter",
@@ -207,6 +217,8 @@ __all__ = [
     "Raw",
     "Record",
     "Refund",
+    "Relation",
+    "RelationOperation",
     "Release",
     "Reserve",
     "ReserveMode",

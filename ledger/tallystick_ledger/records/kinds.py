@@ -13,6 +13,7 @@ class Kind(IntEnum):
     PRINCIPAL = 0x0101
     KEY = 0x0102
     NAME = 0x0103
+    LIST = 0x0104
     ACCOUNT = 0x0105
     UNIT = 0x0201
     ISSUE = 0x0202
@@ -34,6 +35,9 @@ class Kind(IntEnum):
     CARD = 0x0601
     PRICE = 0x0602
     CARD_PUBLISH = 0x0603
+    GRANT = 0x0701
+    CLAW_BACK = 0x0702
+    RELATION = 0x0703
     LIMIT = 0x0801
     ZONE = 0x0802
     DELEGATE = 0x0803
@@ -69,6 +73,7 @@ class Group(IntEnum):
     METERING = 4
     STREAMING = 5
     PRICES = 6
+    SUBSIDY = 7
     LIMITS = 8
     CORRECTION = 9
     SYSTEM = 10
@@ -195,6 +200,13 @@ class CorrectionReason(IntEnum):
     OTHER = 6
 
 
+class RelationOperation(IntEnum):
+    """What a RELATION record does."""
+
+    STATE = 1
+    END = 2
+
+
 ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
     Kind.UNIT: Flags.DEFERRED,
     Kind.ISSUE: Flags.UNIQUE,
@@ -205,6 +217,7 @@ ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
     Kind.METER: Flags.UNIQUE,
     Kind.CHANNEL: Flags.UNIQUE,
     Kind.PRICE: Flags.FREE | Flags.SAME_AS,
+    Kind.GRANT: Flags.UNIQUE,
     Kind.REFUND: Flags.UNIQUE,
 }
 

@@ -18,6 +18,7 @@ A reader starts at `apply`, goes on to `envelopes`, then to the function named l
 | `cards`, `priced` | CARD, PRICE, CARD_PUBLISH; what a priced hold or a METER costs |
 | `meters`, `mandates` | METER; MANDATE, MANDATE_END |
 | `channels` | CHANNEL, TOP_UP, VOUCHER, CHANNEL_CLOSE, the sweep of channels |
+| `grants`, `shares` | LIST, GRANT, CLAW_BACK, RELATION, their sweep; what grants pay of holds |
 | `corrections` | REFUND, DISPUTE, DISPUTE_ANSWER |
 | `limits`, `spending` | LIMIT, ZONE; what limits count and get back |
 | `delegation`, `lines` | DELEGATE, KILL; the keys above a key |

@@ -30,10 +30,20 @@ def check_movable(account: AccountRow) -> None:
     """Checks that TRANSFER, RESERVE and CHANNEL may touch the account.
 
     Raises:
-        Refused: ACCOUNT_CLOSED, ACCOUNT_FROZEN or ISSUANCE_ACCOUNT, in this order.
+        Refused: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT or GRANT_ACCOUNT, in this order.
     """
     check_open(account)
+    check_ordinary(account)
+
+
+def check_ordinary(account: AccountRow) -> None:
+    """Checks that the account is neither a unit's nor a grant's.
+
+    Raises:
+        Refused: ISSUANCE_ACCOUNT or GRANT_ACCOUNT.
+    """
     require(not account.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
+    require(not account.flags & AccountFlags.GRANT, Code.GRANT_ACCOUNT)
 
 
 def check_open(account: AccountRow) -> None:
@@ -98,14 +108,20 @@ def check_pinned_cap(state: State, payer: PrincipalId) -> None:
     require(count < state.genesis.caps.open_holds, Code.CAP_EXCEEDED)
 
 
-def check_can_pin(payer: AccountRow, payee: AccountRow, amount: Amount) -> None:
+def check_can_pin(payer: AccountRow, payee: AccountRow, own: Amount, total: Amount) -> None:
     """Checks what `pin` needs.
+
+    Args:
+        payer: Pays its own part.
+        payee: Is promised all of it.
+        own: The payer's part.
+        total: With what grants pay.
 
     Raises:
         Refused: INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
     """
-    check_funds(payer, amount)
-    require(amounts.fits(payee.credits_pending + amount), Code.AMOUNT_OVERFLOW)
+    check_funds(payer, own)
+    require(amounts.fits(payee.credits_pending + total), Code.AMOUNT_OVERFLOW)
 
 
 def pin(state: State, payer_account: AccountId, payee_account: AccountId, amount: Amount) -> None:

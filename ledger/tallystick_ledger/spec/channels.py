@@ -56,9 +56,9 @@ def channel(state: State, place: Place, record: Channel) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND, KEY_NOT_FOUND, ID_CONFLICT; KEY_STATE; for the payer's, then for
-            the payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH,
-            NOT_A_MEMBER; CAP_EXCEEDED, open holds and channels or references; ZONE_HORIZON,
-            LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
+            the payee's account: ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT, GRANT_ACCOUNT;
+            UNIT_MISMATCH, NOT_A_MEMBER; CAP_EXCEEDED, open holds and channels or references;
+            ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     deposit = Amount(record.deposit)
     require(record.challenge_ns <= state.genesis.hold_max_lifetime_ns, Code.BAD_FIELD)
@@ -79,7 +79,7 @@ def channel(state: State, place: Place, record: Channel) -> list[Effect]:
     check_pinned_cap(state, place.principal)
     check_reference_cap(state, place, unique=record.unique)
     counting = check_limits(state, place, payer, deposit, pin=channel_id, payee=payee.account)
-    check_can_pin(payer, payee, deposit)
+    check_can_pin(payer, payee, deposit, deposit)
 
     remember_reference(state, place, Group.STREAMING, record.reference, unique=record.unique)
     count(state, counting, deposit, pin=channel_id)

@@ -2,21 +2,33 @@
 
 They cite a record that paid: a TRANSFER, CAPTURE, METER or VOUCHER of an earlier block. What it
 moved comes in from the log (`citations`). The state keeps what was given back of it so far, and all
-of them together never give back more than it moved. Source: docs/semantics.md section 3.
+of them together never give back more than it moved. What grants paid of it goes back to them.
+Source: docs/semantics.md section 3.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tallystick_ledger.citations import Citation
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import NO_ID, Amount, HoldId, PrincipalId, SequenceNumber, TimestampNs
+from tallystick_ledger.ids import (
+    NO_ID,
+    AccountId,
+    Amount,
+    GrantId,
+    HoldId,
+    PrincipalId,
+    SequenceNumber,
+    TimestampNs,
+    grant_account,
+)
 from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MIN_DISPUTE_NS
 from tallystick_ledger.records import Dispute, DisputeAnswer, Group, Refund, Scope
 from tallystick_ledger.results import Cause, Effect
 from tallystick_ledger.spec import amounts
 from tallystick_ledger.spec.accounts import check_credit_room, check_funds, check_open, move
 from tallystick_ledger.spec.refusal import found, require
+from tallystick_ledger.spec.shares import split
 from tallystick_ledger.spec.signer import (
     Place,
     check_key_and_scope,
@@ -37,11 +49,20 @@ _NOTHING: Final = Amount(0)
 _NO_ORIGIN: Final = HoldId(NO_ID)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What goes back to one source: its account, and whose money it is unless the payer's."""
+
+    account: AccountId
+    grant: GrantId
+    amount: Amount
+
+
 def refund(state: State, place: Place, record: Refund) -> list[Effect]:
     """Moves a part of what a record paid from its payee back to its payer.
 
     Returns:
-        A REFUND effect of the amount.
+        A REFUND effect for each source that gets something back.
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; CITED_NOT_FOUND,
@@ -63,10 +84,11 @@ def refund(state: State, place: Place, record: Refund) -> list[Effect]:
     _check_correction_cap(state, row, payee.owner)
     check_reference_cap(state, place, unique=record.unique)
     check_funds(payee, amount)
-    check_credit_room(payer, amount)
+    parts = _parts(state, cited, row, amount)
+    _check_room(state, parts)
 
     remember_reference(state, place, Group.CORRECTION, record.reference, unique=record.unique)
-    return [_give_back(state, row, amount, Cause.REFUND, place.index)]
+    return _give_back(state, row, parts, Cause.REFUND, place.index)
 
 
 def dispute(state: State, place: Place, record: Dispute) -> list[Effect]:
@@ -123,14 +145,14 @@ def dispute_answer(state: State, place: Place, record: DisputeAnswer) -> list[Ef
     """Gives back what was disputed, a part of it, or nothing.
 
     Returns:
-        A DISPUTE effect of the amount, if it is above 0.
+        A DISPUTE effect for each source that gets something back.
 
     Raises:
-        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; DISPUTE_NOT_FOUND, NOT_PAYEE;
-            DISPUTE_ANSWERED, DISPUTE_LAPSED, ANSWER_EXCEEDS; if it gives something back:
-            ACCOUNT_CLOSED, ACCOUNT_FROZEN of the payee's account, ACCOUNT_CLOSED of the payer's;
-            CORRECTION_EXCEEDS; CAP_EXCEEDED, corrected records; INSUFFICIENT_FUNDS or FUNDS_HELD;
-            AMOUNT_OVERFLOW.
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; DISPUTE_NOT_FOUND, NOT_PAYEE,
+            CITATIONS_FULL; DISPUTE_ANSWERED, DISPUTE_LAPSED, ANSWER_EXCEEDS; if it gives something
+            back: ACCOUNT_CLOSED, ACCOUNT_FROZEN of the payee's account, ACCOUNT_CLOSED of the
+            payer's; CORRECTION_EXCEEDS; CAP_EXCEEDED, corrected records; INSUFFICIENT_FUNDS or
+            FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER, Scope.METER)
@@ -139,6 +161,7 @@ def dispute_answer(state: State, place: Place, record: DisputeAnswer) -> list[Ef
     payee = state.accounts[asked.payee_account]
     require(place.principal in (payer.owner, payee.owner), Code.DISPUTE_NOT_FOUND)
     require(payee.owner == place.principal, Code.NOT_PAYEE)
+    cited = found(place.citations.get(record.cited), Code.CITATIONS_FULL)
     require(asked.status is DisputeStatus.OPEN, Code.DISPUTE_ANSWERED)
     require(asked.is_open_at(place.timestamp_ns), Code.DISPUTE_LAPSED)
     require(amount <= asked.disputed, Code.ANSWER_EXCEEDS)
@@ -147,14 +170,15 @@ def dispute_answer(state: State, place: Place, record: DisputeAnswer) -> list[Ef
         state.put_dispute(replace(answered, status=DisputeStatus.REJECTED))
         return []
     _check_can_give_back(payer, payee)
-    row = _corrected_so_far(state, _cited_by(asked))
+    row = _corrected_so_far(state, cited)
     require(row.corrected + amount <= row.amount, Code.CORRECTION_EXCEEDS)
     _check_correction_cap(state, row, payee.owner)
     check_funds(payee, amount)
-    check_credit_room(payer, amount)
+    parts = _parts(state, cited, row, amount)
+    _check_room(state, parts)
 
     state.put_dispute(replace(answered, status=DisputeStatus.ACCEPTED, accepted=amount))
-    return [_give_back(state, row, amount, Cause.DISPUTE, place.index)]
+    return _give_back(state, row, parts, Cause.DISPUTE, place.index)
 
 
 def _cited_of_party(state: State, place: Place, sequence_number: SequenceNumber) -> Citation:
@@ -167,13 +191,6 @@ def _cited_of_party(state: State, place: Place, sequence_number: SequenceNumber)
     owners = [state.accounts[account].owner for account in accounts]
     require(place.principal in owners, Code.CITED_NOT_FOUND)
     return cited
-
-
-def _cited_by(asked: DisputeRow) -> Citation:
-    """What a dispute remembers of the record that it is about."""
-    return Citation(
-        asked.cited, asked.cited_at_ns, asked.payer_account, asked.payee_account, asked.amount
-    )
 
 
 def _check_window(cited: Citation, timestamp_ns: TimestampNs) -> None:
@@ -206,17 +223,51 @@ def _check_correction_cap(state: State, row: CorrectionRow, payee: PrincipalId) 
         require(count < state.genesis.caps.references, Code.CAP_EXCEEDED)
 
 
+def _parts(state: State, cited: Citation, row: CorrectionRow, amount: Amount) -> list[_Part]:
+    """Splits what is given back into what each source had paid of it."""
+    legs = [leg.amount for leg in cited.legs]
+    before = split(row.corrected, legs, cited.amount)
+    after = split(row.corrected + amount, legs, cited.amount)
+    steps = [now - so_far for now, so_far in zip(after, before, strict=True)]
+    parts = [_Part(cited.payer_account, GrantId(NO_ID), Amount(amount - sum(steps)))]
+    for leg, step in zip(cited.legs, steps, strict=True):
+        parts.append(_Part(_source(state, leg.grant), leg.grant, Amount(step)))
+    return [part for part in parts if part.amount > 0]
+
+
+def _source(state: State, grant_id: GrantId) -> AccountId:
+    """Where money of a grant goes back to: the grant, or its pool once it is over."""
+    grant = state.grants[grant_id]
+    return grant_account(grant_id) if grant.is_open else grant.pool_account
+
+
+def _check_room(state: State, parts: list[_Part]) -> None:
+    """Two parts may go back to one account: a pool."""
+    totals = dict.fromkeys((part.account for part in parts), 0)
+    for part in parts:
+        totals[part.account] += part.amount
+    for account, total in totals.items():
+        check_credit_room(state.accounts[account], Amount(total))
+
+
 def _give_back(
-    state: State, row: CorrectionRow, amount: Amount, cause: Cause, index: int
-) -> Effect:
-    """Moves posted money from the payee to the payer, and remembers how much."""
-    move(state, row.payee_account, row.payer_account, amount)
-    state.put_correction(replace(row, corrected=amounts.add(row.corrected, amount)))
-    return Effect(
-        cause=cause,
-        record_index=index,
-        debit_account=row.payee_account,
-        credit_account=row.payer_account,
-        amount=amount,
-        origin=_NO_ORIGIN,
-    )
+    state: State, row: CorrectionRow, parts: list[_Part], cause: Cause, index: int
+) -> list[Effect]:
+    """Moves posted money from the payee to the sources, and remembers how much."""
+    effects = []
+    for part in parts:
+        move(state, row.payee_account, part.account, part.amount)
+        effects.append(
+            Effect(
+                cause=cause,
+                record_index=index,
+                debit_account=row.payee_account,
+                credit_account=part.account,
+                amount=part.amount,
+                origin=_NO_ORIGIN,
+                grant=part.grant,
+            )
+        )
+    total = Amount(sum(part.amount for part in parts))
+    state.put_correction(replace(row, corrected=amounts.add(row.corrected, total)))
+    return effects

@@ -26,10 +26,14 @@ def rows(state: State) -> Iterator[Row]:
     yield from state.corrections
     yield from state.disputes
     yield from state.mandates
+    yield from state.grants
+    yield from state.shares
     yield from state.limits
     yield from state.lines
     yield from state.marks
     yield from state.zones
+    yield from state.lists
+    yield from state.relations
     yield from state.deferred_units
     yield from state.members
     yield from state.windows

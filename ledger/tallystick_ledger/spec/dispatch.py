@@ -15,17 +15,20 @@ from tallystick_ledger.records import (
     CardPublish,
     Channel,
     ChannelClose,
+    ClawBack,
     CreditLimit,
     Delegate,
     Dispute,
     DisputeAnswer,
     Extend,
     Fail,
+    Grant,
     Issue,
     Join,
     Key,
     Kill,
     Limit,
+    List,
     Mandate,
     MandateEnd,
     Meter,
@@ -36,6 +39,7 @@ from tallystick_ledger.records import (
     Raw,
     Record,
     Refund,
+    Relation,
     Release,
     Reserve,
     Settle,
@@ -55,6 +59,7 @@ from tallystick_ledger.spec import (
     corrections,
     debts,
     delegation,
+    grants,
     limits,
     mandates,
     metering,
@@ -144,6 +149,8 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return units.burn(state, place, record)
         case CreditLimit():
             return units.credit_limit(state, place, record)
+        case List() | Grant() | ClawBack() | Relation():
+            return _apply_subsidy(state, place, record)
         case Limit() | Zone() | Delegate() | Kill():
             return _apply_bound(state, place, record)
         case Refund():
@@ -162,6 +169,7 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
 def _apply_netting(
     state: State, place: Place, record: Join | WindowClose | Settle | Fail
 ) -> list[Effect]:
+    """As `_apply`, of the kinds about deferred units."""
     match record:
         case Join():
             return netting.join(state, place, record)
@@ -169,8 +177,22 @@ def _apply_netting(
             return netting.window_close(state, place, record)
         case Settle():
             return netting.settle(state, place, record)
-        case Fail():
-            return netting.fail(state, place, record)
+    return netting.fail(state, place, record)
+
+
+def _apply_subsidy(
+    state: State, place: Place, record: List | Grant | ClawBack | Relation
+) -> list[Effect]:
+    """As `_apply`, of the kinds about grants."""
+    match record:
+        case List():
+            return grants.list_(state, place, record)
+        case Grant():
+            return grants.grant(state, place, record)
+        case ClawBack():
+            return grants.claw_back(state, place, record)
+        case Relation():
+            return grants.relation(state, place, record)
 
 
 def _apply_bound(

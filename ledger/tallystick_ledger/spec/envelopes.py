@@ -11,7 +11,7 @@ from tallystick_ledger.envelope import Envelope
 from tallystick_ledger.ids import PrincipalId, SequenceNumber, TimestampNs
 from tallystick_ledger.limits import MAX_SWEPT
 from tallystick_ledger.results import Effect, Result
-from tallystick_ledger.spec import channels, metering
+from tallystick_ledger.spec import channels, grants, metering
 from tallystick_ledger.spec.dispatch import execute
 from tallystick_ledger.spec.refusal import Refused
 from tallystick_ledger.spec.signer import Place
@@ -28,12 +28,14 @@ class Sweeper:
     left: int = MAX_SWEPT
 
     def sweep(self, state: State, timestamp_ns: TimestampNs, index: int) -> list[Effect]:
-        """Ends what is due: see `metering.sweep`, then `channels.sweep`."""
-        holds = metering.sweep(state, timestamp_ns, index, self.left)
-        self.left -= len(holds)
+        """Ends what is due: see `sweep` of `metering`, then of `channels`, then of `grants`."""
+        swept, effects = metering.sweep(state, timestamp_ns, index, self.left)
+        self.left -= swept
         closed = channels.sweep(state, timestamp_ns, index, self.left)
         self.left -= len(closed)
-        return holds + closed
+        ended = grants.sweep(state, timestamp_ns, index, self.left)
+        self.left -= len(ended)
+        return effects + closed + ended
 
 
 @dataclass(frozen=True, slots=True)

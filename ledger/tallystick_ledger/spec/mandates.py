@@ -27,8 +27,8 @@ def mandate(state: State, place: Place, record: Mandate) -> list[Effect]:
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; DEBIT_NOT_FOUND, PRINCIPAL_NOT_FOUND, with
-            a card CARD_NOT_FOUND; ID_CONFLICT; ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT;
-            with a card NOT_PROVIDER, UNIT_MISMATCH; EXPIRY_INVALID; CAP_EXCEEDED.
+            a card CARD_NOT_FOUND; ID_CONFLICT; ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT,
+            GRANT_ACCOUNT; with a card NOT_PROVIDER, UNIT_MISMATCH; EXPIRY_INVALID; CAP_EXCEEDED.
     """
     check_key_and_scope(state, place, Scope.OWNER)
     payer = own_account(state, place.principal, record.payer_account, Code.DEBIT_NOT_FOUND)

@@ -1,8 +1,9 @@
 """RESERVE pins money, EXTEND adds to it, CAPTURE pays, RELEASE frees it; sweeps free the due.
 
 A hold is open until its one end: captured (CAPTURE with FINAL), released or expired. While it is
-open, its rest (maximum - captured) stands in debits_pending of the payer's account and in
-credits_pending of the payee's. Captures are cumulative. Source: docs/semantics.md 1 and 3.
+open, its rest (maximum - captured) stands in credits_pending of the payee's account, and in
+debits_pending of the payer's and of the grants that pay shares (`shares`). Captures are cumulative.
+Source: docs/semantics.md 1 and 3.
 """
 
 from dataclasses import replace
@@ -22,7 +23,7 @@ from tallystick_ledger.records import (
     Scope,
 )
 from tallystick_ledger.results import Cause, Effect
-from tallystick_ledger.spec import amounts, debts, priced, quotes
+from tallystick_ledger.spec import amounts, debts, priced, quotes, shares
 from tallystick_ledger.spec.accounts import (
     check_between,
     check_can_pin,
@@ -31,9 +32,7 @@ from tallystick_ledger.spec.accounts import (
     check_movable,
     check_open,
     check_pinned_cap,
-    free,
     own_account,
-    pay,
     pin,
 )
 from tallystick_ledger.spec.refusal import found, require
@@ -59,19 +58,19 @@ _ENDED_BY_PAYEE: Final = (HoldStatus.CAPTURED, HoldStatus.RELEASED)
 
 
 def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
-    """Pins money of the payer for the payee.
+    """Pins money of the payer, and of grants to its owner, for the payee.
 
     Returns:
-        No effects: the record says it all.
+        No effects, if the record says it all; where grants pay, a PIN effect for each source.
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND, with terms CARD_NOT_FOUND, with a quote QUOTE_NOT_FOUND,
             UNIT_NOT_FOUND, BAD_QUOTE; ID_CONFLICT; for the payer's, then for the payee's account:
-            ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH, NOT_A_MEMBER;
-            EXPIRY_INVALID, CLAIM_OPEN; with terms NOT_PROVIDER, UNIT_MISMATCH, CARD_NOT_EFFECTIVE
-            or QUOTE_EXPIRED, UNPRICED, QUOTE_EXCEEDED; CAP_EXCEEDED, open holds and channels,
-            references or quotes; ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or
+            ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT, GRANT_ACCOUNT; UNIT_MISMATCH,
+            NOT_A_MEMBER; EXPIRY_INVALID, CLAIM_OPEN; with terms NOT_PROVIDER, UNIT_MISMATCH,
+            CARD_NOT_EFFECTIVE or QUOTE_EXPIRED, UNPRICED, QUOTE_EXCEEDED; CAP_EXCEEDED, open holds
+            and channels, references or quotes; ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or
             FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     maximum = Amount(record.maximum)
@@ -99,11 +98,15 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
     counting = check_limits(
         state, place, payer, maximum, debt=debt, pin=hold_id, payee=payee.account
     )
-    check_can_pin(payer, payee, maximum)
+    at_ns = place.timestamp_ns
+    agreed = shares.Agreed.by_terms(record.terms)
+    parts = shares.choose(state, payer.owner, (payer, payee), agreed, maximum, at_ns)
+    own = amounts.subtract(maximum, Amount(sum(share.maximum for share in parts)))
+    check_can_pin(payer, payee, own, maximum)
 
     remember_reference(state, place, Group.METERING, record.reference, unique=record.unique)
     count(state, counting, maximum, debt=debt, pin=hold_id)
-    pin(state, record.payer_account, record.payee_account, maximum)
+    pin(state, record.payer_account, record.payee_account, own)
     state.put_hold(
         HoldRow(
             hold=hold_id,
@@ -135,7 +138,7 @@ def reserve(state: State, place: Place, record: Reserve) -> list[Effect]:
                 debt_limit=Amount(terms.debt_limit),
             ),
         )
-    return []
+    return shares.pin_hold(state, place.index, state.holds[hold_id], parts)
 
 
 def extend(state: State, place: Place, record: Extend) -> list[Effect]:
@@ -187,8 +190,9 @@ def capture(state: State, place: Place, record: Capture) -> list[Effect]:
     """Pays the payee up to a cumulative amount; FINAL ends the hold and frees its rest.
 
     Returns:
-        A CAPTURE effect of what is newly paid, a CLAIM effect of what is newly owed and a RELEASE
-        effect of what FINAL frees, each only if above 0. None for a replay after the hold's end.
+        CAPTURE effects of what is newly paid, if that is above 0, for each source, the payer's
+        first; a CLAIM effect of what is newly owed and RELEASE effects of what FINAL frees, for
+        each source, each only if above 0. None for a replay after the hold's end.
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; HOLD_NOT_FOUND, NOT_PAYEE; HOLD_MODE;
@@ -219,17 +223,19 @@ def capture(state: State, place: Place, record: Capture) -> list[Effect]:
     debts.check_claim_cap(state, hold, parts.claimed)
     check_credit_room(payee, parts.posted)
 
-    effects = []
+    effects: list[Effect] = []
     if parts.pinned > 0:
-        hold = _pay(state, hold, parts.pinned)
+        captured = amounts.add(hold.captured, parts.pinned)
+        effects = shares.pay_hold(state, place.index, hold, captured, place.timestamp_ns)
+        hold = state.holds[hold.hold]
+        no_longer_held(state, hold.hold, amounts.subtract(hold.maximum, hold.captured))
     debts.charge_beyond(state, hold, parts)
-    if parts.posted > 0:
-        paid = _effect(Cause.CAPTURE, place.index, hold, parts.posted)
-        card = priced.card_of(terms)
-        effects.append(replace(paid, card=card, beyond=parts.available))
+    if parts.available > 0:
+        effects = shares.paying_beyond(place.index, hold, effects, parts.available)
+    effects = [replace(effect, card=priced.card_of(terms)) for effect in effects]
     effects += debts.add_claim(state, place, hold, parts.claimed)
     if record.final and not is_late:
-        effects += _end_by_payee(state, place, hold, HoldStatus.CAPTURED)
+        effects += _end_by_payee(state, place, hold.hold, HoldStatus.CAPTURED)
     return effects
 
 
@@ -237,7 +243,7 @@ def release(state: State, place: Place, record: Release) -> list[Effect]:
     """Frees the rest of a hold.
 
     Returns:
-        A RELEASE effect of the rest, if above 0.
+        RELEASE effects of the rest for each source, if above 0.
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; HOLD_NOT_FOUND, NOT_PAYEE; HOLD_ENDED,
@@ -247,10 +253,12 @@ def release(state: State, place: Place, record: Release) -> list[Effect]:
     hold = _hold_of_payee(state, place, record.hold)
     _check_open_and_not_due(hold, place.timestamp_ns)
 
-    return _end_by_payee(state, place, hold, HoldStatus.RELEASED)
+    return _end_by_payee(state, place, hold.hold, HoldStatus.RELEASED)
 
 
-def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> list[Effect]:
+def sweep(
+    state: State, timestamp_ns: TimestampNs, index: int, limit: int
+) -> tuple[int, list[Effect]]:
     """Expires the holds that are due, in the order of (expires_at_ns, id).
 
     Args:
@@ -260,16 +268,16 @@ def sweep(state: State, timestamp_ns: TimestampNs, index: int, limit: int) -> li
         limit: How many holds may still be swept in this block.
 
     Returns:
-        One EXPIRY effect a hold, also of a rest of 0.
+        How many were swept, and their effects: one EXPIRY effect of the payer's rest a hold, also
+        of 0; then what `shares.free_hold` says of its shares.
     """
     effects: list[Effect] = []
-    while len(effects) < limit:
+    for swept in range(limit):
         hold = state.next_to_expire()
         if hold is None or hold.expires_at_ns > timestamp_ns:
-            break
-        rest = _end(state, hold, HoldStatus.EXPIRED, timestamp_ns)
-        effects.append(_effect(Cause.EXPIRY, index, hold, rest))
-    return effects
+            return swept, effects
+        effects += _end(state, Cause.EXPIRY, index, hold, HoldStatus.EXPIRED, timestamp_ns)
+    return limit, effects
 
 
 def _prices(
@@ -339,39 +347,25 @@ def _check_open_and_not_due(hold: HoldRow, timestamp_ns: TimestampNs) -> None:
     require(hold.expires_at_ns > timestamp_ns, Code.HOLD_EXPIRED)
 
 
-def _pay(state: State, hold: HoldRow, difference: Amount) -> HoldRow:
-    """Moves `difference` from pending to posted on both accounts; returns the new row."""
-    pay(state, hold.payer_account, hold.payee_account, difference)
-    paid = replace(hold, captured=amounts.add(hold.captured, difference))
-    state.put_hold(paid)
-    no_longer_held(state, hold.hold, amounts.subtract(paid.maximum, paid.captured))
-    return paid
+def _end_by_payee(state: State, place: Place, hold: HoldId, status: HoldStatus) -> list[Effect]:
+    row, at_ns = state.holds[hold], place.timestamp_ns
+    return _end(state, Cause.RELEASE, place.index, row, status, at_ns)
 
 
-def _end_by_payee(state: State, place: Place, hold: HoldRow, status: HoldStatus) -> list[Effect]:
-    rest = _end(state, hold, status, place.timestamp_ns)
-    return [_effect(Cause.RELEASE, place.index, hold, rest)] if rest > 0 else []
-
-
-def _end(state: State, hold: HoldRow, status: HoldStatus, timestamp_ns: TimestampNs) -> Amount:
-    """Ends a hold, takes its rest out of both pending columns and returns it."""
-    rest = amounts.subtract(hold.maximum, hold.captured)
-    free(state, hold.payer_account, hold.payee_account, rest)
+def _end(
+    state: State,
+    cause: Cause,
+    index: int,
+    hold: HoldRow,
+    status: HoldStatus,
+    timestamp_ns: TimestampNs,
+) -> list[Effect]:
+    """Ends a hold and takes its rest out of all pending columns."""
+    effects = shares.free_hold(state, cause, index, hold, timestamp_ns)
     ended = replace(hold, status=status, ended_at_ns=timestamp_ns)
     if debts.may_come_late(ended, state.terms.get(hold.hold), final=True):
         no_longer_held(state, hold.hold, Amount(0))
     else:
         debts.give_back_rest(state, ended)
     state.put_hold(ended)
-    return rest
-
-
-def _effect(cause: Cause, index: int, hold: HoldRow, amount: Amount) -> Effect:
-    return Effect(
-        cause=cause,
-        record_index=index,
-        debit_account=hold.payer_account,
-        credit_account=hold.payee_account,
-        amount=amount,
-        origin=hold.hold,
-    )
+    return effects

@@ -5,11 +5,13 @@ it is applied. The instant that decides about the card's windows is the record's
 docs/semantics.md section 3.
 """
 
+from dataclasses import replace
+
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import NO_ID, Amount, QuoteId
+from tallystick_ledger.ids import NO_ID, Amount, QuoteId, grant_account
 from tallystick_ledger.records import Group, Meter, Scope
 from tallystick_ledger.results import Cause, Effect
-from tallystick_ledger.spec import mandates, priced, quotes
+from tallystick_ledger.spec import amounts, mandates, priced, quotes, shares
 from tallystick_ledger.spec.accounts import (
     check_between,
     check_credit_room,
@@ -28,25 +30,26 @@ from tallystick_ledger.spec.signer import (
 )
 from tallystick_ledger.spec.spending import check_limits, count
 from tallystick_ledger.spec.state import State
-from tallystick_ledger.state_rows import AccountRow, CardRow, MandateRow, QuoteRow
+from tallystick_ledger.state_rows import AccountRow, CardRow, MandateRow, QuoteRow, Share
 
 
 def meter(state: State, place: Place, record: Meter) -> list[Effect]:
     """Pays what a usage costs.
 
     Returns:
-        A METER effect of the amount, with the card.
+        A METER effect of the payer's part, with the card, also of 0 if grants pay all of it; then
+        one for each share of a grant.
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND, CARD_NOT_FOUND; for the payer's, then for the payee's account:
-            ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH, NOT_A_MEMBER;
-            NOT_PROVIDER, UNIT_MISMATCH, CARD_NOT_EFFECTIVE; UNPRICED, PRICE_MISMATCH; CAP_EXCEEDED;
-            ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW. Under a
-            mandate also MANDATE_NOT_FOUND, NOT_PAYEE before the accounts, MANDATE_ENDED,
-            PRICE_NOT_AGREED before their state, and MANDATE_EXCEEDED after the price. With a
-            quote, in the places of what a card gives, QUOTE_NOT_FOUND, UNIT_NOT_FOUND, BAD_QUOTE;
-            QUOTE_EXPIRED; after the price QUOTE_EXCEEDED.
+            ACCOUNT_CLOSED, ACCOUNT_FROZEN, ISSUANCE_ACCOUNT, GRANT_ACCOUNT; UNIT_MISMATCH,
+            NOT_A_MEMBER; NOT_PROVIDER, UNIT_MISMATCH, CARD_NOT_EFFECTIVE; UNPRICED, PRICE_MISMATCH;
+            CAP_EXCEEDED; ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD;
+            AMOUNT_OVERFLOW. Under a mandate also MANDATE_NOT_FOUND, NOT_PAYEE before the accounts,
+            MANDATE_ENDED, PRICE_NOT_AGREED before their state, and MANDATE_EXCEEDED after the
+            price. With a quote, in the places of what a card gives, QUOTE_NOT_FOUND,
+            UNIT_NOT_FOUND, BAD_QUOTE; QUOTE_EXPIRED; after the price QUOTE_EXCEEDED.
     """
     amount = Amount(record.amount)
     by_payer = record.mandate == NO_ID
@@ -80,26 +83,42 @@ def meter(state: State, place: Place, record: Meter) -> list[Effect]:
     if isinstance(prices, QuoteRow):
         quotes.check_cap(state, prices)
     counting = check_limits(state, place, payer, amount)
-    check_funds(payer, amount)
+    agreed = shares.Agreed.by_meter(record)
+    parts = shares.choose(state, payer.owner, (payer, payee), agreed, amount, at_ns)
+    own = amounts.subtract(amount, Amount(sum(share.maximum for share in parts)))
+    check_funds(payer, own)
     check_credit_room(payee, amount)
 
     remember_reference(state, place, Group.METERING, record.reference, unique=record.unique)
     count(state, counting, amount)
-    move(state, record.payer_account, record.payee_account, amount)
     if mandate is not None:
         mandates.use(state, mandate, amount)
     if isinstance(prices, QuoteRow):
         quotes.redeem(state, prices, amount)
+    return _pay(state, place, record, parts, own)
+
+
+def _pay(
+    state: State, place: Place, record: Meter, parts: tuple[Share, ...], own: Amount
+) -> list[Effect]:
+    """Moves the payer's part and the shares of grants, with an effect of each."""
+    move(state, record.payer_account, record.payee_account, own)
     effect = Effect(
         cause=Cause.METER,
         record_index=place.index,
         debit_account=record.payer_account,
         credit_account=record.payee_account,
-        amount=amount,
+        amount=own,
         origin=record.mandate,
         card=record.card,
     )
-    return [effect]
+    effects = [effect]
+    for share in parts:
+        source, part = grant_account(share.grant), share.maximum
+        move(state, source, record.payee_account, part)
+        granted = replace(effect, debit_account=source, amount=part, grant=share.grant)
+        effects.append(granted)
+    return effects
 
 
 def _parties(

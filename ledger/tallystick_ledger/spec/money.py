@@ -33,8 +33,9 @@ def transfer(state: State, place: Place, record: Transfer) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
             CREDIT_NOT_FOUND; for the debit, then for the credit account: ACCOUNT_CLOSED,
-            ACCOUNT_FROZEN, ISSUANCE_ACCOUNT; UNIT_MISMATCH, NOT_A_MEMBER; CAP_EXCEEDED;
-            ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
+            ACCOUNT_FROZEN, ISSUANCE_ACCOUNT, GRANT_ACCOUNT; UNIT_MISMATCH, NOT_A_MEMBER;
+            CAP_EXCEEDED; ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD;
+            AMOUNT_OVERFLOW.
     """
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)

@@ -51,8 +51,8 @@ def join(state: State, place: Place, record: Join) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; ACCOUNT_NOT_FOUND of either;
             ISSUANCE_ACCOUNT, ACCOUNT_CLOSED, UNIT_NOT_DEFERRED of the account; ACCOUNT_CLOSED,
-            ACCOUNT_FROZEN, ISSUANCE_ACCOUNT, UNIT_MISMATCH, SETTLEMENT_TAKEN of the settlement
-            account; MEMBER_FAILED; CAP_EXCEEDED, members of the unit; CREDIT_IN_USE;
+            ACCOUNT_FROZEN, ISSUANCE_ACCOUNT, GRANT_ACCOUNT, UNIT_MISMATCH, SETTLEMENT_TAKEN of the
+            settlement account; MEMBER_FAILED; CAP_EXCEEDED, members of the unit; CREDIT_IN_USE;
             AMOUNT_OVERFLOW.
     """
     check_key_and_scope(state, place, Scope.OWNER)

@@ -27,6 +27,7 @@ def prune(state: State, block_timestamp_ns: TimestampNs) -> None:
     _prune_mandates(state, block_timestamp_ns)
     _prune_quotes(state, block_timestamp_ns)
     _prune_ended_claims(state, block_timestamp_ns)
+    _prune_grants(state, block_timestamp_ns)
 
 
 def _prune_live_ids(state: State, now_ns: TimestampNs) -> None:
@@ -61,6 +62,8 @@ def _prune_ended_holds(state: State, now_ns: TimestampNs) -> None:
         state.holds.remove(hold.hold)
         if hold.hold in state.terms:
             state.terms.remove(hold.hold)
+        if hold.hold in state.shares:
+            state.shares.remove(hold.hold)
 
 
 def _prune_closed_channels(state: State, now_ns: TimestampNs) -> None:
@@ -127,3 +130,12 @@ def _prune_quotes(state: State, now_ns: TimestampNs) -> None:
         if quote is None or quote.not_after_ns + kept_ns >= now_ns:
             break
         state.quotes.remove(quote.quote)
+
+
+def _prune_grants(state: State, now_ns: TimestampNs) -> None:
+    """Grants that no correction can give anything back to any more; their accounts stay."""
+    for _ in range(MAX_PRUNED_ROWS):
+        row = state.next_grant_to_forget()
+        if row is None or row.settled_at_ns + CORRECTION_WINDOW_NS >= now_ns:
+            break
+        state.grants.remove(row.grant)

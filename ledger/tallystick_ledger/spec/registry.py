@@ -20,7 +20,7 @@ from tallystick_ledger.records import (
 )
 from tallystick_ledger.results import Effect
 from tallystick_ledger.spec import debts
-from tallystick_ledger.spec.accounts import check_account_cap, own_account
+from tallystick_ledger.spec.accounts import check_account_cap, check_ordinary, own_account
 from tallystick_ledger.spec.lines import is_in_time, join
 from tallystick_ledger.spec.refusal import found, require
 from tallystick_ledger.spec.signer import Place, check_key_and_scope
@@ -189,7 +189,7 @@ def account(state: State, place: Place, record: Account) -> list[Effect]:
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; then for OPEN what `account_open` lists,
-            for the others ACCOUNT_NOT_FOUND; ISSUANCE_ACCOUNT, ACCOUNT_CLOSED; and what
+            for the others ACCOUNT_NOT_FOUND; ISSUANCE_ACCOUNT, GRANT_ACCOUNT, ACCOUNT_CLOSED; what
             `account_freeze`, `account_unfreeze` or `account_close` lists.
     """
     check_key_and_scope(state, place, Scope.OWNER)
@@ -197,7 +197,7 @@ def account(state: State, place: Place, record: Account) -> list[Effect]:
         account_open(state, place, record)
         return []
     row = own_account(state, place.principal, record.account, Code.ACCOUNT_NOT_FOUND)
-    require(not row.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
+    check_ordinary(row)
     require(not row.flags & AccountFlags.CLOSED, Code.ACCOUNT_CLOSED)
     operation = {
         AccountOperation.FREEZE: account_freeze,
@@ -207,11 +207,23 @@ def account(state: State, place: Place, record: Account) -> list[Effect]:
     changed = operation(row)
     if record.operation is AccountOperation.CLOSE:
         require(not debts.has_open_claim(state, row), Code.ACCOUNT_NOT_EMPTY)
-    if record.operation is AccountOperation.CLOSE and row.account in state.members:
-        require(not state.owes_or_is_owed(row.account), Code.ACCOUNT_NOT_EMPTY)
-        state.members.remove(row.account)
+        _check_nothing_returns(state, row.account)
+        if row.account in state.members:
+            state.members.remove(row.account)
     state.put_account(changed)
     return []
+
+
+def _check_nothing_returns(state: State, account_id: AccountId) -> None:
+    """Checks that neither a grant nor a window can bring the account anything any more.
+
+    Raises:
+        Refused: ACCOUNT_NOT_EMPTY.
+    """
+    is_pool = any(grant.pool_account == account_id for grant in state.grants)
+    require(not is_pool, Code.ACCOUNT_NOT_EMPTY)
+    is_netted = account_id in state.members and state.owes_or_is_owed(account_id)
+    require(not is_netted, Code.ACCOUNT_NOT_EMPTY)
 
 
 def account_open(state: State, place: Place, record: Account) -> None:

@@ -22,10 +22,14 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | corrections | owner of the payee's account | |
 | disputes | owner of the payer's account | |
 | mandates | owner of the payer's account | |
+| grants | grantee, while open | |
+| shares | | |
 | limits | whose spending they bound | |
 | lines | line | |
 | marks | hold or channel | |
 | zones | | |
+| lists | owner | |
+| relations | registrar | |
 | deferred_units | | |
 | members | unit of the account | |
 | windows | unit | |
@@ -37,7 +41,8 @@ marks after their end in that of their expiry; channels in the
 order in which they close by themselves, and in which they were closed; cards in that in which they
 are forgotten; corrections and disputes in that of the records that they are about; mandates in that
 in which they are over, quotes in that in which they expire; claims in that in which they were paid
-or waived. Heaps give these orders; an entry that its row no longer bears out is skipped.
+or waived; grants in that in which they expire, and in which they were settled. Heaps give these
+orders; an entry that its row no longer bears out is skipped.
 """
 
 from heapq import heappop, heappush
@@ -50,8 +55,10 @@ from tallystick_ledger.ids import (
     CardId,
     ChannelId,
     ClaimId,
+    GrantId,
     HoldId,
     LineId,
+    ListId,
     MandateId,
     NameId,
     PrincipalId,
@@ -78,12 +85,14 @@ from tallystick_ledger.state_rows import (
     CorrectionRow,
     DeferredUnitRow,
     DisputeRow,
+    GrantRow,
     HoldRow,
     KeyRow,
     KeyStatus,
     LimitKey,
     LimitRow,
     LineRow,
+    ListRow,
     LiveIdRow,
     MandateRow,
     MarkRow,
@@ -94,6 +103,8 @@ from tallystick_ledger.state_rows import (
     PrincipalRow,
     QuoteRow,
     ReferenceRow,
+    RelationRow,
+    SharesRow,
     TermsRow,
     UnitRow,
     WindowRow,
@@ -166,12 +177,8 @@ class State:
         self.mandates: Table[MandateId, MandateRow] = Table(
             self.journal, member_of=lambda row: self.accounts[row.payer_account].owner
         )
-        self.limits: Table[LimitKey, LimitRow] = Table(self.journal, member_of=self._limited)
-        self.lines: Table[PublicKey, LineRow] = Table(self.journal, member_of=lambda row: row.line)
-        self.marks: Table[tuple[bytes, LimitKey], MarkRow] = Table(
-            self.journal, member_of=lambda row: row.pin
-        )
-        self.zones: Table[ZoneId, ZoneRow] = Table(self.journal)
+        self._make_grant_tables()
+        self._make_limit_tables()
         self.deferred_units: Table[UnitId, DeferredUnitRow] = Table(self.journal)
         self.members: Table[AccountId, MemberRow] = Table(
             self.journal, member_of=lambda row: self.accounts[row.account].unit
@@ -199,6 +206,26 @@ class State:
         self._mandates_over: list[tuple[TimestampNs, MandateId]] = []
         self._quotes_expired: list[tuple[TimestampNs, QuoteId]] = []
         self._ended_claims: list[tuple[TimestampNs, ClaimId]] = []
+
+    def _make_limit_tables(self) -> None:
+        self.limits: Table[LimitKey, LimitRow] = Table(self.journal, member_of=self._limited)
+        self.lines: Table[PublicKey, LineRow] = Table(self.journal, member_of=lambda row: row.line)
+        self.marks: Table[tuple[bytes, LimitKey], MarkRow] = Table(
+            self.journal, member_of=lambda row: row.pin
+        )
+        self.zones: Table[ZoneId, ZoneRow] = Table(self.journal)
+
+    def _make_grant_tables(self) -> None:
+        self.grants: Table[GrantId, GrantRow] = Table(
+            self.journal, member_of=lambda row: row.grantee if row.is_open else None
+        )
+        self.shares: Table[HoldId, SharesRow] = Table(self.journal)
+        self.lists: Table[ListId, ListRow] = Table(self.journal, member_of=lambda row: row.owner)
+        self.relations: Table[tuple[PrincipalId, PrincipalId, PrincipalId], RelationRow] = Table(
+            self.journal, member_of=lambda row: row.registrar
+        )
+        self._expiring_grants: list[tuple[TimestampNs, GrantId]] = []
+        self._settled: list[tuple[TimestampNs, GrantId]] = []
 
     @classmethod
     def from_genesis(cls, genesis: Genesis) -> Self:
@@ -351,6 +378,33 @@ class State:
             if row is not None and row.over_at_ns == over_at_ns:
                 return row
             heappop(self._mandates_over)
+        return None
+
+    def put_grant(self, row: GrantRow) -> None:
+        """Writes the row of a grant and enters it into the order that its status asks for."""
+        if row.grant not in self.grants:
+            heappush(self._expiring_grants, (row.expires_at_ns, row.grant))
+        self.grants.put(row.grant, row)
+        if row.settled_at_ns:
+            heappush(self._settled, (row.settled_at_ns, row.grant))
+
+    def next_grant_to_expire(self) -> GrantRow | None:
+        """Returns the open grant with the smallest (expires_at_ns, id), due or not."""
+        while self._expiring_grants:
+            row = self.grants.get(self._expiring_grants[0][1])
+            if row is not None and row.is_open:
+                return row
+            heappop(self._expiring_grants)
+        return None
+
+    def next_grant_to_forget(self) -> GrantRow | None:
+        """Returns the grant with the smallest (settled_at_ns, id)."""
+        while self._settled:
+            settled_at_ns, grant = self._settled[0]
+            row = self.grants.get(grant)
+            if row is not None and row.settled_at_ns == settled_at_ns:
+                return row
+            heappop(self._settled)
         return None
 
     def add_to_pair(

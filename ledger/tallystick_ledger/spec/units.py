@@ -15,6 +15,7 @@ from tallystick_ledger.spec.accounts import (
     check_credit_room,
     check_funds,
     check_open,
+    check_ordinary,
     own_account,
 )
 from tallystick_ledger.spec.refusal import found, require
@@ -73,7 +74,8 @@ def issue(state: State, place: Place, record: Issue) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; UNIT_NOT_FOUND, also if
             the signer is not its issuer; CREDIT_NOT_FOUND; UNIT_DEFERRED; ACCOUNT_CLOSED,
-            ACCOUNT_FROZEN, UNIT_MISMATCH, ISSUANCE_ACCOUNT of the credit account; CAP_EXCEEDED;
+            ACCOUNT_FROZEN, UNIT_MISMATCH, ISSUANCE_ACCOUNT, GRANT_ACCOUNT of the credit account;
+            CAP_EXCEEDED;
             AMOUNT_OVERFLOW.
     """
     amount = Amount(record.amount)
@@ -84,7 +86,7 @@ def issue(state: State, place: Place, record: Issue) -> list[Effect]:
     _check_not_deferred(state, record.unit)
     check_open(credit)
     require(credit.unit == record.unit, Code.UNIT_MISMATCH)
-    require(not credit.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
+    check_ordinary(credit)
     check_reference_cap(state, place, unique=record.unique)
     issuance = state.accounts[issuance_account(record.unit)]
     require(amounts.fits(issuance.debits_posted + amount), Code.AMOUNT_OVERFLOW)
@@ -105,7 +107,8 @@ def burn(state: State, place: Place, record: Burn) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; UNIT_NOT_FOUND, also if
             the signer is not its issuer; DEBIT_NOT_FOUND; UNIT_DEFERRED; ACCOUNT_CLOSED,
-            ACCOUNT_FROZEN, UNIT_MISMATCH, ISSUANCE_ACCOUNT of the debit account; CAP_EXCEEDED;
+            ACCOUNT_FROZEN, UNIT_MISMATCH, ISSUANCE_ACCOUNT, GRANT_ACCOUNT of the debit account;
+            CAP_EXCEEDED;
             INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     amount = Amount(record.amount)
@@ -116,7 +119,7 @@ def burn(state: State, place: Place, record: Burn) -> list[Effect]:
     _check_not_deferred(state, record.unit)
     check_open(debit)
     require(debit.unit == record.unit, Code.UNIT_MISMATCH)
-    require(not debit.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
+    check_ordinary(debit)
     check_reference_cap(state, place, unique=record.unique)
     check_funds(debit, amount)
     issuance = state.accounts[issuance_account(record.unit)]
@@ -138,7 +141,7 @@ def credit_limit(state: State, place: Place, record: CreditLimit) -> list[Effect
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; UNIT_NOT_FOUND, also if the signer is not
             its issuer; ACCOUNT_NOT_FOUND; UNIT_DEFERRED; ACCOUNT_CLOSED, UNIT_MISMATCH,
-            ISSUANCE_ACCOUNT; CREDIT_IN_USE; AMOUNT_OVERFLOW.
+            ISSUANCE_ACCOUNT, GRANT_ACCOUNT; CREDIT_IN_USE; AMOUNT_OVERFLOW.
     """
     check_key_and_scope(state, place, Scope.OWNER)
     check_issuer(state, place, record.unit)
@@ -146,7 +149,7 @@ def credit_limit(state: State, place: Place, record: CreditLimit) -> list[Effect
     _check_not_deferred(state, record.unit)
     require(not account.flags & AccountFlags.CLOSED, Code.ACCOUNT_CLOSED)
     require(account.unit == record.unit, Code.UNIT_MISMATCH)
-    require(not account.flags & AccountFlags.ISSUANCE, Code.ISSUANCE_ACCOUNT)
+    check_ordinary(account)
     changed = replace(account, credit_limit=Amount(record.limit))
     require(changed.available >= 0, Code.CREDIT_IN_USE)
     check_credit_room(changed, Amount(0))

@@ -38,6 +38,14 @@ from tallystick_ledger.state_rows.registry import (
     PrincipalRow,
     UnitRow,
 )
+from tallystick_ledger.state_rows.subsidy import (
+    GrantRow,
+    GrantStatus,
+    ListRow,
+    RelationRow,
+    Share,
+    SharesRow,
+)
 
 STATE_DOMAIN: Final = b"tallystick/state/v1\0"
 
@@ -63,10 +71,14 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         CorrectionRow,
         DisputeRow,
         MandateRow,
+        GrantRow,
+        SharesRow,
         LimitRow,
         LineRow,
         MarkRow,
         ZoneRow,
+        ListRow,
+        RelationRow,
         DeferredUnitRow,
         MemberRow,
         WindowRow,
@@ -129,6 +141,8 @@ __all__ = [
     "DeferredUnitRow",
     "DisputeRow",
     "DisputeStatus",
+    "GrantRow",
+    "GrantStatus",
     "HoldRow",
     "HoldStatus",
     "KeyRow",
@@ -137,6 +151,7 @@ __all__ = [
     "LimitKey",
     "LimitRow",
     "LineRow",
+    "ListRow",
     "LiveIdRow",
     "MandateRow",
     "MarkRow",
@@ -148,7 +163,10 @@ __all__ = [
     "PrincipalRow",
     "QuoteRow",
     "ReferenceRow",
+    "RelationRow",
     "Row",
+    "Share",
+    "SharesRow",
     "Table",
     "TermsRow",
     "UnitRow",

@@ -28,10 +28,14 @@ class Table(IntEnum):
     CORRECTION = 15
     DISPUTE = 16
     MANDATE = 17
+    GRANT = 18
+    SHARES = 19
     LIMIT = 20
     LINE = 21
     MARK = 22
     ZONE = 23
+    LIST = 24
+    RELATION = 25
     DEFERRED_UNIT = 26
     MEMBER = 27
     WINDOW = 28

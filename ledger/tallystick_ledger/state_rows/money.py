@@ -22,12 +22,17 @@ class AccountFlags(IntFlag):
     ISSUANCE = 1
     FROZEN = 2
     CLOSED = 4
+    GRANT = 8
     DEFERRED = 16
 
 
 # As a number: the complement of an `IntFlag` has its known bits only.
 _ALL_FLAGS: Final = int(
-    AccountFlags.ISSUANCE | AccountFlags.FROZEN | AccountFlags.CLOSED | AccountFlags.DEFERRED
+    AccountFlags.ISSUANCE
+    | AccountFlags.FROZEN
+    | AccountFlags.CLOSED
+    | AccountFlags.GRANT
+    | AccountFlags.DEFERRED
 )
 
 
@@ -48,7 +53,8 @@ class AccountRow(Row):
         account: Its id.
         owner: The principal that owns it.
         unit: What it counts in.
-        flags: Issuance, frozen, closed, deferred (of a deferred unit, its issuance account aside).
+        flags: Issuance, frozen, closed, a grant's, deferred (of a deferred unit, its issuance
+            account aside).
         credit_limit: How far it may go below zero.
         debits_pending: Pinned by open holds that it pays.
         debits_posted: Paid, ever.

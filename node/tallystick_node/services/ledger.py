@@ -22,6 +22,7 @@ from tallystick_core import Kernel
 
 from tallystick_node import access
 from tallystick_node.limits import (
+    MAX_READ_GRANTS,
     MAX_READ_IDS,
     MAX_READ_ROWS,
     MAX_READ_ZONES,
@@ -277,6 +278,23 @@ class LedgerService:
         access.require_principal_reader(caller.reader(), request.principal)
         return request.limit or MAX_READ_ROWS
 
+    async def get_grants(
+        self, request: pb.GetGrantsRequest, caller: Caller, context: RawContext
+    ) -> pb.GetGrantsResponse:
+        """The grants by and to a principal: a page of rows with their accounts', by id."""
+        if len(request.principal) != ID_BYTES or len(request.after) not in (0, ID_BYTES):
+            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids have 16 bytes")
+        if request.limit > MAX_READ_GRANTS:
+            await abort(
+                context, grpc.StatusCode.INVALID_ARGUMENT, f"at most {MAX_READ_GRANTS} rows a call"
+            )
+        await settle(self._reads, request.options, context)
+        access.require_principal_reader(caller.reader(), request.principal)
+        before = self._reads.next_sequence
+        after, limit = request.after or bytes(ID_BYTES), request.limit or MAX_READ_GRANTS
+        rows = self._kernel.grants(request.principal, after, limit)
+        return pb.GetGrantsResponse(rows=rows, next_sequence=before)
+
     async def get_envelope(
         self, request: pb.GetEnvelopeRequest, caller: Caller, context: RawContext
     ) -> pb.GetEnvelopeResponse:
@@ -362,6 +380,7 @@ class LedgerService:
             "GetNetting": read(path + "GetNetting", pb.GetNettingRequest, self.get_netting),
             "GetClaims": read(path + "GetClaims", pb.GetClaimsRequest, self.get_claims),
             "GetDisputes": read(path + "GetDisputes", pb.GetDisputesRequest, self.get_disputes),
+            "GetGrants": read(path + "GetGrants", pb.GetGrantsRequest, self.get_grants),
             "GetEnvelope": read(path + "GetEnvelope", pb.GetEnvelopeRequest, self.get_envelope),
             "GetStatus": read(path + "GetStatus", pb.GetStatusRequest, self.get_status),
         }

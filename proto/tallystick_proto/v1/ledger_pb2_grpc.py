@@ -64,6 +64,11 @@ class LedgerStub:
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesRequest.SerializeToString,
                 response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesResponse.FromString,
                 _registered_method=True)
+        self.GetGrants = channel.unary_unary(
+                '/tallystick.v1.Ledger/GetGrants',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetGrantsRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetGrantsResponse.FromString,
+                _registered_method=True)
         self.GetLimits = channel.unary_unary(
                 '/tallystick.v1.Ledger/GetLimits',
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetLimitsRequest.SerializeToString,
@@ -164,6 +169,13 @@ class LedgerServicer:
 
     def GetDisputes(self, request, context):
         """The disputes of a principal's payments, on either side, in pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGrants(self, request, context):
+        """The grants by and to a principal, in pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -282,6 +294,11 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.GetDisputes,
                     request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesRequest.FromString,
                     response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesResponse.SerializeToString,
+            ),
+            'GetGrants': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGrants,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetGrantsRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetGrantsResponse.SerializeToString,
             ),
             'GetLimits': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLimits,
@@ -506,6 +523,33 @@ class Ledger:
             '/tallystick.v1.Ledger/GetDisputes',
             tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesRequest.SerializeToString,
             tallystick__proto_dot_v1_dot_ledger__pb2.GetDisputesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGrants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/GetGrants',
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetGrantsRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetGrantsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,8 +17,7 @@ use crate::ledger::{
 use crate::ledger::{CLOSE, FREEZE, OPEN, UNFREEZE};
 use crate::source::Source;
 use crate::support::SECOND_NS;
-use crate::targets::kernel::write_block;
-use crate::world::world;
+use crate::world::{world, write_block};
 
 const HASH: u8 = 1;
 const LEDGER_ID: u8 = 2;

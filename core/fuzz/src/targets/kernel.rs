@@ -12,23 +12,20 @@ mod quoted;
 
 use sha2::{Digest, Sha256};
 use tallystick_core::format::limits::{
-    ENVELOPE_MAGIC, MAX_ENVELOPE_BYTES, POSITIONS_PREFIX, RECORDS_OFFSET, RECORD_BYTES,
-    RESULT_BYTES,
+    MAX_ENVELOPE_BYTES, POSITIONS_PREFIX, RECORD_BYTES, RESULT_BYTES,
 };
-use tallystick_core::format::{
-    kind, object_id, u16_at, u64_at, write_block_header, Code, Id16, Key32, VOUCHER_PREFIX,
-};
+use tallystick_core::format::{kind, object_id, u16_at, u64_at, Code, Id16, Key32, VOUCHER_PREFIX};
 use tallystick_core::kernel::{Applied, Kernel};
 
 use crate::ledger::{record, Record};
 use crate::source::Source;
 use crate::support::{public_key, SECOND_NS};
-use crate::world::{apply, lasting_rows, pay_claim_record, world, World};
+use crate::world::{apply, lasting_rows, pay_claim_record, world, write_block, Drafted, World};
 
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
 const DEFERRED: u16 = 16;
-const KINDS: [u16; 35] = [
+const KINDS: [u16; 37] = [
     kind::TRANSFER,
     kind::RESERVE,
     kind::CAPTURE,
@@ -54,6 +51,8 @@ const KINDS: [u16; 35] = [
     kind::DISPUTE_ANSWER,
     kind::MANDATE,
     kind::MANDATE_END,
+    kind::CLAW_BACK,
+    kind::RELATION,
     kind::LIMIT,
     kind::ZONE,
     kind::DELEGATE,
@@ -75,40 +74,6 @@ const WAITS_NS: [u64; 8] = [
     86_401 * SECOND_NS,
     400 * 86_400 * SECOND_NS,
 ];
-
-/// Key, id, ATOMIC, records of an envelope that nobody signed.
-pub type Drafted<'a> = (Key32, u128, bool, &'a [Record]);
-
-/// A block of envelopes that fits on the kernel.
-pub fn write_block(kernel: &Kernel, timestamp_ns: u64, envelopes: &[Drafted<'_>]) -> Vec<u8> {
-    let mut body = Vec::new();
-    let mut count = 0;
-    for (key, id, atomic, records) in envelopes {
-        let mut head = [0; RECORDS_OFFSET];
-        head[..4].copy_from_slice(ENVELOPE_MAGIC);
-        head[4] = 1;
-        head[6] = u8::from(*atomic);
-        head[8] = 1;
-        head[12..16].copy_from_slice(&(records.len() as u32).to_le_bytes());
-        head[16..48].copy_from_slice(&kernel.genesis().ledger_id);
-        head[48..80].copy_from_slice(key);
-        head[80..96].copy_from_slice(&id.to_le_bytes());
-        let valid_until = timestamp_ns.saturating_add(60 * SECOND_NS);
-        head[96..104].copy_from_slice(&valid_until.to_le_bytes());
-        body.extend_from_slice(&head);
-        body.extend_from_slice(records.as_flattened());
-        count += records.len() as u32;
-    }
-    let header = write_block_header(
-        1,
-        timestamp_ns,
-        kernel.status().next_sequence,
-        envelopes.len() as u32,
-        count,
-        body.len() as u32,
-    );
-    [&header[..], &body].concat()
-}
 
 struct Envelope {
     signer: usize,
@@ -175,6 +140,27 @@ fn unit_record(step: [u8; 8], principal: &Id16, settlement: &Id16) -> Record {
         (40, settlement),
     ];
     record(kind::UNIT, &fields)
+}
+
+fn correction_record(kind: u16, [a, b]: [u8; 2], amount: &[u8], expires: &[u8]) -> Record {
+    let reason = [if kind == kind::DISPUTE_ANSWER {
+        0
+    } else {
+        b % 8
+    }];
+    let cited = u64::from(a).to_le_bytes();
+    record(
+        kind,
+        &[(6, &reason), (8, &cited), (24, amount), (72, expires)],
+    )
+}
+
+fn relation_record(one: Id16, other: Id16, operation: u8) -> Record {
+    let (first, second) = (one.min(other), one.max(other));
+    record(
+        kind::RELATION,
+        &[(6, &[operation]), (8, &first), (24, &second)],
+    )
 }
 
 impl Machine<'_> {
@@ -270,7 +256,9 @@ impl Machine<'_> {
         let key = self.keys[usize::from(b) % self.keys.len()];
         let principal = pick(&self.principals, c);
         let mut record = match kind {
-            kind::TRANSFER => record(kind, &[(8, &first), (24, &second), (40, &amount)]),
+            kind::TRANSFER | kind::JOIN => {
+                record(kind, &[(8, &first), (24, &second), (40, &amount)])
+            }
             kind::RESERVE => record(
                 kind,
                 &[(8, &first), (24, &second), (40, &amount), (72, &expires)],
@@ -280,21 +268,16 @@ impl Machine<'_> {
                 self.channel_record(kind, step)
             }
             kind::CAPTURE => record(kind, &[(6, &[1 + b % 3]), (8, &hold), (24, &amount)]),
-            kind::RELEASE => record(kind, &[(8, &hold)]),
+            kind::RELEASE | kind::CLAW_BACK => record(kind, &[(8, &hold)]),
+            kind::RELATION => relation_record(principal, pick(&self.principals, a), 1 + b % 2),
             kind::MANDATE | kind::MANDATE_END => self.mandate_record(kind, step),
             kind::PAY_CLAIM => pay_claim_record(b, &hold, &amount, &first),
             kind::REFUND | kind::DISPUTE | kind::DISPUTE_ANSWER => {
-                let has_reason = u8::from(kind != kind::DISPUTE_ANSWER);
-                let (reason, cited) = ([has_reason * (b % 8)], u64::from(a).to_le_bytes());
-                record(
-                    kind,
-                    &[(6, &reason), (8, &cited), (24, &amount), (72, &expires)],
-                )
+                correction_record(kind, [a, b], &amount, &expires)
             }
             kind::ISSUE | kind::BURN | kind::CREDIT_LIMIT => {
                 record(kind, &[(8, &unit), (24, &second), (40, &amount)])
             }
-            kind::JOIN => record(kind, &[(8, &first), (24, &second), (40, &amount)]),
             kind::WINDOW_CLOSE | kind::SETTLE | kind::FAIL => {
                 self.netting_record(kind, &unit, &second, c)
             }
