@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(portion(max, 1, 3), max / 3);
         assert_eq!(
             portion(max, 333_333, 1_000_000),
-            (max / 1_000_000) * 333_333 + 151_803
+            (max / 1_000_000) * 333_333 + max % 1_000_000 * 333_333 / 1_000_000
         );
         assert_eq!(portion(7, 2, 3), 4);
         assert_eq!(portion(0, max, max), 0);
