@@ -100,6 +100,9 @@ class ModelHold:
     def rest(self) -> int:
         return self.maximum - self.captured if self.status is HoldStatus.OPEN else 0
 
+    def is_open_at(self, now_ns: int) -> bool:
+        return self.status is HoldStatus.OPEN and self.expires_at_ns > now_ns
+
     def rest_of(self, part: Part) -> int:
         return part.maximum - part.paid if self.status is HoldStatus.OPEN else 0
 
@@ -373,10 +376,14 @@ class GrantMachine(RuleBasedStateMachine):
         return hold_id
 
     def open_hold(self, drawn: int) -> bytes:
-        """One of those that are open, at this time; none has no id."""
+        """One of those that the next record still finds open; none has no id."""
+        self.let_pass(0)
+        now_ns = self.now_ns
+        open_ = [key for key, hold in self.held.items() if hold.is_open_at(now_ns)]
+        if not open_:
+            return b""
         self.pass_time()
-        open_ = [key for key, hold in self.held.items() if hold.status is HoldStatus.OPEN]
-        return open_[drawn % len(open_)] if open_ else b""
+        return open_[drawn % len(open_)]
 
     @rule(drawn=st.integers(0, 9), additional=st.integers(1, 200))
     def extend(self, drawn: int, additional: int) -> None:
@@ -396,10 +403,10 @@ class GrantMachine(RuleBasedStateMachine):
         return self.bill(self.open_hold(drawn), percent, final=final)
 
     def bill(self, hold_id: bytes, percent: int, *, final: bool) -> int:
-        self.pass_time()
         hold = self.held.get(hold_id)
-        if hold is None or hold.status is not HoldStatus.OPEN:
+        if hold is None:
             return 0
+        self.pass_time()
         amount = hold.maximum * percent // 100
         flags = raw.FINAL if final else 0
         code, _, sequence = self.send(
@@ -448,10 +455,10 @@ class GrantMachine(RuleBasedStateMachine):
 
     @rule(sequence=charges, percent=PERCENT)
     def refund(self, sequence: int, percent: int) -> None:
-        self.pass_time()
         charge = self.charged.get(sequence)
         if charge is None or charge.amount == 0:
             return
+        self.pass_time()
         amount = max(1, charge.amount * percent // 100)
         expected = self.funds_code(charge.payee, amount)
         if charge.corrected + amount > charge.amount:

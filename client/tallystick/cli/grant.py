@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tallystick.cli.ids import id_of
 from tallystick.cli.output import Report, Table, age
 from tallystick.cli.session import (
     AmountArgument,
@@ -21,7 +22,7 @@ from tallystick.cli.session import (
 from tallystick.errors import InvalidArgument
 from tallystick.grants import GrantState
 from tallystick_ledger.ids import NO_ID, GrantId, ListId, PrincipalId
-from tallystick_ledger.limits import ID_BYTES, RATIO_UNITS
+from tallystick_ledger.limits import RATIO_UNITS
 
 grant_app = typer.Typer(
     help="Set money aside that pays a share of what somebody uses.", no_args_is_help=True
@@ -61,7 +62,9 @@ def make(
     as_json: JsonOption = False,
 ) -> None:
     """Set AMOUNT aside for a principal. It pays a share of what that one reserves or meters."""
-    lists = [ListId(_id(text) if text else NO_ID) for text in (providers, models, regions)]
+    lists = [
+        ListId(id_of("list", text) if text else NO_ID) for text in (providers, models, regions)
+    ]
     with session(profile, key, sends=True) as opened:
         account = opened.book.account(pool)
         parsed = opened.amount(amount, account)
@@ -77,7 +80,7 @@ def make(
             models=lists[1],
             regions=lists[2],
             registrar=opened.book.principal(registrar) if registrar else PrincipalId(NO_ID),
-            exclusivity=_id(exclusivity) if exclusivity else NO_ID,
+            exclusivity=id_of("key", exclusivity) if exclusivity else NO_ID,
             reference=reference,
             unique=unique,
         )
@@ -102,7 +105,7 @@ def claw_back(
     as_json: JsonOption = False,
 ) -> None:
     """End a grant: what no hold pins goes back to its pool. Signed by its sponsor."""
-    grant_id = GrantId(_id(grant))
+    grant_id = GrantId(id_of("grant", grant))
     with session(profile, key, sends=True) as opened:
         receipt = opened.client.claw_back(grant_id)
     Report(
@@ -249,13 +252,3 @@ def _ratio(text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:
         raise InvalidArgument(f"{text} is no ratio.", advice="Write 0.4 for 40 %.") from None
-
-
-def _id(text: str) -> bytes:
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != ID_BYTES:
-        raise InvalidArgument(f"{text!r} is no id.", advice="Ids are 32 hexadecimal digits.")
-    return raw
