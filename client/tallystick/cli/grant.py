@@ -1,6 +1,7 @@
-"""`tallystick grant make|list|claw-back`, `list make` and `relation state|end`."""
+"""`tallystick grant make|list|claw-back|report`, `list make` and `relation state|end`."""
 
 import time
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -8,20 +9,23 @@ from typing import Annotated
 import typer
 
 from tallystick.cli.ids import id_of
-from tallystick.cli.output import Report, Table, age
+from tallystick.cli.output import CommandFailed, Report, Table, age
+from tallystick.cli.period import RebuildOption, projection
 from tallystick.cli.session import (
     AmountArgument,
     JsonOption,
     KeyOption,
     ProfileOption,
     ReferenceOption,
+    Session,
     UniqueOption,
     receipt_data,
     session,
 )
 from tallystick.errors import InvalidArgument
 from tallystick.grants import GrantState
-from tallystick_ledger.ids import NO_ID, GrantId, ListId, PrincipalId
+from tallystick.statements.subsidy import Gathered, GrantReport, gather
+from tallystick_ledger.ids import NO_ID, GrantId, ListId, PrincipalId, grant_account
 from tallystick_ledger.limits import RATIO_UNITS
 
 grant_app = typer.Typer(
@@ -163,6 +167,110 @@ def list_grants(
         f"{len(listed)} grant{'' if len(listed) == 1 else 's'}.",
         table=Table(columns, table),
     ).print(as_json=as_json)
+
+
+@grant_app.command("report")
+def report(
+    grants: Annotated[
+        list[str] | None, typer.Argument(help="Grants, by id. Default: all of the sponsor's.")
+    ] = None,
+    principal: Annotated[
+        str, typer.Option(help="The sponsor, by name or id. Default: the key's principal.")
+    ] = "",
+    account: Annotated[
+        list[str] | None,
+        typer.Option("--account", "-a", help="Look for round trips there, too; repeatable."),
+    ] = None,
+    rebuild: RebuildOption = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say who was paid what by a sponsor's grants, and what they passed on to the grantees.
+
+    For the sponsor, and for AUDIT keys: only these see what providers passed on. Exit code 1 if it
+    does not add up.
+    """
+    with session(profile, key) as opened:
+        sponsor = opened.book.principal(principal) if principal else None
+        listed = _of_sponsor(
+            opened, sponsor, [GrantId(id_of("grant", text)) for text in grants or ()]
+        )
+        further = [opened.book.account(name) for name in account or ()]
+        own = [grant_account(each.terms.grant) for each in listed]
+        with projection(opened, own + further, rebuild=rebuild) as kept:
+            found = gather(opened.client, kept, listed, further)
+        _print_reports(opened, found, as_json=as_json)
+        if not found.is_right:
+            raise CommandFailed(
+                "The report does not add up.", advice="Make it again from the ledger: --rebuild."
+            )
+
+
+def _of_sponsor(
+    opened: Session, sponsor: PrincipalId | None, wanted: list[GrantId]
+) -> list[GrantState]:
+    principal = opened.client.principal if sponsor is None else sponsor
+    theirs = {
+        each.terms.grant: each
+        for each in opened.client.grants(principal)
+        if each.sponsor == principal
+    }
+    for grant in wanted:
+        if grant not in theirs:
+            raise InvalidArgument(
+                f"{grant.hex()} is no grant of this sponsor that is remembered.",
+                advice="`tallystick grant list --all` has them; --principal names the sponsor.",
+            )
+    return [theirs[grant] for grant in wanted] if wanted else list(theirs.values())
+
+
+def _print_reports(opened: Session, found: Gathered, *, as_json: bool) -> None:
+    unread = {account for each in found.reports for account in each.unread}
+    count = len(found.reports)
+    summary = f"{count} grant{'' if count == 1 else 's'}: "
+    summary += "they add up to the last unit" if found.is_right else "they DO NOT ADD UP"
+    if unread:
+        word = "account" if len(unread) == 1 else "accounts"
+        summary += f"; what {len(unread)} {word} passed on is not this key's to see"
+    names = {principal: name for name, principal in opened.book.principals.items()}
+    Report(
+        {
+            "grants": [each.as_json(found.owners) for each in found.reports],
+            "differing_from_ledger": [each.hex() for each in found.compared.differing],
+            "is_right": found.is_right,
+        },
+        summary + ".",
+        table=Table(
+            ("grant", "what", "who", "count>", "amount>"),
+            [row for each in found.reports for row in _report_rows(opened, each, names)],
+        ),
+    ).print(as_json=as_json)
+
+
+def _report_rows(
+    opened: Session, each: GrantReport, names: dict[PrincipalId, str]
+) -> Iterator[tuple[str, ...]]:
+    grant, unit = each.grant.terms.grant.hex(), each.grant.account.unit
+    grantee = each.grant.terms.grantee
+
+    def row(what: str, who: str, amount: int, count: int | None = None) -> tuple[str, ...]:
+        counted = "" if count is None else str(count)
+        return (grant, what, who, counted, opened.written(amount, unit))
+
+    yield row("set aside for", names.get(grantee, grantee.hex()), each.grant.terms.amount)
+    for paid in each.paid:
+        name = opened.book.account_name(paid.account)
+        yield row("paid to", name, paid.charged, paid.charges)
+        if paid.given_back:
+            yield row("given back by", name, paid.given_back)
+    yield row("returned to", opened.book.account_name(each.grant.terms.pool_account), each.returned)
+    yield row("on hold", "", each.columns.debits_pending)
+    yield row("left", "", each.columns.balance - each.columns.debits_pending)
+    for passed in each.passed:
+        pair = (passed.debit_account, passed.credit_account)
+        who = " -> ".join(opened.book.account_name(account) for account in pair)
+        yield row(f"passed on ({passed.cause})", who, passed.amount, passed.count)
 
 
 def _share(state: GrantState) -> Decimal:

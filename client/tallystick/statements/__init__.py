@@ -6,6 +6,7 @@
     statement    pure: opening, movements, closing, and whether they add up
     table        one flat row for each posting; CSV, and Parquet (extra `export`)
     focus        rows of FOCUS 1.2 for charges
+    subsidy      what grants paid to whom, and what went from these to the grantee
 
 Source of truth is the ledger's history (`tallystick.history`); all here can be thrown away and made
 again. Amounts are ints in the unit's smallest step.
