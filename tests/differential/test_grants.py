@@ -4,6 +4,7 @@ import pytest
 from tests.differential import raw, raw_grants
 from tests.differential.book import MAX_U128, SECOND_NS, START_AMOUNT, Book, MakeEngine, Person
 from tests.differential.cases_prices import MINUTE_NS, Names, names_of, published_card
+from tests.differential.debts import Shop
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import NO_ID
@@ -537,3 +538,33 @@ def test_a_limit_counts_what_is_set_aside(book: Book, sponsor: Person) -> None:
     assert book.codes(sponsor.key, more) == [Code.LIMIT_EXCEEDED]
     book.ok(sponsor.key, raw_grants.claw_back(grant))  # gives nothing back to the limit
     assert book.codes(sponsor.key, more) == [Code.LIMIT_EXCEEDED]
+
+
+def test_what_a_hold_charges_beyond_its_maximum_is_the_payers_alone(
+    book: Book, sponsor: Person
+) -> None:
+    """First what is on hold, of all sources; then what the payer has; then a claim against it."""
+    grant = book.grant(sponsor, book.alice, 300, ratio=400_000)
+    shop = Shop.of(book, book.bob)
+    payer = Person(book.alice.principal, book.alice.key, book.account(book.alice))
+    book.issue(payer.account, 70)
+    hold = shop.reserve(payer, 100, 50)
+    assert shares(book, hold) == [(grant, 40, 0)]
+    receipt = book.ok(book.bob.key, shop.used(hold, 50))
+    assert effects(receipt) == [("CAPTURE", 30, False), ("CAPTURE", 20, True)]
+    receipt = book.ok(book.bob.key, shop.used(hold, 115))
+    assert effects(receipt) == [
+        ("CAPTURE", 40, False),
+        ("CAPTURE", 20, True),
+        ("CLAIM", 5, False),
+    ]
+    assert [item.beyond for item in receipt.effects] == [10, 0, 0]
+    assert (rest(book, grant), book.available(payer)) == ((260, 0), 0)
+    # What comes back of that charge goes to payer and grant by what each has paid of it.
+    back = book.ok(book.bob.key, raw.refund(receipt.first_sequence, 30))
+    assert effects(back) == [("REFUND", 20, False), ("REFUND", 10, True)]
+    last = book.ok(book.bob.key, shop.used(hold, 130, flags=raw.FINAL))
+    assert effects(last) == [("CAPTURE", 15, False)]
+    assert last.effects[0].beyond == 15
+    book.ok(payer.key, raw.pay_claim(hold, 5, payer.account))
+    assert (rest(book, grant), book.available(payer)) == ((270, 0), 0)

@@ -201,8 +201,9 @@ def pay(state: State, place: Place, record: PayClaim) -> list[Effect]:
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; CLAIM_NOT_FOUND, NOT_PAYER,
             DEBIT_NOT_FOUND; SELF_TRANSFER; CLAIM_ENDED, CLAIM_EXCEEDS; for the account that pays,
-            then for the payee's: ACCOUNT_CLOSED, ACCOUNT_FROZEN, and ISSUANCE_ACCOUNT of the first;
-            UNIT_MISMATCH, NOT_A_MEMBER; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
+            then for the payee's: ACCOUNT_CLOSED, ACCOUNT_FROZEN, and ISSUANCE_ACCOUNT,
+            GRANT_ACCOUNT of the first; UNIT_MISMATCH, NOT_A_MEMBER; INSUFFICIENT_FUNDS or
+            FUNDS_HELD; AMOUNT_OVERFLOW.
     """
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
