@@ -361,7 +361,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 17
+    assert len(EXAMPLES) == 18
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 

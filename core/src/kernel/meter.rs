@@ -85,13 +85,10 @@ pub fn meter(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Out
         quote::check_cap(state, quote)?;
     }
     let counting = check_limits(state, input, payer, amount, None)?;
-    let shares = if state.principals.get(payer.owner).grants.is_empty() {
-        Shares::none(amount)
-    } else {
-        let regions = [metered.usage.region];
-        let served = Some((metered.model, &regions[..]));
-        share::choose(state, input.t, [payer, payee], served, amount)
-    };
+    let regions = [metered.usage.region];
+    let served = Some((metered.model, &regions[..]));
+    let shares = share::of_grants(state, input.t, [payer, payee], served, amount);
+    let shares = shares.unwrap_or_else(|| Shares::none(amount));
     let own = difference(amount, shares.totals().0, "grants pay more than a METER");
     check_funds(payer, own)?;
     check_credit_room(payee, amount)?;

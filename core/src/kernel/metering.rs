@@ -2,6 +2,7 @@
 
 use super::debt;
 use super::effect::{Cause, Effects, Source};
+use super::grant_rows::Shares;
 use super::input::{
     check_between, check_credit_room, check_funds, check_open_account, check_room, check_usable,
     require, Input, Outcome, FLAG_FINAL, FLAG_UNIQUE, OWNER_METER, OWNER_SPEND,
@@ -67,20 +68,15 @@ pub fn reserve(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         debt,
     };
     let counting = check_limits(state, input, payer, maximum, Some(pin))?;
-    let shares = if state.principals.get(input.principal).grants.is_empty() {
-        None
-    } else {
-        let agreed = terms.as_ref().map(Terms::agreed);
-        let chosen = share::choose(state, input.t, [payer, payee], agreed, maximum);
-        Some(chosen).filter(|chosen| chosen.count > 0)
-    };
+    let agreed = terms.as_ref().map(Terms::agreed);
+    let shares = share::of_grants(state, input.t, [payer, payee], agreed, maximum);
     let granted = shares.map_or(0, |shares| shares.totals().0);
     let own = difference(maximum, granted, "grants pay more than a hold");
     check_funds(payer, own)?;
     check_room(payee.credits_pending, maximum)?;
 
     let terms = terms.map(|terms| state.insert_terms(Terms { hold: id, ..terms }));
-    let mut hold = Hold {
+    let hold = Hold {
         id,
         payer: payer_slot,
         payee: payee_slot,
@@ -93,17 +89,29 @@ pub fn reserve(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         terms: terms.unwrap_or(Slot::MAX),
         shares: Slot::MAX,
     };
-    state.add_pending((&hold).into(), own);
-    if let Some(shares) = shares {
-        hold.shares = share::pin(state, effects, input.index, &hold, shares);
-    }
-    state.insert_hold(hold);
+    pin_all(state, effects, input.index, hold, (own, shares));
     state.count(counting, input.principal, Some(id));
     if let Some(quote) = &quote {
         state.redeem(quote, sum(maximum, debt, "a quote beyond u128"));
     }
     input.remember_reference(state, GROUP);
     Ok(())
+}
+
+/// Pins the payer's part of a new hold and the shares of grants.
+#[inline]
+fn pin_all(
+    state: &mut State,
+    effects: &mut Effects,
+    index: u32,
+    mut hold: Hold,
+    (own, shares): (u128, Option<Shares>),
+) {
+    state.add_pending((&hold).into(), own);
+    if let Some(shares) = shares {
+        hold.shares = share::pin(state, effects, index, &hold, shares);
+    }
+    state.insert_hold(hold);
 }
 
 /// Stages state and price of a RESERVE of mode QUOTE.

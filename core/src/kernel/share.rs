@@ -58,10 +58,25 @@ pub fn split(
     falls
 }
 
-/// The shares that grants pay of a new hold or a METER, in the order in which they pay. `agreed`:
-/// model and regions where a card prices it; zero regions do not count.
+/// The shares that grants pay of a new hold or a METER, if any do. `agreed`: model and regions
+/// where a card or quote prices it; zero regions do not count. One look tells who has no grants.
+#[inline]
+pub fn of_grants(
+    state: &State,
+    t: u64,
+    parties: [&Account; 2],
+    agreed: Option<(Id16, &[Id16])>,
+    maximum: u128,
+) -> Option<Shares> {
+    if state.principals.get(parties[0].owner).grants.is_empty() {
+        return None;
+    }
+    Some(choose(state, t, parties, agreed, maximum)).filter(|chosen| chosen.count > 0)
+}
+
+/// In the order in which they pay.
 #[inline(never)]
-pub fn choose(
+fn choose(
     state: &State,
     t: u64,
     [payer, payee]: [&Account; 2],

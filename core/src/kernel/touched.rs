@@ -89,8 +89,8 @@ pub fn refused_all(
     }
 }
 
-/// The accounts of the hold, channel, claim, grant, dispute or mandate that a record names, where it
-/// exists; twice the same one where there is no other.
+/// The accounts of the hold, channel, claim, grant, dispute or mandate that a record names, where
+/// it exists; twice the same one where there is no other.
 fn pinned(state: &State, record: RecordView<'_>) -> Option<[Slot; 2]> {
     let id = || record.id16(8);
     let pin: Option<Pin> = match record.kind() {
