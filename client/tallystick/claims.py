@@ -9,9 +9,11 @@ A claim has the id of its hold. It is no balance; while it is open, its payer's 
 new hold for its payee. A paid one is forgotten after a while, an open one never.
 """
 
+from tallystick import limits
 from tallystick.core import ClientCore
 from tallystick.draft import build, require_amount
 from tallystick.keyfile import Signer
+from tallystick.nodes import GET_CLAIMS
 from tallystick.results import Receipt
 from tallystick_ledger.ids import AccountId, ClaimId, HoldId, PrincipalId
 from tallystick_ledger.keys import SigningKey
@@ -49,7 +51,16 @@ class ClaimMethods(ClientCore):
         options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
         key = self._key_to_read(signer, principal)
         within_s = self._read_deadline_s if deadline_s is None else deadline_s
-        return await self._reader.claims(principal, options, key, within_s)
+
+        def behind(last: ClaimRow | None) -> ledger_pb2.GetClaimsRequest:
+            return ledger_pb2.GetClaimsRequest(
+                principal=principal,
+                after=b"" if last is None else last.claim,
+                limit=limits.ROWS_PER_PAGE,
+                options=options,
+            )
+
+        return await self._reader.pages(GET_CLAIMS, behind, ClaimRow, (key, within_s))
 
     async def pay_claim(
         self,

@@ -5,9 +5,11 @@ number: `receipt.sequence`, or that of a record in the history. Nothing is rewri
 and accepted disputes of a record together never give back more than it paid.
 """
 
+from tallystick import limits
 from tallystick.core import ClientCore
 from tallystick.draft import build, require_amount
 from tallystick.keyfile import Signer
+from tallystick.nodes import GET_DISPUTES
 from tallystick.results import Receipt
 from tallystick_ledger.ids import PrincipalId, SequenceNumber, TimestampNs
 from tallystick_ledger.keys import SigningKey
@@ -130,7 +132,16 @@ class CorrectionMethods(ClientCore):
         options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
         key = self._key_to_read(signer, principal)
         within_s = self._read_deadline_s if deadline_s is None else deadline_s
-        return await self._reader.disputes(principal, options, key, within_s)
+
+        def behind(last: DisputeRow | None) -> ledger_pb2.GetDisputesRequest:
+            return ledger_pb2.GetDisputesRequest(
+                principal=principal,
+                after=0 if last is None else last.cited,
+                limit=limits.ROWS_PER_PAGE,
+                options=options,
+            )
+
+        return await self._reader.pages(GET_DISPUTES, behind, DisputeRow, (key, within_s))
 
     async def answer_dispute(
         self,

@@ -46,7 +46,7 @@ MAX_NAMES_PER_READ: Final = 1_024
 MAX_NAMES_ASKED_ALONE: Final = 16
 # Cards, each with the lines of one model, that a client keeps to bill by.
 MAX_CARDS_KEPT: Final = 64
-# Rows of claims or disputes that are asked for at a time (ledger.proto).
+# Rows of mandates, claims or disputes that are asked for at a time (ledger.proto).
 ROWS_PER_PAGE: Final = 4_096
 # Grants, likewise.
 GRANTS_PER_PAGE: Final = 1_024

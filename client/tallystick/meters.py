@@ -13,9 +13,11 @@ Under a mandate the payee meters without the payer's signature, up to its caps. 
 nothing: what the account does not have when it is metered is refused.
 """
 
+from tallystick import limits
 from tallystick.core import ClientCore
 from tallystick.draft import build, require_amount
 from tallystick.keyfile import Signer
+from tallystick.nodes import GET_MANDATES
 from tallystick.quotes import Quote
 from tallystick.results import Created, Receipt
 from tallystick_ledger.ids import (
@@ -27,7 +29,10 @@ from tallystick_ledger.ids import (
     PrincipalId,
     TimestampNs,
 )
+from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.records import CaptureSource, Mandate, MandateEnd, Meter, ServedUsage
+from tallystick_ledger.state_rows import MandateRow
+from tallystick_proto.v1 import ledger_pb2
 
 _UNKNOWN_TIME = TimestampNs(0)
 _NO_MANDATE = MandateId(NO_ID)
@@ -164,6 +169,47 @@ class MeterMethods(ClientCore):
         )
         mandate = MandateId(draft.add_creating(record))
         return Created(mandate, await self._send(draft, deadline_s))
+
+    async def mandates(
+        self,
+        principal: PrincipalId | None = None,
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[MandateRow]:
+        """Lists the mandates that a principal gave and was given, those that are over included.
+
+        Args:
+            principal: Whose, 16 bytes; None for the signer's. Others are for AUDIT keys.
+            stale: Take one node's word, which may lag behind.
+            at_least_sequence: Answer only once this sequence number is applied.
+            signer: Whose key signs the question; None for the client's read key or signer.
+            deadline_s: When to give up, seconds from now.
+
+        Returns:
+            Each with its caps and what was charged so far. One that is over is forgotten after a
+            while.
+
+        Raises:
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        if principal is None:
+            principal = signer.principal if isinstance(signer, Signer) else self.principal
+        options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
+        key = self._key_to_read(signer, principal)
+        within_s = self._read_deadline_s if deadline_s is None else deadline_s
+
+        def behind(last: MandateRow | None) -> ledger_pb2.GetMandatesRequest:
+            return ledger_pb2.GetMandatesRequest(
+                principal=principal,
+                after=b"" if last is None else last.mandate,
+                limit=limits.ROWS_PER_PAGE,
+                options=options,
+            )
+
+        return await self._reader.pages(GET_MANDATES, behind, MandateRow, (key, within_s))
 
     async def end_mandate(
         self,

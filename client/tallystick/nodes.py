@@ -89,6 +89,9 @@ GET_NAMES: Final = ReadMethod(f"/{wire.SERVICE}/GetNames", ledger_pb2.GetNamesRe
 LIST_NAMES: Final = ReadMethod(
     f"/{wire.SERVICE}/ListNames", ledger_pb2.ListNamesResponse.FromString
 )
+GET_MANDATES: Final = ReadMethod(
+    f"/{wire.SERVICE}/GetMandates", ledger_pb2.GetMandatesResponse.FromString
+)
 GET_CLAIMS: Final = ReadMethod(
     f"/{wire.SERVICE}/GetClaims", ledger_pb2.GetClaimsResponse.FromString
 )

@@ -34,8 +34,6 @@ from tallystick.netting_state import NettingState, decode_netting
 from tallystick.nodes import (
     GET_ACCOUNTS,
     GET_CHANNELS,
-    GET_CLAIMS,
-    GET_DISPUTES,
     GET_ENVELOPE,
     GET_HOLDS,
     GET_LIMITS,
@@ -72,8 +70,6 @@ from tallystick_ledger.results import Effect, decode_effects
 from tallystick_ledger.state_rows import (
     AccountRow,
     ChannelRow,
-    ClaimRow,
-    DisputeRow,
     HoldRow,
     LimitRow,
     Row,
@@ -188,6 +184,12 @@ _HasRows = TypeVar(
     ledger_pb2.GetChannelsResponse,
     ledger_pb2.GetHoldsResponse,
 )
+_HasPages = TypeVar(
+    "_HasPages",
+    ledger_pb2.GetClaimsResponse,
+    ledger_pb2.GetDisputesResponse,
+    ledger_pb2.GetMandatesResponse,
+)
 
 
 class Reader:
@@ -271,42 +273,25 @@ class Reader:
         answer = await self.ask(GET_LIMITS, request, key, deadline_s)
         return all_rows(LimitRow, answer.rows), all_rows(ZoneRow, answer.zones)
 
-    async def disputes(
+    async def pages(
         self,
-        principal: PrincipalId,
-        options: ledger_pb2.ReadOptions,
-        key: SigningKey,
-        deadline_s: float,
-    ) -> list[DisputeRow]:
-        """Returns the disputes on either side of which a principal is, ascending by record."""
-        found: list[DisputeRow] = []
-        while True:
-            after = found[-1].cited if found else 0
-            request = ledger_pb2.GetDisputesRequest(
-                principal=principal, after=after, limit=limits.ROWS_PER_PAGE, options=options
-            )
-            answer = await self.ask(GET_DISPUTES, request, key, deadline_s)
-            page = all_rows(DisputeRow, answer.rows)
-            found += page
-            if len(page) < limits.ROWS_PER_PAGE:
-                return found
+        method: ReadMethod[_HasPages],
+        behind: Callable[[_Row | None], Message],
+        row_type: type[_Row],
+        asked: tuple[SigningKey, float],
+    ) -> list[_Row]:
+        """Returns all rows of what concerns a principal, in their order, page after page.
 
-    async def claims(
-        self,
-        principal: PrincipalId,
-        options: ledger_pb2.ReadOptions,
-        key: SigningKey,
-        deadline_s: float,
-    ) -> list[ClaimRow]:
-        """Returns what a principal owes and is owed, ascending by id."""
-        found: list[ClaimRow] = []
+        Args:
+            method: What is asked for.
+            behind: Makes the request for the page behind a row; None for the first.
+            row_type: What the answers consist of.
+            asked: By whose key, within how many seconds a page.
+        """
+        found: list[_Row] = []
         while True:
-            after = found[-1].claim if found else b""
-            request = ledger_pb2.GetClaimsRequest(
-                principal=principal, after=after, limit=limits.ROWS_PER_PAGE, options=options
-            )
-            answer = await self.ask(GET_CLAIMS, request, key, deadline_s)
-            page = all_rows(ClaimRow, answer.rows)
+            request = behind(found[-1] if found else None)
+            page = all_rows(row_type, (await self.ask(method, request, *asked)).rows)
             found += page
             if len(page) < limits.ROWS_PER_PAGE:
                 return found

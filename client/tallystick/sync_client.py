@@ -62,6 +62,7 @@ from tallystick_ledger.state_rows import (
     DisputeRow,
     HoldRow,
     LimitRow,
+    MandateRow,
     TermsRow,
     ZoneRow,
 )
@@ -552,6 +553,29 @@ class BlockingMethods:
                 expires_in_s=expires_in_s,
                 cap_each=cap_each,
                 card=card,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def mandates(
+        self,
+        principal: PrincipalId | None = None,
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> list[MandateRow]:
+        """Lists the mandates that a principal gave and was given, those that are over included.
+
+        Arguments, results and errors: see `AsyncClient.mandates`.
+        """
+        return blocking.run(
+            self._client.mandates(
+                principal,
+                stale=stale,
+                at_least_sequence=at_least_sequence,
                 signer=signer,
                 deadline_s=deadline_s,
             )

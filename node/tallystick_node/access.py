@@ -8,7 +8,7 @@ key up in the state it has applied, at the moment it reads, and gets a `Reader`:
 scope. Everything here is a pure function of those and of state rows.
 
     scope of the key             accounts, holds, limits,    envelopes             state digest
-                                 claims, disputes, history
+                                 mandates, claims, disputes, history
     OWNER, SPEND, METER, READ    its principal's             its principal's       yes
     AUDIT                        all                         all                   yes
     OPERATE, NODE                -                           its principal's       yes
@@ -88,6 +88,7 @@ RULES: Final[dict[str, Rule]] = {
     _LEDGER + "GetNetting": Rule(
         "the unit's issuer; members, of what is theirs; AUDIT", Token.REQUIRED
     ),
+    _LEDGER + "GetMandates": Rule("the principal asked about; AUDIT", Token.REQUIRED),
     _LEDGER + "GetClaims": Rule("the principal asked about; AUDIT", Token.REQUIRED),
     _LEDGER + "GetCards": Rule("any active key; drafts: their owner, AUDIT", Token.REQUIRED),
     _LEDGER + "ListCards": Rule("any active key; drafts: their owner, AUDIT", Token.REQUIRED),
@@ -184,7 +185,7 @@ def require_account_reader(reader: Reader) -> None:
 
 
 def require_principal_reader(reader: Reader, principal: bytes) -> None:
-    """Lets through who may see what a principal owes, is owed, disputes, has to answer and grants.
+    """Lets through who may see mandates, claims, disputes and grants of a principal.
 
     Args:
         reader: Who asks.
@@ -196,8 +197,8 @@ def require_principal_reader(reader: Reader, principal: bytes) -> None:
     require_account_reader(reader)
     if not may_read_limits(reader, principal):
         raise DeniedError(
-            "claims, disputes and grants are for keys of the principals that they concern, and for "
-            f"AUDIT keys; this key belongs to {reader.principal.hex()}"
+            "mandates, claims, disputes and grants are for keys of the principals that they concern, "
+            f"and for AUDIT keys; this key belongs to {reader.principal.hex()}"
         )
 
 

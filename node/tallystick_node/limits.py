@@ -197,7 +197,7 @@ MAX_READ_ZONES: Final = 64
 MAX_READ_LINES: Final = 4_096
 # Names of one answer, each up to 292 bytes and looked up for itself.
 MAX_READ_NAMES: Final = 1_024
-# Rows of claims or disputes in one answer, at most 128 bytes each: half a message.
+# Rows of mandates, claims or disputes in one answer, up to 136 bytes each: half a message.
 MAX_READ_ROWS: Final = 4_096
 # Grants in one answer, 336 bytes each with their accounts.
 MAX_READ_GRANTS: Final = 1_024

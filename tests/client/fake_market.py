@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import Message
 from tests.client.fake_grants import grants_of
-from tests.client.fake_pages import claims_of, disputes_of
+from tests.client.fake_pages import claims_of, disputes_of, mandates_of
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
@@ -38,6 +38,7 @@ class FakeMarket:
             "ListPrices": (pb.ListPricesRequest, self._list_prices),
             "GetNames": (pb.GetNamesRequest, self._get_names),
             "ListNames": (pb.ListNamesRequest, self._list_names),
+            "GetMandates": (pb.GetMandatesRequest, mandates_of(self._ledger)),
             "GetClaims": (pb.GetClaimsRequest, claims_of(self._ledger)),
             "GetDisputes": (pb.GetDisputesRequest, disputes_of(self._ledger)),
             "GetGrants": (pb.GetGrantsRequest, grants_of(self._ledger)),

@@ -1,4 +1,4 @@
-"""Pages of claims and disputes, as a node answers them, out of the specification's state."""
+"""Pages of mandates, claims and disputes, as a node answers them, out of the state."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -12,8 +12,32 @@ from tallystick_proto.v1 import ledger_pb2 as pb
 if TYPE_CHECKING:
     from tests.client.fake_node import FakeLedger
 
+MandateWork = Callable[[pb.GetMandatesRequest, Caller], Awaitable[pb.GetMandatesResponse]]
 ClaimWork = Callable[[pb.GetClaimsRequest, Caller], Awaitable[pb.GetClaimsResponse]]
 DisputeWork = Callable[[pb.GetDisputesRequest, Caller], Awaitable[pb.GetDisputesResponse]]
+
+
+def mandates_of(ledger: "FakeLedger") -> MandateWork:
+    """GetMandates of one ledger: what a principal gave and was given, ascending by id."""
+
+    async def get_mandates(
+        request: pb.GetMandatesRequest, caller: Caller
+    ) -> pb.GetMandatesResponse:
+        access.require_principal_reader(caller.reader(), request.principal)
+        state = ledger.state
+        rows = [
+            row
+            for row in state.mandates
+            if request.principal in (state.accounts[row.payer_account].owner, row.payee)
+        ]
+        behind = [row for row in rows if row.mandate > request.after]
+        page = sorted(behind, key=lambda row: row.mandate)
+        return pb.GetMandatesResponse(
+            rows=b"".join(row.encode() for row in page[: request.limit]),
+            next_sequence=state.next_sequence_number,
+        )
+
+    return get_mandates
 
 
 def claims_of(ledger: "FakeLedger") -> ClaimWork:

@@ -69,7 +69,7 @@ async def test_a_claim_is_waived_by_its_payee(market: Market) -> None:
 
 
 async def test_nobody_lists_what_another_owes_or_disputes(market: Market) -> None:
-    for read in (market.client.claims, market.client.disputes):
+    for read in (market.client.claims, market.client.disputes, market.client.mandates):
         with pytest.raises(errors.AccessDenied):
             await read(market.payee.principal, signer=market.payer)
         assert await read(market.payee.principal, signer=market.payee) == []

@@ -35,9 +35,19 @@ def test_a_usage_is_paid(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     billed = [*line_of[:-1], "bob", "--used", f"{meter.hex()}=2", "--mandate", mandate]
     assert run(*billed).exit_code == 0
     assert run(*billed).exit_code == 3
+    for who in ("alice", "bob"):
+        (listed,) = run("mandate", "list", "-k", who, "--json").json["mandates"]
+        assert (listed["mandate"], listed["state"]) == (mandate, "IN FORCE")
+        assert (listed["used"], listed["cap_each"]) == ("2000000000", "2000000000")
+        ran = run("mandate", "list", "-k", who)
+        assert ran.out.splitlines()[-1] == "1 mandate in force."
+        assert "3.00 USD" in ran.out
     ended = run("mandate", "end", mandate, "-k", "alice")
     assert ended.out.splitlines()[-1] == f"Ended the mandate {mandate}."
     assert run("mandate", "end", mandate, "-k", "alice").exit_code == 3
+    assert run("mandate", "list", "-k", "alice", "--json").json == {"mandates": []}
+    (listed,) = run("mandate", "list", "--all", "-k", "alice", "--json").json["mandates"]
+    assert listed["state"] == "ENDED"
     place = f"{model.hex()}:{meter.hex()}"
     sign = ["quote", "make", "alice", "3", "USD", "--price", f"{place}=500000", "-k", "bob"]
     quote = run(*sign).out.splitlines()[-1]

@@ -3,7 +3,7 @@
 import pytest
 from tests.client.conftest import Market
 
-from tallystick import errors
+from tallystick import errors, limits
 from tallystick_ledger.ids import CardId, MandateId, NameId
 from tallystick_ledger.records import CaptureSource, Meter, NameKind, Price, ServedUsage
 from tallystick_ledger.results import Cause
@@ -84,6 +84,26 @@ async def test_a_payee_meters_under_a_mandate(market: Market) -> None:
     with pytest.raises(errors.MandateNotFound):
         await client.end_mandate(MandateId(bytes(16)))
     assert await client.balance(market.payee_account, signer=payee) == 15
+
+
+async def test_mandates_are_listed_to_both_sides_in_pages(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ROWS_PER_PAGE", 2)
+    client, payee = market.client, market.payee
+    given = [
+        await client.give_mandate(
+            market.payer_account, payee.principal, cap, expires_in_s=1_000, cap_each=1
+        )
+        for cap in (1, 2, 3, 4)
+    ]
+    await client.end_mandate(given[2].id)
+    rows = await client.mandates()
+    assert await client.mandates(signer=payee) == rows
+    assert [row.mandate for row in rows] == sorted(each.id for each in given)
+    caps = {row.mandate: row.cap for row in rows}
+    assert [caps[each.id] for each in given] == [1, 2, 3, 4]
+    assert [row.mandate for row in rows if row.ended_at_ns] == [given[2].id]
 
 
 async def test_no_other_amount_and_no_other_card(market: Market) -> None:

@@ -177,7 +177,7 @@ async def test_odd_questions_about_limits(world: World, principal: bytes, zones:
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_claims_and_disputes_are_for_keys_of_their_principals(world: World) -> None:
+async def test_mandates_claims_and_disputes_are_for_keys_of_their_principals(world: World) -> None:
     alice, bob, stranger = world.alice, world.bob, world.stranger
     cited = world.payment_sequence
     await world.client.dispute(cited, 1, signer=alice.owner)
@@ -188,11 +188,19 @@ async def test_claims_and_disputes_are_for_keys_of_their_principals(world: World
             assert answer.rows[:8] == cited.to_bytes(8, "little")
             assert len(answer.rows) == 128
         denied = (stranger.owner.key, party.keys[Scope.CHANNEL], world.operator)
-        for method in ("GetDisputes", "GetClaims"):
+        for method in ("GetDisputes", "GetClaims", "GetMandates"):
             for key in denied:
                 with pytest.raises(Refused) as caught:
                     await world.read(method, asked, key)
                 assert caught.value.code is DENIED
+    given = await world.client.give_mandate(
+        alice.account, bob.principal, 9, expires_in_s=100, signer=alice.owner
+    )
+    for party in (alice, bob):
+        own = pb.GetMandatesRequest(principal=party.principal).SerializeToString()
+        read = await world.read("GetMandates", own, party.owner.key)
+        rows = pb.GetMandatesResponse.FromString(read).rows
+        assert (rows[:16], len(rows)) == (given.id, 136)
     own = pb.GetClaimsRequest(principal=alice.principal, limit=3).SerializeToString()
     claims = pb.GetClaimsResponse.FromString(await world.read("GetClaims", own, alice.owner.key))
     assert (claims.rows, claims.next_sequence > cited) == (b"", True)
@@ -201,9 +209,10 @@ async def test_claims_and_disputes_are_for_keys_of_their_principals(world: World
         pb.GetClaimsRequest(principal=alice.principal, after=b"short"),
         pb.GetClaimsRequest(principal=alice.principal, limit=4_097),
     ):
-        with pytest.raises(Refused) as caught:
-            await world.read("GetClaims", wrong.SerializeToString(), alice.owner.key)
-        assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+        for method in ("GetClaims", "GetMandates"):
+            with pytest.raises(Refused) as caught:
+                await world.read(method, wrong.SerializeToString(), alice.owner.key)
+            assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
     await world.client.answer_dispute(cited, 0, signer=bob.owner)
 
 

@@ -84,6 +84,11 @@ class Book:
         known = self.principals.get(text)
         return PrincipalId(_id(text, "principal")) if known is None else known
 
+    def principal_name(self, principal: PrincipalId) -> str:
+        """Returns a principal's name, or its id where it has none."""
+        names = (name for name, known in self.principals.items() if known == principal)
+        return next(names, principal.hex())
+
     def save(self) -> None:
         """Writes the file, whole or not at all.
 

@@ -1,17 +1,19 @@
-"""`tallystick meter`, and `tallystick mandate give|end`."""
+"""`tallystick meter`, and `tallystick mandate give|end|list`."""
 
+import time
 from typing import Annotated
 
 import typer
 
 from tallystick.cli.ids import id_of
-from tallystick.cli.output import Report
+from tallystick.cli.output import Report, Table, age
 from tallystick.cli.session import (
     AmountArgument,
     JsonOption,
     KeyOption,
     ProfileOption,
     ReferenceOption,
+    Session,
     UniqueOption,
     receipt_data,
     session,
@@ -20,6 +22,7 @@ from tallystick.cli.usage import USED_OPTION, read_served
 from tallystick.errors import InvalidArgument
 from tallystick.quotes import Quote
 from tallystick_ledger.ids import NO_ID, CardId, MandateId, NameId
+from tallystick_ledger.state_rows import MandateRow
 
 app = typer.Typer(help="Price a usage by a card and pay for it.")
 mandate_app = typer.Typer(
@@ -135,3 +138,63 @@ def end(
     Report(
         {"mandate": mandate, "receipt": receipt_data(receipt)}, f"Ended the mandate {mandate}."
     ).print(as_json=as_json)
+
+
+@mandate_app.command("list")
+def list_mandates(
+    every: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the mandates that the key's principal gave and was given. For both sides."""
+    with session(profile, key) as opened:
+        now_ns = time.time_ns()
+        rows = [row for row in opened.client.mandates() if every or not row.is_over(now_ns)]
+        table = [_mandate_row(opened, row, now_ns) for row in rows]
+    data = [
+        {
+            "mandate": row.mandate.hex(),
+            "payer": row.payer_account.hex(),
+            "payee": row.payee.hex(),
+            "card": row.card.hex(),
+            "cap": str(row.cap),
+            "cap_each": str(row.cap_each),
+            "used": str(row.used),
+            "state": _state(row, now_ns).upper(),
+            "expires_at_ns": row.expires_at_ns,
+            "created_at_ns": row.created_at_ns,
+            "ended_at_ns": row.ended_at_ns,
+        }
+        for row in rows
+    ]
+    given = sum(not row.is_over(now_ns) for row in rows)
+    columns = ("mandate", "payer", "payee", "card", "used>", "cap>", "each>", "state", "time left>")
+    Report(
+        {"mandates": data},
+        f"{given} mandate{'' if given == 1 else 's'} in force.",
+        table=Table(columns, table),
+    ).print(as_json=as_json)
+
+
+def _mandate_row(opened: Session, row: MandateRow, now_ns: int) -> tuple[str, ...]:
+    def written(steps: int) -> str:
+        return opened.written_for(steps, row.payer_account)
+
+    return (
+        row.mandate.hex(),
+        opened.book.account_name(row.payer_account),
+        opened.book.principal_name(row.payee),
+        row.card.hex() if any(row.card) else "any",
+        written(row.used),
+        written(row.cap),
+        written(row.cap_each),
+        _state(row, now_ns),
+        age(row.over_at_ns - now_ns),
+    )
+
+
+def _state(row: MandateRow, now_ns: int) -> str:
+    if row.ended_at_ns:
+        return "ended"
+    return "expired" if row.is_over(now_ns) else "in force"

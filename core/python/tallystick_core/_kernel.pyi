@@ -165,6 +165,15 @@ class Kernel:
     def mandate(self, mandate_id: bytes) -> bytes | None:
         """Row of table 17; None if there is no such mandate, or it is forgotten."""
 
+    def mandates(self, principal: bytes, after: bytes, limit: int) -> bytes:
+        """Rows of table 17 of which a principal is the payer or the payee.
+
+        Args:
+            principal: 16 bytes.
+            after: Only mandates with ids behind this one; zero for all.
+            limit: How many rows at most; they ascend by id.
+        """
+
     def disputes(self, principal: bytes, after: int, limit: int) -> bytes:
         """Rows of table 16 of which a principal is the payer or the payee.
 

@@ -1,5 +1,7 @@
 //! MANDATE and MANDATE_END: a payer lets a payee meter against an account, up to caps.
 
+use std::collections::BTreeSet;
+
 use super::input::{check_usable, require, Input, Outcome, OWNER};
 use super::journal::Undo;
 use super::priced;
@@ -165,6 +167,13 @@ impl State {
         self.mandate_ends
             .insert(mandate.over_at_ns(), mandate.id, slot);
         self.payer_principal(mandate.payer).mandate_count += 1;
+        for party in self.parties_of(&mandate) {
+            self.mandate_parties.insert((party, mandate.id));
+        }
+    }
+
+    fn parties_of(&self, mandate: &Mandate) -> [Slot; 2] {
+        [self.accounts.get(mandate.payer).owner, mandate.payee]
     }
 
     /// Takes back what `enter_mandate` did.
@@ -172,6 +181,9 @@ impl State {
         let mandate = *self.mandates.get(slot);
         self.mandate_ends.remove(mandate.over_at_ns(), mandate.id);
         self.payer_principal(mandate.payer).mandate_count -= 1;
+        for party in self.parties_of(&mandate) {
+            self.mandate_parties.remove(&(party, mandate.id));
+        }
     }
 
     pub fn remove_mandate(&mut self, slot: Slot) {
@@ -202,6 +214,13 @@ impl State {
             if !is_within || !is_in_order {
                 problems.push("caps, use or times of a mandate contradict each other".to_owned());
             }
+        }
+        let sides = self.mandates.rows().flat_map(|row| {
+            let parties = self.parties_of(row);
+            parties.map(|party| (party, row.id))
+        });
+        if sides.collect::<BTreeSet<_>>() != self.mandate_parties {
+            problems.push("the index of mandates is wrong".to_owned());
         }
         let ends = self.mandates.rows().map(Mandate::over_at_ns);
         if !super::invariants::is_scheduled(&self.mandate_ends, ends) {

@@ -251,6 +251,18 @@ impl PyKernel {
         self.row_of(py, |kernel| kernel.mandate_row(id))
     }
 
+    fn mandates<'py>(
+        &self,
+        py: Python<'py>,
+        principal: PyBackedBytes,
+        after: PyBackedBytes,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let principal: Id16 = array(&principal, "an id")?;
+        let after: Id16 = array(&after, "an id")?;
+        self.bytes_of(py, |kernel| kernel.mandate_rows(principal, after, limit))
+    }
+
     fn disputes<'py>(
         &self,
         py: Python<'py>,

@@ -1,11 +1,13 @@
 //! Reads of single rows, and of what the kernel says of itself.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::encode::{ACCOUNT_ROW_BYTES, CHANNEL_ROW_BYTES, HOLD_ROW_BYTES};
 use super::limit_rows::LimitKey;
 use super::price_codec::TERMS_ROW_BYTES;
 use super::schedule::NEVER;
+use super::table::Slot;
 use super::Kernel;
 use crate::format::{id16_at, Genesis, Hash32, Id16, Key32};
 
@@ -161,20 +163,43 @@ impl Kernel {
     /// account (table 6): up to `limit`, ascending, behind the grant `after`.
     pub fn grant_rows(&self, principal: Id16, after: Id16, limit: usize) -> Vec<u8> {
         let state = &self.state;
-        let Some(party) = state.principals.find(principal) else {
-            return Vec::new();
-        };
-        let behind = (
-            Bound::Excluded((party, after)),
-            Bound::Included((party, [u8::MAX; 16])),
-        );
-        let own = state.grant_parties.range(behind).take(limit);
-        let rows = own.filter_map(|(_, id)| state.grants.find_row(*id));
+        let own = self
+            .behind(&state.grant_parties, principal, after)
+            .take(limit);
+        let rows = own.filter_map(|id| state.grants.find_row(id));
         rows.flat_map(|row| {
             let account = state.account_row(state.accounts.get(row.account));
             [&state.grant_row(row)[..], &account].concat()
         })
         .collect()
+    }
+
+    /// Rows of table 17 of which a principal is the payer or the payee: up to `limit`, ascending
+    /// by id, behind `after` (the zero id for all).
+    pub fn mandate_rows(&self, principal: Id16, after: Id16, limit: usize) -> Vec<u8> {
+        let state = &self.state;
+        let own = self
+            .behind(&state.mandate_parties, principal, after)
+            .take(limit);
+        let rows = own.filter_map(|id| state.mandates.find_row(id));
+        rows.flat_map(|row| state.mandate_row(row)).collect()
+    }
+
+    /// The ids of what concerns a principal, ascending, behind `after`.
+    fn behind<'a>(
+        &self,
+        parties: &'a BTreeSet<(Slot, Id16)>,
+        principal: Id16,
+        after: Id16,
+    ) -> impl Iterator<Item = Id16> + 'a {
+        let party = self.state.principals.find(principal);
+        let own = party.map(|party| {
+            parties.range((
+                Bound::Excluded((party, after)),
+                Bound::Included((party, [0xFF; 16])),
+            ))
+        });
+        own.into_iter().flatten().map(|&(_, id)| id)
     }
 
     /// All rows of table 20 that bound the spending of a principal, ascending.
@@ -212,15 +237,10 @@ impl Kernel {
     /// by id, behind `after` (the zero id for all).
     pub fn claim_rows(&self, principal: Id16, after: Id16, limit: usize) -> Vec<u8> {
         let state = &self.state;
-        let Some(party) = state.principals.find(principal) else {
-            return Vec::new();
-        };
-        let behind = (
-            Bound::Excluded((party, after)),
-            Bound::Included((party, [0xFF; 16])),
-        );
-        let own = state.claim_parties.range(behind).take(limit);
-        let rows = own.filter_map(|(_, id)| state.claims.get(id));
+        let own = self
+            .behind(&state.claim_parties, principal, after)
+            .take(limit);
+        let rows = own.filter_map(|id| state.claims.get(&id));
         rows.flat_map(|row| state.claim_row(row)).collect()
     }
 

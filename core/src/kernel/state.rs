@@ -58,6 +58,8 @@ pub struct State {
     /// (principal, cited record) of both sides of every dispute.
     pub dispute_parties: BTreeSet<(Slot, u64)>,
     pub mandates: Table<Mandate>,
+    /// (principal, mandate) of both sides of every mandate.
+    pub mandate_parties: BTreeSet<(Slot, Id16)>,
     pub quotes: Table<Quote>,
     /// Quotes in the order of (moment after which they are expired, id).
     pub quote_ends: Schedule,

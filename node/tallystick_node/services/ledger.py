@@ -240,13 +240,21 @@ class LedgerService:
             next_sequence=before,
         )
 
+    async def get_mandates(
+        self, request: pb.GetMandatesRequest, caller: Caller, context: RawContext
+    ) -> pb.GetMandatesResponse:
+        """The mandates that a principal gave and was given: a page of rows, ascending by id."""
+        after = await _page_after(request.after, context)
+        limit = await self._page(request, caller, context)
+        before = self._reads.next_sequence
+        rows = self._kernel.mandates(request.principal, after, limit)
+        return pb.GetMandatesResponse(rows=rows, next_sequence=before)
+
     async def get_claims(
         self, request: pb.GetClaimsRequest, caller: Caller, context: RawContext
     ) -> pb.GetClaimsResponse:
         """What a principal owes and is owed: a page of rows, ascending by id."""
-        after = request.after or bytes(ID_BYTES)
-        if len(after) != ID_BYTES:
-            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids have 16 bytes")
+        after = await _page_after(request.after, context)
         limit = await self._page(request, caller, context)
         before = self._reads.next_sequence
         rows = self._kernel.claims(request.principal, after, limit)
@@ -263,7 +271,7 @@ class LedgerService:
 
     async def _page(
         self,
-        request: pb.GetClaimsRequest | pb.GetDisputesRequest,
+        request: pb.GetMandatesRequest | pb.GetClaimsRequest | pb.GetDisputesRequest,
         caller: Caller,
         context: RawContext,
     ) -> int:
@@ -378,6 +386,7 @@ class LedgerService:
             "GetChannels": read(path + "GetChannels", pb.GetChannelsRequest, self.get_channels),
             "GetLimits": read(path + "GetLimits", pb.GetLimitsRequest, self.get_limits),
             "GetNetting": read(path + "GetNetting", pb.GetNettingRequest, self.get_netting),
+            "GetMandates": read(path + "GetMandates", pb.GetMandatesRequest, self.get_mandates),
             "GetClaims": read(path + "GetClaims", pb.GetClaimsRequest, self.get_claims),
             "GetDisputes": read(path + "GetDisputes", pb.GetDisputesRequest, self.get_disputes),
             "GetGrants": read(path + "GetGrants", pb.GetGrantsRequest, self.get_grants),
@@ -385,6 +394,13 @@ class LedgerService:
             "GetStatus": read(path + "GetStatus", pb.GetStatusRequest, self.get_status),
         }
         return grpc.method_handlers_generic_handler(wire.SERVICE, handlers)
+
+
+async def _page_after(after: bytes, context: RawContext) -> bytes:
+    """The id behind which a page begins: zero for the first."""
+    if len(after) not in (0, ID_BYTES):
+        await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "ids have 16 bytes")
+    return after or bytes(ID_BYTES)
 
 
 def _found(found: FoundEnvelope, next_sequence: int) -> pb.GetEnvelopeResponse:

@@ -245,6 +245,26 @@ class ListNamesResponse(_message.Message):
     next_sequence: int
     def __init__(self, names: _Optional[bytes] = ..., page_token: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
 
+class GetMandatesRequest(_message.Message):
+    __slots__ = ("principal", "after", "limit", "options")
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    principal: bytes
+    after: bytes
+    limit: int
+    options: ReadOptions
+    def __init__(self, principal: _Optional[bytes] = ..., after: _Optional[bytes] = ..., limit: _Optional[int] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+
+class GetMandatesResponse(_message.Message):
+    __slots__ = ("rows", "next_sequence")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    rows: bytes
+    next_sequence: int
+    def __init__(self, rows: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
 class GetClaimsRequest(_message.Message):
     __slots__ = ("principal", "after", "limit", "options")
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]

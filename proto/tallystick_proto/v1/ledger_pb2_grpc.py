@@ -104,6 +104,11 @@ class LedgerStub:
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesRequest.SerializeToString,
                 response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesResponse.FromString,
                 _registered_method=True)
+        self.GetMandates = channel.unary_unary(
+                '/tallystick.v1.Ledger/GetMandates',
+                request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetMandatesRequest.SerializeToString,
+                response_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetMandatesResponse.FromString,
+                _registered_method=True)
         self.GetClaims = channel.unary_unary(
                 '/tallystick.v1.Ledger/GetClaims',
                 request_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetClaimsRequest.SerializeToString,
@@ -228,6 +233,13 @@ class LedgerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMandates(self, request, context):
+        """The mandates that a principal gave and was given, in pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetClaims(self, request, context):
         """What a principal owes and is owed, in pages.
         """
@@ -334,6 +346,11 @@ def add_LedgerServicer_to_server(servicer, server):
                     servicer.ListNames,
                     request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesRequest.FromString,
                     response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesResponse.SerializeToString,
+            ),
+            'GetMandates': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMandates,
+                    request_deserializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetMandatesRequest.FromString,
+                    response_serializer=tallystick__proto_dot_v1_dot_ledger__pb2.GetMandatesResponse.SerializeToString,
             ),
             'GetClaims': grpc.unary_unary_rpc_method_handler(
                     servicer.GetClaims,
@@ -739,6 +756,33 @@ class Ledger:
             '/tallystick.v1.Ledger/ListNames',
             tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesRequest.SerializeToString,
             tallystick__proto_dot_v1_dot_ledger__pb2.ListNamesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMandates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tallystick.v1.Ledger/GetMandates',
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetMandatesRequest.SerializeToString,
+            tallystick__proto_dot_v1_dot_ledger__pb2.GetMandatesResponse.FromString,
             options,
             channel_credentials,
             insecure,
