@@ -1,8 +1,8 @@
-"""Client methods that correct what was paid: refunds, and disputes with their answers.
+"""Client methods that correct what was paid: refunds, new prices, and disputes with their answers.
 
 Each cites the record that paid, a transfer, a capture or a redeemed voucher, by its sequence
-number: `receipt.sequence`, or that of a record in the history. Nothing is rewritten, and refunds
-and accepted disputes of a record together never give back more than it paid.
+number: `receipt.sequence`, or that of a record in the history. Nothing is rewritten, and refunds,
+new prices and accepted disputes of a record together never give back more than it paid.
 """
 
 from tallystick import limits
@@ -11,9 +11,16 @@ from tallystick.draft import build, require_amount
 from tallystick.keyfile import Signer
 from tallystick.nodes import GET_DISPUTES
 from tallystick.results import Receipt
-from tallystick_ledger.ids import PrincipalId, SequenceNumber, TimestampNs
+from tallystick_ledger.ids import CardId, NameId, PrincipalId, SequenceNumber, TimestampNs
 from tallystick_ledger.keys import SigningKey
-from tallystick_ledger.records import CorrectionReason, Dispute, DisputeAnswer, Refund
+from tallystick_ledger.records import (
+    CorrectionReason,
+    Dispute,
+    DisputeAnswer,
+    Refund,
+    Reprice,
+    ServedUsage,
+)
 from tallystick_ledger.state_rows import DisputeRow
 from tallystick_proto.v1 import ledger_pb2
 
@@ -64,6 +71,61 @@ class CorrectionMethods(ClientCore):
             reason,
             reference,
             unique,
+            TimestampNs(occurred_at_ns),
+        )
+        draft.add(record)
+        return await self._send(draft, deadline_s)
+
+    async def reprice(
+        self,
+        cited: int,
+        amount: int,
+        *,
+        card: CardId,
+        model: NameId,
+        usage: ServedUsage,
+        occurred_at_ns: int = 0,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Prices again what a card or quote had priced; what is above that goes back.
+
+        Signed by the payee. Nothing is ever charged by it.
+
+        Args:
+            cited: Sequence number of a capture or METER, at most 90 days old.
+            amount: What the usage costs by `card`, in the unit's smallest step; perhaps 0.
+            card: A published card of the signer's, in force or not. Windows are looked up at the
+                time of the cited record.
+            model: A NAME that the card has lines for.
+            usage: What was served; of a capture since the one before.
+            occurred_at_ns: When the reason for it arose; 0 for unknown.
+            signer: Who signs.
+            deadline_s: When to give up.
+
+        Raises:
+            CitedNotFound: No such record paid to or from the signer.
+            WrongSide: The signer is who had paid.
+            CardNotFound: There is no such published card, or it is forgotten.
+            RepriceRefused: No card priced the record, or nothing is left to give back.
+            CorrectionTooLate: The record is too old.
+            CitationsFull: Too much is corrected just now; send it again.
+            AccountRefused: The payee's account is frozen or closed, the payer's is closed, or the
+                card prices in another unit.
+            CardRefused: The card is not the signer's.
+            NotPriced: It has no price for a meter that was used.
+            PriceRefused: The usage costs another amount.
+            InsufficientFunds: The payee's account has not so much.
+            FundsHeld: It has, but on hold.
+        """
+        draft = self.draft(signer)
+        record = build(
+            Reprice,
+            SequenceNumber(cited),
+            require_amount(amount),
+            card,
+            model,
+            usage,
             TimestampNs(occurred_at_ns),
         )
         draft.add(record)

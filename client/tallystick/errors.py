@@ -48,6 +48,7 @@
         │   ├── CorrectionExceeds     more than what is left of what the record paid
         │   ├── CorrectionTooLate     the record is too old
         │   ├── CitationsFull         too much is corrected just now
+        │   ├── RepriceRefused        no card priced it, or nothing is left to give back
         │   └── DisputeRefused        open already, answered, lapsed; more than disputed
         ├── NettingRefused            the unit, window, positions or member are not as they must be
         ├── GrantRefused              ended, the key of another grant, the signer's own word
@@ -402,6 +403,10 @@ class CitationsFull(CorrectionRefused):
     """The block cites as many records as can be looked up; another one will not."""
 
     retryable = True
+
+
+class RepriceRefused(CorrectionRefused):
+    """No card priced the record, or it cost no more than the new price, all corrections counted."""
 
 
 class DisputeRefused(CorrectionRefused):

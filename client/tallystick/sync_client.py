@@ -922,6 +922,35 @@ class BlockingMethods:
             )
         )
 
+    def reprice(
+        self,
+        cited: int,
+        amount: int,
+        *,
+        card: CardId,
+        model: NameId,
+        usage: ServedUsage,
+        occurred_at_ns: int = 0,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Prices again what a card or quote had priced; what is above that goes back.
+
+        Arguments, results and errors: see `AsyncClient.reprice`.
+        """
+        return blocking.run(
+            self._client.reprice(
+                cited,
+                amount,
+                card=card,
+                model=model,
+                usage=usage,
+                occurred_at_ns=occurred_at_ns,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
     def dispute(
         self,
         cited: int,

@@ -5,8 +5,8 @@ the records that the block cites, and hands it in beside the block:
 
     cited_sequences(block)     which records: from the block's bytes alone, at most 256
     posting_of(record, …)      what a record moved, from its bytes, its result and its effects
-    Citation                   sequence number, time, payer, payee, amount, and the parts of it that
-                               grants paid: 192 bytes
+    Citation                   sequence number, time, payer, payee, amount, the parts of it that
+                               grants paid, and what priced it: 208 bytes
     Citations                  those of a block, checked to be exactly those that it needs
 
 `Postings` is the whole log's, in memory, for whoever replays one from the start: specification,
@@ -22,24 +22,32 @@ from tallystick_ledger import limits
 from tallystick_ledger.block import Block
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import LedgerError
-from tallystick_ledger.ids import NO_ID, AccountId, Amount, GrantId, SequenceNumber, TimestampNs
+from tallystick_ledger.ids import (
+    NO_ID,
+    AccountId,
+    Amount,
+    CardId,
+    GrantId,
+    SequenceNumber,
+    TimestampNs,
+)
 from tallystick_ledger.records.base import BytesLike
 from tallystick_ledger.records.kinds import Kind
 from tallystick_ledger.results import Cause
 
-CITING_KINDS: Final = frozenset({Kind.REFUND, Kind.DISPUTE, Kind.DISPUTE_ANSWER})
+CITING_KINDS: Final = frozenset({Kind.REFUND, Kind.DISPUTE, Kind.DISPUTE_ANSWER, Kind.REPRICE})
 # Effects that are payments. A record has at most one of them, and one more for each grant that
 # paid a part of it, behind it.
 PAYING_CAUSES: Final = frozenset({Cause.CAPTURE, Cause.VOUCHER, Cause.METER, Cause.PAY_CLAIM})
 # Of these, those that grants pay parts of.
 _GRANTED_CAUSES: Final = frozenset({Cause.CAPTURE, Cause.METER})
 
-_CITATION: Final = struct.Struct(f"<QQ16s16s16s{32 * limits.MAX_SHARES}s")
+_CITATION: Final = struct.Struct(f"<QQ16s16s16s{32 * limits.MAX_SHARES}s16s")
 _LEG: Final = struct.Struct("<16s16s")  # grant; amount
 _HEAD: Final = struct.Struct("<H6xQ")  # kind; what it cites, where it cites
 _TRANSFER: Final = struct.Struct("<8x16s16s16s")  # debit; credit; amount
-# cause, flags, index; debit; credit; amount; origin, card; grant
-_EFFECT: Final = struct.Struct("<HHI16s16s16s32x16s")
+# cause, flags, index; debit; credit; amount; origin; card; grant
+_EFFECT: Final = struct.Struct("<HHI16s16s16s16x16s16s")
 
 
 class CitationError(LedgerError, ValueError):
@@ -72,6 +80,7 @@ class Citation:
         amount: In the unit's smallest step, with all parts.
         legs: The parts of it that grants paid, at most 4, in the order in which they pay; the
             payer paid the rest, perhaps nothing.
+        card: The card or quote that priced it; zero for none.
     """
 
     sequence_number: SequenceNumber
@@ -80,9 +89,10 @@ class Citation:
     payee_account: AccountId = AccountId(NO_ID)  # noqa: RUF009 - bytes
     amount: Amount = Amount(0)  # noqa: RUF009 - a number
     legs: tuple[Leg, ...] = ()
+    card: CardId = CardId(NO_ID)  # noqa: RUF009 - bytes
 
     def encode(self) -> bytes:
-        """Returns 192 bytes."""
+        """Returns 208 bytes."""
         legs = b"".join(
             _LEG.pack(leg.grant, leg.amount.to_bytes(16, "little")) for leg in self.legs
         )
@@ -93,18 +103,19 @@ class Citation:
             self.payee_account,
             self.amount.to_bytes(16, "little"),
             legs,
+            self.card,
         )
 
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
-        """Reads 192 bytes.
+        """Reads 208 bytes.
 
         Raises:
             CitationError: Another length.
         """
         if len(data) != limits.CITATION_BYTES:
             raise CitationError(f"a citation has {limits.CITATION_BYTES} bytes, not {len(data)}")
-        sequence, timestamp, payer, payee, amount, packed = _CITATION.unpack(data)
+        sequence, timestamp, payer, payee, amount, packed, card = _CITATION.unpack(data)
         legs = tuple(
             Leg(GrantId(grant), Amount(int.from_bytes(part, "little")))
             for grant, part in _LEG.iter_unpack(packed)
@@ -117,6 +128,7 @@ class Citation:
             AccountId(payee),
             Amount(int.from_bytes(amount, "little")),
             legs,
+            CardId(card),
         )
 
 
@@ -151,8 +163,8 @@ class Citations:
 def cited_sequences(block: Block) -> tuple[SequenceNumber, ...]:
     """Returns the earlier records that have to be looked up for a block, ascending.
 
-    They are the first 256 different ones that its REFUND, DISPUTE and DISPUTE_ANSWER records name,
-    whatever else is right or wrong about these.
+    They are the first 256 different ones that its corrections (`CITING_KINDS`) name, whatever else
+    is right or wrong about these.
     """
     numbers: set[int] = set()
     for envelope in block.envelopes:
@@ -182,20 +194,20 @@ def posting_of(
         effects: The 128 bytes of each of its effects.
     """
     found: tuple[bytes, bytes] | None = None
-    total, legs = 0, []
+    total, legs, priced_by = 0, [], NO_ID
     if _HEAD.unpack_from(record)[0] == Kind.TRANSFER:
         if int.from_bytes(result[:2], "little") == Code.OK:
             *accounts, moved = _TRANSFER.unpack_from(record)
             found, total = (accounts[0], accounts[1]), int.from_bytes(moved, "little")
     else:
         for effect in effects:
-            cause, _, _, debit, credit, moved, grant = _EFFECT.unpack_from(effect)
+            cause, _, _, debit, credit, moved, card, grant = _EFFECT.unpack_from(effect)
             if cause not in PAYING_CAUSES:
                 continue
             amount = Amount(int.from_bytes(moved, "little"))
             total += amount
             if grant == NO_ID or cause not in _GRANTED_CAUSES:
-                found = (debit, credit)
+                found, priced_by = (debit, credit), card
             else:
                 legs.append(Leg(GrantId(grant), amount))
     if found is None:
@@ -207,6 +219,7 @@ def posting_of(
         AccountId(found[1]),
         Amount(total),
         tuple(legs),
+        CardId(priced_by),
     )
 
 

@@ -126,6 +126,8 @@ class Code(IntEnum):
     CLAIM_OPEN = 155
     CLAIM_ENDED = 156
     CLAIM_EXCEEDS = 157
+    CITED_NOT_PRICED = 158
+    PRICE_NOT_LOWER = 159
 
     CORRECTION_EXCEEDS = 160
     CORRECTION_TOO_LATE = 161
@@ -480,6 +482,14 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     Code.CLAIM_EXCEEDS: (
         "It is more than what is left of the claim.",
         "Pay at most the rest.",
+    ),
+    Code.CITED_NOT_PRICED: (
+        "No card or quote priced the cited record.",
+        "Cite a priced CAPTURE or a METER; send a REFUND to give back of anything else.",
+    ),
+    Code.PRICE_NOT_LOWER: (
+        "With what was given back before, the record cost no more than the new price.",
+        "Nothing to do: a re-pricing only gives back.",
     ),
     Code.CORRECTION_EXCEEDS: (
         "It is more than what is left of the amount that the cited record moved.",

@@ -120,7 +120,8 @@ MAX_MEMBERS: Final = 256  # of one unit: at most its square of pairs in a window
 MAX_SETTLED_WINDOWS: Final = 32  # of one unit; their figures stay in the log
 # 8: records that are looked up for one block. Each may mean reading 1 MiB of log.
 MAX_CITED_RECORDS: Final = 256
-CITATION_BYTES: Final = 64 + 32 * MAX_SHARES  # what a record moved, and the parts of grants in it
+# What a record moved, the parts of grants in it, and what priced it.
+CITATION_BYTES: Final = 64 + 32 * MAX_SHARES + 16
 
 # 12: a recorded token is of use for no longer than that.
 MAX_READ_TOKEN_LIFETIME_NS: Final = 60_000_000_000

@@ -197,8 +197,8 @@ def require_principal_reader(reader: Reader, principal: bytes) -> None:
     require_account_reader(reader)
     if not may_read_limits(reader, principal):
         raise DeniedError(
-            "mandates, claims, disputes and grants are for keys of the principals that they concern, "
-            f"and for AUDIT keys; this key belongs to {reader.principal.hex()}"
+            "mandates, claims, disputes and grants are for keys of the principals that they "
+            f"concern, and for AUDIT keys; this key belongs to {reader.principal.hex()}"
         )
 
 

@@ -27,7 +27,7 @@ _NO_RESULTS: Final = bytes(16)
 
 
 def citations_of(store: Store, block: bytes) -> bytes:
-    """Returns the citations of the next block: 192 bytes for each record that it cites.
+    """Returns the citations of the next block: 208 bytes for each record that it cites.
 
     Raises:
         DamagedLogError: One of these records cannot be read.

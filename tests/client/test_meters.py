@@ -4,6 +4,8 @@ import pytest
 from tests.client.conftest import Market
 
 from tallystick import errors, limits
+from tallystick.keyfile import Signer
+from tallystick.results import Receipt
 from tallystick_ledger.ids import CardId, MandateId, NameId
 from tallystick_ledger.records import CaptureSource, Meter, NameKind, Price, ServedUsage
 from tallystick_ledger.results import Cause
@@ -84,6 +86,34 @@ async def test_a_payee_meters_under_a_mandate(market: Market) -> None:
     with pytest.raises(errors.MandateNotFound):
         await client.end_mandate(MandateId(bytes(16)))
     assert await client.balance(market.payee_account, signer=payee) == 15
+
+
+async def test_a_charge_is_priced_again(market: Market) -> None:
+    card, model, meter = await _card(market)
+    client, payee = market.client, market.payee
+    accounts = (market.payer_account, market.payee_account)
+    usage, less = (ServedUsage(lines=((meter, quantity),)) for quantity in (10, 6))
+    paid = await client.meter(*accounts, 15, card=card, model=model, usage=usage)
+
+    async def again(cited: int, amount: int, signer: Signer) -> Receipt:
+        return await client.reprice(
+            cited, amount, card=card, model=model, usage=less, signer=signer
+        )
+
+    with pytest.raises(errors.PriceRefused):
+        await again(paid.sequence, 8, payee)
+    with pytest.raises(errors.WrongSide):
+        await again(paid.sequence, 9, market.payer)
+    receipt = await again(paid.sequence, 9, payee)
+    (effect,) = (await client.get_envelope(receipt.envelope_id, signer=payee)).effects
+    assert (effect.cause, effect.amount, effect.card) == (Cause.REPRICE, 6, card)
+    assert await client.balance(market.payee_account, signer=payee) == 9
+    flat = await client.transfer(*accounts, 20)
+    for sequence, code in ((paid.sequence, "PRICE_NOT_LOWER"), (flat.sequence, "CITED_NOT_PRICED")):
+        with pytest.raises(errors.RepriceRefused) as caught:
+            await again(sequence, 9, payee)
+        assert caught.value.code == code
+    assert isinstance(caught.value, errors.CorrectionRefused)
 
 
 async def test_mandates_are_listed_to_both_sides_in_pages(

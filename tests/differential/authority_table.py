@@ -477,6 +477,13 @@ ROWS: Final = (
         scopes(OWNER, METER),
         sides(Code.NOT_PAYEE, Code.OK, Code.DISPUTE_NOT_FOUND),
     ),
+    Row(
+        "REPRICE",
+        Kind.REPRICE,
+        lambda w: w.repriced(),
+        scopes(OWNER, METER),
+        sides(Code.NOT_PAYEE, Code.OK, Code.CITED_NOT_FOUND),
+    ),
     Row("TICK", Kind.TICK, lambda _: raw.tick(), scopes(Scope.NODE), EVERYBODY),
     Row(
         "UNIT of obligations",

@@ -202,6 +202,18 @@ class World:
         self.book.ok(self.payer.key, raw.dispute(cited, 5, self.book.now_ns + 60 * SECOND_NS))
         return cited
 
+    def repriced(self) -> bytes:
+        """A new price of what the payer paid for 2 of a meter: that of 1."""
+        card, names = self.card(), self.names()
+
+        def used(quantity: int) -> bytes:
+            return raw.usage([(names.meter, quantity)])
+
+        accounts = (self.payer.account, self.payee.account)
+        record = raw.meter(*accounts, 2, raw.metered(card, names.model, used(2)))
+        cited = self.book.ok(self.payer.key, record).first_sequence
+        return raw.reprice(cited, 1, raw.repriced(card, names.model, used(1)))
+
     def claim(self) -> bytes:
         """Something that the payer owes the payee, from an account that no other row is about."""
         if self._shop is None:

@@ -36,14 +36,14 @@ def _payment(case: Case) -> tuple[int, int, bytes, bytes]:
     return receipt.first_sequence, receipt.timestamp_ns, payer, payee
 
 
-def _other_payments(case: Case) -> list[int]:
+def other_payments(case: Case) -> list[int]:
     """As many other payments as may be corrected."""
     book = case.book
     record = raw.transfer(book.alice.account, book.bob.account, 1)
     return [book.ok(book.alice.key, record).first_sequence for _ in range(CAPS.references)]
 
 
-def _spoil_accounts(case: Case, payer: bytes, payee: bytes) -> None:
+def spoil_accounts(case: Case, payer: bytes, payee: bytes) -> None:
     """Brings both accounts into the planned state: they were in order when the payment was made."""
     book, alice, bob = case.book, case.book.alice, case.book.bob
     if case.get("held"):
@@ -70,7 +70,7 @@ def by_others(case: Case) -> None:
             case.key = person.key
 
 
-def _cited(case: Case, sequence: int) -> int:
+def cited_number(case: Case, sequence: int) -> int:
     if case.get("cited_zero"):
         return 0
     if case.get("later"):  # its own, and so of this block
@@ -91,14 +91,14 @@ def _refund(case: Case, _: bytes) -> bytes:
     sequence, _at_ns, payer, payee = _payment(case)
     reference, flags = case.prepare_references(use)
     if case.get("cap"):
-        for other in _other_payments(case)[: CAPS.references - book_corrections(case, spare)]:
+        for other in other_payments(case)[: CAPS.references - book_corrections(case, spare)]:
             book.ok(book.bob.key, raw.refund(other, 1))
-    _spoil_accounts(case, payer, payee)
+    spoil_accounts(case, payer, payee)
     by_others(case)
     if case.get("late"):
         case.wait_ns = CORRECTION_WINDOW_NS + SECOND_NS
     reason, amount = case.get("reason", 2), case.get("amount", 5)
-    return raw.refund(_cited(case, sequence), amount, reference, flags=flags, reason=reason)
+    return raw.refund(cited_number(case, sequence), amount, reference, flags=flags, reason=reason)
 
 
 def book_corrections(case: Case, spare: int) -> int:
@@ -110,11 +110,11 @@ def _dispute(case: Case, _: bytes) -> bytes:
     book = case.book
     sequence, at_ns, payer, payee = _payment(case)
     if case.get("cap"):
-        for other in _other_payments(case):
+        for other in other_payments(case):
             book.ok(book.alice.key, raw.dispute(other, 1, book.now_ns + _DEADLINE_NS))
     if case.get("open"):
         book.ok(book.alice.key, raw.dispute(sequence, 1, book.now_ns + _DEADLINE_NS))
-    _spoil_accounts(case, payer, payee)
+    spoil_accounts(case, payer, payee)
     by_others(case)
     if case.get("late"):
         case.wait_ns = CORRECTION_WINDOW_NS + SECOND_NS
@@ -124,7 +124,7 @@ def _dispute(case: Case, _: bytes) -> bytes:
     elif case.get("deadline") == _TOO_FAR:
         deadline_ns = at_ns + CORRECTION_WINDOW_NS + 1
     reason, amount = case.get("reason", 3), case.get("amount", DISPUTED)
-    return raw.dispute(_cited(case, sequence), amount, deadline_ns, reason=reason)
+    return raw.dispute(cited_number(case, sequence), amount, deadline_ns, reason=reason)
 
 
 def _answer(case: Case, _: bytes) -> bytes:
@@ -137,16 +137,16 @@ def _answer(case: Case, _: bytes) -> bytes:
     if case.get("refunded"):
         book.ok(book.bob.key, raw.refund(sequence, PAID - 1))
     if case.get("cap"):
-        for other in _other_payments(case):
+        for other in other_payments(case):
             book.ok(book.bob.key, raw.refund(other, 1))
-    _spoil_accounts(case, payer, payee)
+    spoil_accounts(case, payer, payee)
     by_others(case)
     if case.get("lapsed"):
         case.wait_ns = _DEADLINE_NS + STEP_NS
-    return raw.dispute_answer(_cited(case, sequence), case.get("amount", 5))
+    return raw.dispute_answer(cited_number(case, sequence), case.get("amount", 5))
 
 
-def _existence(signer: Violation) -> tuple[Violation, ...]:
+def existence(signer: Violation) -> tuple[Violation, ...]:
     """Rules of the cited record, and who signs about it."""
     return (
         planned("later", Code.CITED_NOT_FOUND, "cited", later=1),
@@ -156,23 +156,23 @@ def _existence(signer: Violation) -> tuple[Violation, ...]:
     )
 
 
-_CITED_ZERO: Final = planned("cited zero", Code.BAD_FIELD, "cited", cited_zero=1)
+CITED_ZERO: Final = planned("cited zero", Code.BAD_FIELD, "cited", cited_zero=1)
 _REASON: Final = planned("reason", Code.BAD_FIELD, "reason", reason=7)
 _ZERO: Final = planned("zero amount", Code.ZERO_AMOUNT, "amount", amount=0)
-_BY_PAYER: Final = planned("payer", Code.NOT_PAYEE, _BY_OTHERS, by_alice=1)
-_LATE: Final = planned("late", Code.CORRECTION_TOO_LATE, "reference reference_cap held", late=1)
+BY_PAYER: Final = planned("payer", Code.NOT_PAYEE, _BY_OTHERS, by_alice=1)
+LATE: Final = planned("late", Code.CORRECTION_TOO_LATE, "reference reference_cap held", late=1)
 _PAYER_CLOSED: Final = planned("payer closed", Code.ACCOUNT_CLOSED, "payer", payer_closed=1)
-_ACCOUNTS: Final = (
+ACCOUNTS: Final = (
     planned("payee closed", Code.ACCOUNT_CLOSED, "payee funds refunded", payee_closed=1),
     planned("payee frozen", Code.ACCOUNT_FROZEN, "payee", payee_frozen=1),
     _PAYER_CLOSED,
 )
-_FUNDS: Final = (
+FUNDS: Final = (
     planned("insufficient", Code.INSUFFICIENT_FUNDS, "funds refunded", spent=1),
     planned("held", Code.FUNDS_HELD, "funds held refunded", held=1),
     planned("overflow", Code.AMOUNT_OVERFLOW, "payer refunded", full=1),
 )
-_CAP: Final = planned("cap", Code.CAP_EXCEEDED, "reference_cap refunded", cap=1)
+CAP: Final = planned("cap", Code.CAP_EXCEEDED, "reference_cap refunded", cap=1)
 
 REFUND: Final = KindCases(
     "REFUND",
@@ -181,17 +181,17 @@ REFUND: Final = KindCases(
         *shape(16),
         _REASON,
         UNIQUE_ZERO,
-        _CITED_ZERO,
+        CITED_ZERO,
         _ZERO,
         *SIGNER,
         REFERENCE_USED,
-        *_existence(_BY_PAYER),
-        _LATE,
-        *_ACCOUNTS,
+        *existence(BY_PAYER),
+        LATE,
+        *ACCOUNTS,
         planned("exceeds", Code.CORRECTION_EXCEEDS, "amount", amount=PAID + 1),
-        _CAP,
+        CAP,
         REFERENCE_CAP,
-        *_FUNDS,
+        *FUNDS,
     ),
 )
 
@@ -201,11 +201,11 @@ DISPUTE: Final = KindCases(
     (
         *shape(16),
         _REASON,
-        _CITED_ZERO,
+        CITED_ZERO,
         _ZERO,
         *SIGNER,
-        *_existence(planned("payee", Code.NOT_PAYER, _BY_OTHERS, by_bob=1)),
-        _LATE,
+        *existence(planned("payee", Code.NOT_PAYER, _BY_OTHERS, by_bob=1)),
+        LATE,
         _PAYER_CLOSED,
         planned("open", Code.DISPUTE_OPEN, "cap", open=1),
         planned("exceeds", Code.CORRECTION_EXCEEDS, "amount", amount=PAID + 1),
@@ -220,18 +220,18 @@ DISPUTE_ANSWER: Final = KindCases(
     lambda book: Case(book, _answer, book.bob, denied_scope=raw.SPEND),
     (
         *shape(6),
-        _CITED_ZERO,
+        CITED_ZERO,
         *SIGNER,
         planned("undisputed", Code.DISPUTE_NOT_FOUND, "cited asked refunded", undisputed=1),
         planned("stranger", Code.DISPUTE_NOT_FOUND, _BY_OTHERS, by_bank=1),
-        _BY_PAYER,
+        BY_PAYER,
         planned("answered", Code.DISPUTE_ANSWERED, "asked", answered=1),
         planned("lapsed", Code.DISPUTE_LAPSED, "asked held", lapsed=1),
         planned("above", Code.ANSWER_EXCEEDS, "amount", amount=DISPUTED + 1),
-        *_ACCOUNTS,
+        *ACCOUNTS,
         planned("exceeds", Code.CORRECTION_EXCEEDS, "refunded payee payer", refunded=1),
-        _CAP,
-        *_FUNDS,
+        CAP,
+        *FUNDS,
     ),
 )
 

@@ -57,6 +57,7 @@ KILL: Final = 0x0804
 REFUND: Final = 0x0901
 DISPUTE: Final = 0x0902
 DISPUTE_ANSWER: Final = 0x0903
+REPRICE: Final = 0x0904
 TICK: Final = 0x0A01
 JOIN: Final = 0x0B01
 WINDOW_CLOSE: Final = 0x0B02
@@ -323,6 +324,17 @@ def dispute(cited: int, amount: int, deadline_ns: int, *, reason: int = 3) -> by
 
 def dispute_answer(cited: int, amount: int = 0) -> bytes:
     return head(DISPUTE_ANSWER, 0, {8: u64(cited), 24: u128(amount)})
+
+
+def reprice(cited: int, amount: int, content: bytes, *, occurred_at_ns: int = 0) -> bytes:
+    """A REPRICE with a content of `repriced`."""
+    parts = {8: u64(cited), 24: u128(amount), 72: u64(occurred_at_ns)}
+    return with_conts(head(REPRICE, 0, parts), spread(content))
+
+
+def repriced(card_id: bytes, model: bytes, used_content: bytes) -> bytes:
+    """The content of the CONTs of a REPRICE."""
+    return card_id + model + used_content
 
 
 def tick() -> bytes:

@@ -35,7 +35,9 @@ from tests.differential.records_corrections import (
     dispute_answer,
     has_dispute,
     has_posting,
+    has_priced_posting,
     refund,
+    reprice,
 )
 from tests.differential.records_debts import has_claim, owed_by, pay_claim
 from tests.differential.records_grants import (
@@ -393,6 +395,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[reserve_quote] * 7,
         *[meter_quote] * 7,
         *[refund] * 5,
+        *[reprice] * 8,
         *[dispute] * 6,
         *[dispute_answer] * 11,
         *[pay_claim] * 7,
@@ -435,6 +438,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[voucher] * 8,
         channel_close,
         *[refund] * 3,
+        *[reprice] * 4,
         *[dispute_answer] * 4,
         pay_claim,
         key,
@@ -473,6 +477,7 @@ ALL_WRITERS: Final = (
     refund,
     dispute,
     dispute_answer,
+    reprice,
     id_list,
     grant,
     claw_back,
@@ -560,6 +565,8 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return has_posting(draft, of_payer=False)
     if writer is dispute:
         return has_posting(draft, of_payer=True)
+    if writer is reprice:
+        return has_priced_posting(draft)
     if writer is dispute_answer:
         return has_dispute(draft)
     if writer is claw_back:

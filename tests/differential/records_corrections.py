@@ -1,12 +1,17 @@
-"""Random REFUND, DISPUTE and DISPUTE_ANSWER records; see `records`, which draws among all kinds."""
+"""Random records that correct what was paid; see `records`, which draws among all kinds."""
 
 from tests.differential import raw
 from tests.differential.draft import Draft, some_reference
 from tests.differential.population import MAX_U128, SECOND_NS
+from tests.differential.records_prices import names, price_of
 
 from tallystick_ledger.citations import Citation
+from tallystick_ledger.ids import NO_ID
 from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MIN_DISPUTE_NS
-from tallystick_ledger.state_rows import DisputeRow
+from tallystick_ledger.records import NameKind
+from tallystick_ledger.state_rows import CardRow, DisputeRow
+
+MAX_U64 = (1 << 64) - 1
 
 
 def refund(draft: Draft) -> bytes:
@@ -45,6 +50,72 @@ def dispute_answer(draft: Draft) -> bytes:
         above = row.disputed + 1
         amount = world.pick((0, row.disputed, above, above, above))
     return raw.dispute_answer(row.cited, min(amount, MAX_U128))
+
+
+def reprice(draft: Draft) -> bytes:
+    """A new price of what a card had priced, mostly a lower one by a card of the signer's."""
+    world = draft.world
+    priced = _priced_postings(draft)
+    posting = world.pick(priced) if priced else None
+    if posting is None or world.odd(0.12):
+        posting = _some_posting(draft, of_payer=False)
+    row = _some_card_for(draft, posting)
+    card_id = world.new_id() if row is None else row.card
+    lines = [line for line in world.state.price_lines if line.card == card_id]
+    model: bytes = world.pick(lines).model if lines else world.new_id()
+    meters: list[bytes] = sorted({line.meter for line in lines if line.model == model})
+    if not meters or world.odd(0.1):
+        meters = sorted(names(world, NameKind.METER))
+    used = [(meter, _some_quantity(draft, posting)) for meter in meters[: world.pick((1, 1, 2))]]
+    if world.odd(0.08):
+        used = world.pick(([], used[::-1], [(meter, 0) for meter, _ in used], used * 17))
+    tiers = names(world, NameKind.TIER)
+    tier = world.pick(tiers) if tiers and world.chance(0.2) else raw.ZERO_ID
+    at_ns = draft.about_ns if posting is None else posting.timestamp_ns
+    amount = price_of(world, row, model, used, (tier, raw.ZERO_ID), at_ns)
+    if amount is None or world.odd(0.15):
+        amount = world.pick(((amount or 1) + 1, 0, 1, 2))
+    content = raw.repriced(card_id, model, raw.usage(used, tier))
+    if world.odd(0.06):
+        content = raw.patched(content, 67, b"\x01")
+    record = raw.reprice(
+        _cited(draft, posting),
+        min(amount, MAX_U128),
+        content,
+        occurred_at_ns=world.pick((0, draft.about_ns)),
+    )
+    return raw.with_conts(record[:128], []) if world.odd(0.04) else record
+
+
+def has_priced_posting(draft: Draft) -> bool:
+    """Whether there is something to price again."""
+    return bool(_priced_postings(draft))
+
+
+def _priced_postings(draft: Draft) -> list[Citation]:
+    postings = _own_postings(draft, of_payer=False)
+    return [posting for posting in postings if posting.card != NO_ID]
+
+
+def _some_card_for(draft: Draft, posting: Citation | None) -> CardRow | None:
+    """A card of the signer's in the unit of the posting, mostly."""
+    world = draft.world
+    cards = [row for row in world.state.cards if row.is_published or world.odd(0.1)]
+    payee = None if posting is None else world.state.accounts.get(posting.payee_account)
+    if payee is not None and not world.odd(0.15):
+        own = [row for row in cards if row.owner == payee.owner]
+        cards = [row for row in own if row.unit == payee.unit] or own or cards
+    return world.pick(cards) if cards and not world.odd(0.05) else None
+
+
+def _some_quantity(draft: Draft, posting: Citation | None) -> int:
+    """Of about what is left of the posting at the most."""
+    world = draft.world
+    if posting is None or world.chance(0.3):
+        return world.rng.randint(1, 9)
+    row = world.state.corrections.get(posting.sequence_number)
+    left = posting.amount - (0 if row is None else row.corrected)
+    return min(MAX_U64, max(1, left // world.pick((1, 2, 3, 4, 8))))
 
 
 def has_posting(draft: Draft, *, of_payer: bool) -> bool:

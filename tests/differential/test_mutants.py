@@ -16,6 +16,7 @@ from tests.differential.mutants_grants import GRANT_MUTANTS
 from tests.differential.mutants_limits import LIMIT_MUTANTS
 from tests.differential.mutants_netting import NETTING_MUTANTS
 from tests.differential.mutants_prices import PRICE_MUTANTS
+from tests.differential.mutants_reprice import REPRICE_MUTANTS
 from tests.differential.shrink import shrink
 
 from tallystick_ledger.citations import Citation
@@ -376,6 +377,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *NETTING_MUTANTS,
     *LIMIT_MUTANTS,
     *DEBT_MUTANTS,
+    *REPRICE_MUTANTS,
 )
 
 

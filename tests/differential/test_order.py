@@ -19,6 +19,7 @@ from tests.differential.cases_netting import NETTING_KINDS
 from tests.differential.cases_prices import PRICE_KINDS
 from tests.differential.cases_quotes import QUOTE_KINDS
 from tests.differential.cases_registry import REGISTRY_KINDS
+from tests.differential.cases_reprice import REPRICE_KINDS
 
 from tallystick_ledger.codes import Code
 
@@ -32,6 +33,7 @@ KINDS = (
     *LIMIT_KINDS,
     *DEBT_KINDS,
     *CORRECTION_KINDS,
+    *REPRICE_KINDS,
     *GRANT_KINDS,
     *REGISTRY_KINDS,
     *NETTING_KINDS,

@@ -43,7 +43,7 @@ RECORD: Final = re.compile(
     r"(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
     r"(?: usage (?P<usage>\d+))?(?: each (?P<each>\d+))?"
     r"(?: until (?P<until>\d+) s)?(?: paying (?P<ratio>\d+) %)?"
-    r"(?: card (?P<card>K1)| quote (?P<quote>Q1))?"
+    r"(?: card (?P<card>K\d)| quote (?P<quote>Q1))?"
     r"(?: reference (?P<reference>\d+))?(?: DEBT (?P<limit>\d+))?(?P<flags>(?: [A-Z]+)*)"
     r"(?: by (?P<mandate>M\d))?(?P<forged> forged)?"
 )
@@ -125,6 +125,7 @@ class Stage:
         self.people["nobody"] = Person(raw.ZERO_ID, b"nobody".ljust(32, b"."))
         self.names = names_of(book)
         self.card = self.published_card()
+        self.cheaper = self.published_card(1_000_000)
         self.unit = book.deferred_unit()
         self.iou = {
             name: book.account(self.people[name], self.unit) for name in ("Alice", "Bob", "Carol")
@@ -226,8 +227,8 @@ class Stage:
         content = raw.metered(raw_quotes.quote_id(self.quote), model, used)
         return raw_quotes.meter_quoted(record, content, self.signed_quote)
 
-    def published_card(self) -> bytes:
-        """The card K1 of Bob's, already effective."""
+    def published_card(self, only: int = 0) -> bytes:
+        """A card of Bob's, already effective: K1, or one with a single price."""
         book, names, bob = self.book, self.names, self.book.bob
         envelope_id = book.new_id()
         card = book.derived(bob.principal, envelope_id, 0)
@@ -236,8 +237,11 @@ class Stage:
             raw.price(card, names.model, names.meter, 1_000_000, window=(0, 720, 0x7F)),
             raw.price(card, names.model, names.meter, 3_000_000, above=100),
         ]
+        if only:
+            lines = [raw.price(card, names.model, names.meter, only)]
         starts_ns = book.now_ns + MIN_NOTICE_NS + SECOND_NS
-        head = raw.card(book.usd, starts_ns, 3, raw.lines_root(lines), [names.meter])
+        root = raw.lines_root(lines)
+        head = raw.card(book.usd, starts_ns, len(lines), root, [names.meter])
         book.ok(bob.key, head, *lines, raw.card_publish(card), envelope_id=envelope_id)
         book.now_ns = starts_ns
         return card
@@ -284,6 +288,10 @@ class Stage:
                 return raw.refund(cited, amount)
             case "DISPUTE":
                 return raw.dispute(cited, amount, until_ns)
+            case "REPRICE":
+                used = raw.usage([(self.names.meter, int(match["usage"]))])
+                card = {"K1": self.card, "K2": self.cheaper}[match["card"]]
+                return raw.reprice(cited, amount, raw.repriced(card, self.names.model, used))
             case kind:
                 assert kind == "DISPUTE_ANSWER"
                 return raw.dispute_answer(cited, amount)
@@ -361,7 +369,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 18
+    assert len(EXAMPLES) == 19
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
@@ -403,6 +411,7 @@ RULES: Final = {
     "REFUND": corrections.refund,
     "DISPUTE": corrections.dispute,
     "DISPUTE_ANSWER": corrections.dispute_answer,
+    "REPRICE": corrections.reprice,
     "TICK": system.tick,
     "JOIN": netting.join,
     "WINDOW_CLOSE": netting.window_close,
@@ -468,6 +477,7 @@ WITHOUT_CASE: Final = {
     ("BURN", Code.ISSUANCE_ACCOUNT),
     ("REFUND", Code.CITATIONS_FULL),  # test_corrections.py
     ("DISPUTE", Code.CITATIONS_FULL),
+    ("REPRICE", Code.CITATIONS_FULL),
     ("JOIN", Code.CAP_EXCEEDED),  # test_netting.py
     # Would take a trillion records: see MAX_DEBIT.
     ("JOIN", Code.AMOUNT_OVERFLOW),

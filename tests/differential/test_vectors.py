@@ -119,6 +119,7 @@ def test_the_story_has_every_code_and_does_every_kind() -> None:
         raw.REFUND,
         raw.DISPUTE,
         raw.DISPUTE_ANSWER,
+        raw.REPRICE,
         raw.LIST,
         raw.GRANT,
         raw.CLAW_BACK,

@@ -272,6 +272,14 @@ SAMPLES: Final[dict[str, records.Record]] = {
         ids.SequenceNumber(int.from_bytes(b"\x01" * 8, "little")),
         int.from_bytes(b"\x02" * 16, "little"),
     ),
+    "REPRICE": records.Reprice(
+        ids.SequenceNumber(int.from_bytes(b"\x01" * 8, "little")),
+        int.from_bytes(b"\x02" * 16, "little"),
+        ids.CardId(bytes(16)),
+        ids.NameId(bytes(16)),
+        records.ServedUsage(),
+        ids.TimestampNs(int.from_bytes(b"\x03" * 8, "little")),
+    ),
     "UNIT": records.Unit(
         "ABCDEFGHIJKLMNOP", 9, ids.PrincipalId(b"\x01" * 16), ids.UnitId(b"\x02" * 16)
     ),
@@ -380,6 +388,7 @@ def _record_bytes(kind: str) -> bytes:
         ),
         ("DISPUTE", ["reason", "cited sequence number", "amount", "`deadline_ns`"]),
         ("DISPUTE_ANSWER", ["cited sequence number", "amount"]),
+        ("REPRICE", ["cited sequence number", "amount", "`occurred_at_ns`"]),
         ("UNIT", ["exponent", "issuer", "symbol", "settlement unit"]),
         ("ACCOUNT", ["operation", "account"]),
         ("PRINCIPAL", ["type", "key", "proof", "principal id"]),

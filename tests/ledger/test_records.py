@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.ledger import debt_samples, limit_samples
+from tests.ledger import correction_samples, debt_samples, limit_samples
 
 from tallystick_ledger import cont, limits, records
 from tallystick_ledger.codes import Code
@@ -216,11 +216,6 @@ CREDIT_LIMIT: Final = records.CreditLimit(UNIT, B, 5)
 RESERVE: Final = records.Reserve(A, B, 5, TIME, 7, unique=True)
 CAPTURE: Final = records.Capture(HOLD, 5, kinds.CaptureSource.ESTIMATED)
 RELEASE: Final = records.Release(HOLD)
-REFUND: Final = records.Refund(SequenceNumber(9), 5, records.CorrectionReason.ERROR)
-DISPUTE: Final = records.Dispute(
-    SequenceNumber(9), 5, records.CorrectionReason.SERVICE, TimestampNs(1)
-)
-ANSWER: Final = records.DisputeAnswer(SequenceNumber(9), 5)
 EXTEND: Final = records.Extend(HOLD, 5, TIME)
 CHANNEL: Final = records.Channel(A, B, 5, 2 * 10**9, KEY, 7, unique=True)
 TOP_UP: Final = records.TopUp(ChannelId(HOLD), 5)
@@ -268,9 +263,6 @@ ALL: Final = (
     RESERVE,
     CAPTURE,
     RELEASE,
-    REFUND,
-    DISPUTE,
-    ANSWER,
     EXTEND,
     CHANNEL,
     TOP_UP,
@@ -284,6 +276,7 @@ ALL: Final = (
     ADD,
     PRICED,
     *debt_samples.ALL,
+    *correction_samples.ALL,
     USED,
     CARD,
     PUBLISH,
@@ -293,11 +286,20 @@ ALL: Final = (
     FAIL,
     DEFERRED,
 )
-WITH_CONTS: Final = (SHORT_NAME, CAPTURE, PRICED, USED, CARD, *debt_samples.WITH_CONTS)
+WITH_CONTS: Final = (
+    SHORT_NAME,
+    CAPTURE,
+    PRICED,
+    USED,
+    CARD,
+    *debt_samples.WITH_CONTS,
+    *correction_samples.WITH_CONTS,
+)
 
 SPOILED: Final = (
     *(Spoiled(*each) for each in limit_samples.SPOILED),
     *(Spoiled(*each) for each in debt_samples.SPOILED),
+    *(Spoiled(*each) for each in correction_samples.SPOILED),
     *(Spoiled(record, 2, b"\4", Code.UNKNOWN_FLAGS) for record in ALL),
     *(Spoiled(record, 3, b"\x80", Code.UNKNOWN_FLAGS) for record in ALL),
     Spoiled(CAPTURE, 2, b"\1", Code.UNKNOWN_FLAGS),  # UNIQUE is another kind's flag
@@ -312,16 +314,6 @@ SPOILED: Final = (
     Spoiled(CREDIT_LIMIT, 2, b"\1", Code.UNKNOWN_FLAGS),
     *(Spoiled(RESERVE, at, b"\1", Code.RESERVED_NONZERO) for at in (80, 111)),
     *(Spoiled(CAPTURE, at, b"\1", Code.RESERVED_NONZERO) for at in (40, 71, 80, 111)),
-    *(Spoiled(REFUND, at, b"\1", Code.RESERVED_NONZERO) for at in (16, 23, 40, 55, 80, 111)),
-    Spoiled(REFUND, 6, b"\7", Code.BAD_FIELD),
-    Spoiled(REFUND, 8, bytes(8), Code.BAD_FIELD),
-    Spoiled(REFUND, 24, bytes(16), Code.ZERO_AMOUNT),
-    *(Spoiled(DISPUTE, at, b"\1", Code.RESERVED_NONZERO) for at in (16, 23, 40, 71, 80, 111)),
-    Spoiled(DISPUTE, 6, bytes(2), Code.BAD_FIELD),
-    Spoiled(DISPUTE, 8, bytes(8), Code.BAD_FIELD),
-    Spoiled(DISPUTE, 24, bytes(16), Code.ZERO_AMOUNT),
-    *(Spoiled(ANSWER, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 16, 23, 40, 111)),
-    Spoiled(ANSWER, 8, bytes(8), Code.BAD_FIELD),
     *(Spoiled(JOIN, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 56, 79, 80, 111)),
     Spoiled(JOIN, 40, (2**80 + 1).to_bytes(16, "little"), Code.BAD_FIELD),
     Spoiled(JOIN, 24, A, Code.SELF_TRANSFER),

@@ -6,6 +6,7 @@ import pytest
 from tallystick_core import Kernel
 from tests.differential import raw
 from tests.differential.book import Book
+from tests.differential.debts import Shop
 from tests.differential.engines import Outcome, SpecEngine
 from tests.node.store_tools import append, new_store, reopen
 
@@ -61,6 +62,23 @@ def test_citations_come_from_the_store(engine: NodeEngine, tmp_path: Path) -> No
         "CITED_NOT_FOUND",
         *["OK"] * 3,
     ]
+    engine.store.close()
+
+
+def test_what_priced_a_record_comes_from_the_store(engine: NodeEngine) -> None:
+    book = Book(lambda _: engine)
+    shop = Shop.of(book, book.bob)
+    names = shop.names
+
+    def used(quantity: int) -> bytes:
+        return raw.usage([(names.meter, quantity)])
+
+    metered = raw.metered(shop.card, names.model, used(9))
+    record = raw.meter(book.alice.account, book.bob.account, 9, metered)
+    cited = book.ok(book.alice.key, record).first_sequence
+    again = raw.reprice(cited, 4, raw.repriced(shop.card, names.model, used(4)))
+    (effect,) = book.ok(book.bob.key, again).effects
+    assert (effect.amount, effect.card) == (5, shop.card)
     engine.store.close()
 
 

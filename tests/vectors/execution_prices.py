@@ -6,7 +6,7 @@ The bank sells here. Its card counts one meter by day and by night, and a second
 from typing import TYPE_CHECKING, Final
 
 from tests.differential import raw
-from tests.vectors import execution_debts, execution_quotes
+from tests.vectors import execution_debts, execution_quotes, execution_reprice
 from tests.vectors.fixed import key
 
 from tallystick_ledger.ids import CardId
@@ -43,6 +43,7 @@ def cards(story: "Story", cast: "Cast") -> None:
     mandates(story, cast, (model, meter, other, tier), first)
     execution_quotes.quotes(story, cast, (model, meter, other, tier), first)
     execution_debts.debts(story, cast, (model, meter, other, tier), first)
+    execution_reprice.reprices(story, cast, (model, meter, other), first)
     second = _published(story, cast, (model, meter, other, tier), first)
     story.now_ns += NOTICE_NS + SECOND_NS
     priced = _priced(story, cast, first, model)

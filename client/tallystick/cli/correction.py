@@ -1,10 +1,11 @@
-"""`tallystick refund` and `tallystick dispute open|accept|reject|list`."""
+"""`tallystick refund`, `tallystick reprice` and `tallystick dispute open|accept|reject|list`."""
 
 import time
 from typing import Annotated
 
 import typer
 
+from tallystick.cli.ids import id_of
 from tallystick.cli.output import Report, Table, age
 from tallystick.cli.session import (
     AmountArgument,
@@ -16,12 +17,15 @@ from tallystick.cli.session import (
     receipt_data,
     session,
 )
+from tallystick.cli.usage import USED_OPTION, read_served
 from tallystick.errors import InvalidArgument
 from tallystick.results import Receipt
+from tallystick_ledger.ids import CardId, NameId
 from tallystick_ledger.records import CorrectionReason
 from tallystick_ledger.state_rows import DisputeRow, DisputeStatus
 
 refund_app = typer.Typer(help="Give back a part of what a record paid.")
+reprice_app = typer.Typer(help="Price again what a record cost, and give back the rest.")
 dispute_app = typer.Typer(
     help="Ask for a part of what a record paid, and answer who asks.", no_args_is_help=True
 )
@@ -54,6 +58,32 @@ def refund(
     _report(receipt, cited, steps, f"Gave back {' '.join(amount)} of record {cited}").print(
         as_json=as_json
     )
+
+
+@reprice_app.command()
+def reprice(
+    cited: _Cited,
+    amount: AmountArgument,
+    card: Annotated[str, typer.Option(help="Id of the own card that should have priced it.")],
+    model: Annotated[str, typer.Option(help="Id of the model's name.")],
+    used: Annotated[list[str], USED_OPTION],
+    tier: Annotated[str, typer.Option(help="Id of the tier that was served.")] = "",
+    region: Annotated[str, typer.Option(help="Id of the region that served.")] = "",
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a priced record cost AMOUNT, what its usage costs by CARD; the rest goes back.
+
+    Signed by whoever it paid.
+    """
+    usage = read_served(used, tier, region)
+    card_id, name = CardId(id_of("card", card)), NameId(id_of("model", model))
+    with session(profile, key, sends=True) as opened:
+        steps = opened.amount_of_book(amount).steps
+        receipt = opened.client.reprice(cited, steps, card=card_id, model=name, usage=usage)
+    did = f"Record {cited} costs {' '.join(amount)} now; the rest went back"
+    _report(receipt, cited, steps, did).print(as_json=as_json)
 
 
 @dispute_app.command("open")

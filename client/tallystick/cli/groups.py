@@ -74,6 +74,10 @@ ENTRIES: Final[dict[str, Entry]] = {
     "list": Entry("tallystick.cli.grant:list_app", "Register sets of ids."),
     "relation": Entry("tallystick.cli.grant:relation_app", "Say who is related to whom."),
     "refund": Entry("tallystick.cli.correction:refund_app", "Give back what a record paid."),
+    "reprice": Entry(
+        "tallystick.cli.correction:reprice_app",
+        "Price again what a record cost; give back the rest.",
+    ),
     "dispute": Entry(
         "tallystick.cli.correction:dispute_app", "Dispute what a record paid; answer."
     ),

@@ -32,7 +32,11 @@ _CHARGES: Final = {
     "VOUCHER": "Voucher of channel",
     "PAY_CLAIM": "Paid of claim",
 }
-_CORRECTIONS: Final = {"REFUND": "Refunded by record", "DISPUTE": "Given back by record"}
+_CORRECTIONS: Final = {
+    "REFUND": "Refunded by record",
+    "DISPUTE": "Given back by record",
+    "REPRICE": "Priced again by record",
+}
 COLUMNS: Final = (
     "BilledCost",
     "BillingAccountId",

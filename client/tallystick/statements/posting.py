@@ -18,7 +18,7 @@ Source: docs/semantics.md section 3, docs/format.md sections 6 and 7.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from tallystick.errors import TallystickError
 from tallystick.history import HistoryRecord
@@ -45,6 +45,7 @@ from tallystick_ledger.records import (
     Raw,
     Record,
     Refund,
+    Reprice,
     Reserve,
     TopUp,
     Transfer,
@@ -107,6 +108,7 @@ OF_EFFECTS: Final[Mapping[Cause, Rule]] = {
     # Whoever had been paid gives back, and signs it: the payer of this posting.
     Cause.REFUND: _POST,
     Cause.DISPUTE: _POST,
+    Cause.REPRICE: _POST,
     Cause.GRANT_RETURN: Rule(0, +1, Authority.RULE),
     Cause.CLAW_BACK: _POST,  # the sponsor's: its own money, out of the account of its own grant
     Cause.GRANT: _POST,
@@ -152,6 +154,7 @@ MOVE_NOTHING: Final = frozenset(
         Kind.REFUND,
         Kind.DISPUTE,
         Kind.DISPUTE_ANSWER,
+        Kind.REPRICE,
         Kind.TICK,
         Kind.JOIN,
         Kind.WINDOW_CLOSE,
@@ -161,7 +164,8 @@ MOVE_NOTHING: Final = frozenset(
     }
 )
 # Of these the fields matter all the same: when it was, by which reference.
-_TELLING: Final = frozenset({Kind.CAPTURE, Kind.METER, Kind.REFUND})
+_TELLING: Final = frozenset({Kind.CAPTURE, Kind.METER, Kind.REFUND, Kind.REPRICE})
+_Dated: TypeAlias = Capture | Meter | Refund | Reprice
 _ORIGIN: Final = slice(8, 24)  # where these name their hold or channel
 _NAMES_ORIGIN: Final = frozenset(
     {Kind.CAPTURE, Kind.RELEASE, Kind.VOUCHER, Kind.CHANNEL_CLOSE, Kind.EXTEND, Kind.TOP_UP}
@@ -216,7 +220,7 @@ class Posting:
         origin: Hold, channel or mandate; empty for none.
         end_state: What became of it, if it ended here: captured, released, expired, closed.
         source: Who counted, in a CAPTURE or METER.
-        card: That priced it; empty for none.
+        card: That priced it, or by which it is priced again; empty for none.
         grant: Which paid or what is claimed; empty for none.
         envelope_id: Empty where the account has nothing to do with the record, as `signer`.
         signer: Whose key signed the record.
@@ -307,7 +311,7 @@ def postings_of(entry: HistoryRecord, of: Owned, origins: Mapping[bytes, Origin]
                 entry.sequence,
                 part,
                 entry.timestamp_ns,
-                known.occurred_at_ns if isinstance(known, Capture | Meter | Refund) else 0,
+                known.occurred_at_ns if isinstance(known, _Dated) else 0,
                 move.cause,
                 move.side,
                 move.rule.pending,

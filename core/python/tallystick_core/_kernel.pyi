@@ -74,7 +74,7 @@ class Kernel:
         Args:
             block: The bytes.
             threads: How many verify vouchers.
-            citations: 192 bytes for each of `cited_sequences(block)`: what these records moved
+            citations: 208 bytes for each of `cited_sequences(block)`: what these records moved
                 (docs/format.md section 8). Citations that are missing, or not those of the block,
                 are a panic.
 
@@ -413,5 +413,5 @@ def cited_sequences(block: bytes) -> bytes:
 
     Returns:
         u64 sequence numbers, ascending: the first 256 different ones before the block that its
-        REFUND and DISPUTE records name. Empty for bytes that are no block.
+        REFUND, DISPUTE and REPRICE records name. Empty for bytes that are no block.
     """

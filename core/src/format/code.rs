@@ -134,6 +134,8 @@ codes! {
     ClaimOpen = 155, "CLAIM_OPEN";
     ClaimEnded = 156, "CLAIM_ENDED";
     ClaimExceeds = 157, "CLAIM_EXCEEDS";
+    CitedNotPriced = 158, "CITED_NOT_PRICED";
+    PriceNotLower = 159, "PRICE_NOT_LOWER";
     CorrectionExceeds = 160, "CORRECTION_EXCEEDS";
     CorrectionTooLate = 161, "CORRECTION_TOO_LATE";
     DisputeNotFound = 162, "DISPUTE_NOT_FOUND";

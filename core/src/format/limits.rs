@@ -31,7 +31,7 @@ pub const RESULT_BYTES: usize = 16;
 /// An effect.
 pub const EFFECT_BYTES: usize = 128;
 /// What an earlier record moved, for a block that cites it.
-pub const CITATION_BYTES: usize = 192;
+pub const CITATION_BYTES: usize = 208;
 /// Records that are looked up for one block.
 pub const MAX_CITED: usize = 256;
 /// What stands before the signed bytes of a quote, and before those that make its id.

@@ -76,6 +76,8 @@ pub mod kind {
     pub const DISPUTE: u16 = 0x0902;
     /// Answers a dispute.
     pub const DISPUTE_ANSWER: u16 = 0x0903;
+    /// Gives back what a record cost above its new price.
+    pub const REPRICE: u16 = 0x0904;
     /// Moves log time.
     pub const TICK: u16 = 0x0A01;
     /// Makes an account a member of its deferred unit.

@@ -43,6 +43,7 @@ pub fn of_kind(record_kind: u16) -> u8 {
         kind::REFUND => 36,
         kind::DISPUTE => 37,
         kind::DISPUTE_ANSWER => 38,
+        kind::REPRICE => 39,
         kind::JOIN => 44,
         kind::WINDOW_CLOSE => 45,
         kind::SETTLE => 46,

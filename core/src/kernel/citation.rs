@@ -2,7 +2,7 @@
 //!
 //! Corrections cite a record by its sequence number, and the state does not keep what every record
 //! moved. `cited_sequences` says from a block's bytes alone which records have to be looked
-//! up; the shell reads them in the log, and hands in a citation of 192 bytes for each:
+//! up; the shell reads them in the log, and hands in a citation of 208 bytes for each:
 //!
 //! | offset | size | field |
 //! |---|---|---|
@@ -12,6 +12,7 @@
 //! | 32 | 16 | credit account |
 //! | 48 | 16 | amount |
 //! | 64 | 32 × 4 | legs: grant (16), amount (16), unused ones zero: what grants paid of it |
+//! | 192 | 16 | card or quote that priced it, zero for none |
 //!
 //! All but the sequence number is zero for a record that moved nothing. Citations that are not
 //! those of the block, or that contradict the state, are a broken invariant: whoever went on from
@@ -25,6 +26,8 @@ use crate::format::limits::{CITATION_BYTES, MAX_CITED, RECORD_BYTES};
 use crate::format::{id16_at, kind, u128_at, u16_at, u64_at, BlockView, Code, Id16, ZERO_ID};
 
 const LEG_BYTES: usize = 32;
+/// Where a citation has the card.
+const CARD_AT: usize = 192;
 
 /// What a record moved, above 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +46,12 @@ pub struct Leg {
     pub amount: u128,
 }
 
-/// What a record moved, and who paid it beside its payer.
+/// What a record moved, what priced it, and who paid it beside its payer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cited {
     pub moved: Citation,
+    /// Zero for none.
+    pub card: Id16,
     /// In the order in which the grants pay.
     pub legs: Vec<Leg>,
 }
@@ -73,8 +78,7 @@ fn sequences_of(view: BlockView<'_>) -> BTreeSet<u64> {
     let mut sequences = BTreeSet::new();
     for envelope in view.envelopes() {
         for record in envelope.view.records_bytes().chunks_exact(RECORD_BYTES) {
-            let kind = u16_at(record, 0);
-            if !matches!(kind, kind::REFUND | kind::DISPUTE | kind::DISPUTE_ANSWER) {
+            if !is_citing(u16_at(record, 0)) {
                 continue;
             }
             let cited = u64_at(record, 8);
@@ -84,6 +88,14 @@ fn sequences_of(view: BlockView<'_>) -> BTreeSet<u64> {
         }
     }
     sequences
+}
+
+/// Whether records of a kind cite another one in bytes 8 to 16.
+fn is_citing(record_kind: u16) -> bool {
+    matches!(
+        record_kind,
+        kind::REFUND | kind::DISPUTE | kind::DISPUTE_ANSWER | kind::REPRICE
+    )
 }
 
 impl Citations {
@@ -155,7 +167,7 @@ fn read(state: &State, view: BlockView<'_>, part: &[u8]) -> Option<Cited> {
     {
         broken("what a cited record moved contradicts the state");
     }
-    let legs: Vec<Leg> = part[64..]
+    let legs: Vec<Leg> = part[64..CARD_AT]
         .chunks_exact(LEG_BYTES)
         .map(|leg| Leg {
             grant: id16_at(leg, 0),
@@ -170,6 +182,7 @@ fn read(state: &State, view: BlockView<'_>, part: &[u8]) -> Option<Cited> {
     }
     Some(Cited {
         moved: citation,
+        card: id16_at(part, CARD_AT),
         legs,
     })
 }

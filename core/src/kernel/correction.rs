@@ -1,4 +1,4 @@
-//! Group 9: REFUND, DISPUTE and DISPUTE_ANSWER.
+//! Group 9: REFUND, DISPUTE, DISPUTE_ANSWER and REPRICE.
 
 use super::citation::{Citation, Cited};
 use super::effect::{Cause, Effects, Source};
@@ -7,18 +7,23 @@ use super::input::{
     OWNER_METER, OWNER_SPEND,
 };
 use super::pending::Pin;
+use super::priced::{self, Agreed, Prices, Usage};
 use super::rows::{account_flag, Account, Correction, Dispute, DisputeStatus};
 use super::share::split;
 use super::state::{broken, difference, sum, State};
 use super::table::Slot;
 use crate::format::limits::CORRECTION_WINDOW_NS;
-use crate::format::{Code, Id16, ZERO_ID};
+use crate::format::{id16_at, Code, Id16, ZERO_ID};
 
 const GROUP: u16 = 9;
 /// Reasons are numbered from 1.
 const REASONS: u16 = 6;
 /// A deadline must leave at least so long for the answer.
 const MIN_DISPUTE_NS: u64 = 1_000_000_000;
+/// Bytes of the content of a REPRICE before the usage.
+const REPRICE_TERMS_BYTES: usize = 32;
+/// CONTs of a REPRICE, at most.
+const MAX_REPRICE_CONTS: u16 = 9;
 
 /// Moves a part of what a record paid from its payee back to its payer.
 pub fn refund(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
@@ -49,7 +54,13 @@ pub fn refund(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Ou
     let parts = parts(state, found, &row, amount);
     check_rooms(state, &parts)?;
 
-    give_back(state, effects, (Cause::Refund, input.index), &row, &parts);
+    give_back(
+        state,
+        effects,
+        (Cause::Refund, input.index, None),
+        &row,
+        &parts,
+    );
     input.remember_reference(state, GROUP);
     Ok(())
 }
@@ -142,8 +153,85 @@ pub fn dispute_answer(state: &mut State, effects: &mut Effects, input: &Input<'_
         status: DisputeStatus::Accepted,
         ..asked
     });
-    give_back(state, effects, (Cause::Dispute, input.index), &row, &parts);
+    give_back(
+        state,
+        effects,
+        (Cause::Dispute, input.index, None),
+        &row,
+        &parts,
+    );
     Ok(())
+}
+
+/// What the CONTs of a REPRICE say.
+struct Repriced {
+    card: Id16,
+    model: Id16,
+    usage: Usage,
+}
+
+/// Prices again what a card had priced, and gives back what it cost above that.
+pub fn reprice(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
+    let repriced = parse_reprice(input)?;
+    let amount = input.record.u128(24);
+    require(input.record.u64(8) != 0, Code::BadField)?;
+    input.check_signer(state, &OWNER_METER)?;
+    let found = cited_of_party(state, input)?;
+    let cited = found.moved;
+    let payer = state.accounts.get(cited.payer);
+    let payee = state.accounts.get(cited.payee);
+    require(payee.owner == input.principal, Code::NotPayee)?;
+    let card = priced::published_card(state, repriced.card)?;
+    check_window(input, &cited)?;
+    require(found.card != ZERO_ID, Code::CitedNotPriced)?;
+    check_can_give_back(payer, payee)?;
+    require(payee.owner == card.owner, Code::NotProvider)?;
+    require(payee.unit == card.unit, Code::UnitMismatch)?;
+    let agreed = Agreed {
+        prices: Prices::Card(card),
+        model: repriced.model,
+        at_ns: cited.timestamp_ns,
+    };
+    priced::check_amount(state, &agreed, &repriced.usage, amount)?;
+    let row = corrected_so_far(state, &cited);
+    let back = what_goes_back(&row, amount)?;
+    check_correction_cap(state, input, &row)?;
+    check_funds(payee, back)?;
+    let parts = parts(state, found, &row, back);
+    check_rooms(state, &parts)?;
+
+    let why = (Cause::Reprice, input.index, Some(repriced.card));
+    give_back(state, effects, why, &row, &parts);
+    Ok(())
+}
+
+/// Stage shape up to the usage.
+fn parse_reprice(input: &Input<'_>) -> Result<Repriced, Code> {
+    let record = input.record;
+    require(record.flags() == 0, Code::UnknownFlags)?;
+    let has_conts = (1..=MAX_REPRICE_CONTS).contains(&record.cont_count());
+    require(has_conts, Code::ContNotAllowed)?;
+    input.check_reserved(6, 8)?;
+    input.check_reserved(16, 24)?;
+    input.check_reserved(40, 72)?;
+    let content = input.cont_content();
+    Ok(Repriced {
+        card: id16_at(&content, 0),
+        model: id16_at(&content, 16),
+        usage: priced::parse_usage(&content, REPRICE_TERMS_BYTES)?,
+    })
+}
+
+/// What a record cost, less what was given back before, above its new price: at least 1.
+fn what_goes_back(row: &Correction, repriced: u128) -> Result<u128, Code> {
+    let left = difference(
+        row.cited.amount,
+        row.corrected,
+        "more is corrected than was moved",
+    );
+    let back = left.checked_sub(repriced).ok_or(Code::PriceNotLower)?;
+    require(back > 0, Code::PriceNotLower)?;
+    Ok(back)
 }
 
 fn check_reason(input: &Input<'_>) -> Outcome {
@@ -272,7 +360,7 @@ fn check_rooms(state: &State, parts: &[Part]) -> Outcome {
 fn give_back(
     state: &mut State,
     effects: &mut Effects,
-    (cause, index): (Cause, u32),
+    (cause, index, card): (Cause, u32, Option<Id16>),
     row: &Correction,
     parts: &[Part],
 ) {
@@ -286,6 +374,7 @@ fn give_back(
             payee: part.account,
         };
         let granted = Source {
+            card,
             grant: part.grant,
             ..Source::default()
         };

@@ -29,6 +29,7 @@ pub enum Cause {
     Position = 16,
     Claim = 17,
     PayClaim = 18,
+    Reprice = 20,
 }
 
 /// What an effect says of its amount beside it; nothing for most.

@@ -320,6 +320,7 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::CLAW_BACK => super::grant::claw_back(state, effects, input),
         kind::RELATION => super::grant::relation(state, input),
         kind::LIST => super::grant::list(state, input),
+        kind::REPRICE => super::correction::reprice(state, effects, input),
         kind::UNIT => super::unit::unit(state, input),
         kind::LIMIT => super::limit::limit(state, input),
         kind::ZONE => super::limit::zone(state, input),

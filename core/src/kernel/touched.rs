@@ -141,7 +141,7 @@ fn named(state: &State, citations: &Citations, record: RecordView<'_>) -> [Optio
         kind::FAIL => [account(8), account(40)],
         kind::ACCOUNT => [account(24), None],
         kind::GRANT => [account(8), None],
-        kind::REFUND | kind::DISPUTE => match citations.peek(record.u64(8)) {
+        kind::REFUND | kind::DISPUTE | kind::REPRICE => match citations.peek(record.u64(8)) {
             Some(cited) => [Some(cited.payer), Some(cited.payee)],
             None => [None, None],
         },

@@ -343,6 +343,7 @@ fn every_result_code_is_given() {
         crate::grants::CODES,
         crate::limits::CODES,
         crate::debts::CODES,
+        crate::reprice::CODES,
     ];
     let mut given = BTreeSet::new();
     for (expected, scenario) in tables.into_iter().flatten() {

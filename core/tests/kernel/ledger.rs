@@ -221,8 +221,8 @@ pub struct Ledger {
     pub usd: Id16,
     pub alice: Person,
     pub bob: Person,
-    /// What records moved, by sequence number: time, accounts, amount.
-    moved: BTreeMap<u64, [u8; 56]>,
+    /// What records moved, by sequence number: time, accounts, amount, card.
+    moved: BTreeMap<u64, [u8; 72]>,
     made: u64,
 }
 
@@ -322,20 +322,24 @@ impl Ledger {
         let mut citation = [0; CITATION_BYTES];
         citation[..8].copy_from_slice(&sequence.to_le_bytes());
         if let Some(moved) = self.moved.get(&sequence) {
-            citation[8..64].copy_from_slice(moved);
+            let (posting, card) = moved.split_at(56);
+            citation[8..64].copy_from_slice(posting);
+            // What grants paid of it stands between.
+            citation[192..].copy_from_slice(card);
         }
         citation
     }
 
-    /// Keeps what the records of a block moved: time, accounts and amount.
+    /// Keeps what the records of a block moved: time, accounts, amount and card.
     fn remember(&mut self, envelopes: &[Envelope], applied: &Applied) {
         let mut effects = applied.effects.chunks_exact(128);
         for (envelope, outcome) in envelopes.iter().zip(&applied.envelopes) {
-            let mut keep = |index: usize, posting: &[u8]| {
+            let mut keep = |index: usize, posting: &[u8], card: &[u8]| {
                 let timestamp = outcome.timestamp_ns + index as u64;
-                let mut moved = [0; 56];
+                let mut moved = [0; 72];
                 moved[..8].copy_from_slice(&timestamp.to_le_bytes());
-                moved[8..].copy_from_slice(posting);
+                moved[8..56].copy_from_slice(posting);
+                moved[56..].copy_from_slice(card);
                 self.moved
                     .insert(outcome.first_sequence + index as u64, moved);
             };
@@ -344,13 +348,13 @@ impl Ledger {
                 let at = (sequence - applied.first_sequence) as usize * 16;
                 let is_ok = applied.results[at..at + 2] == [0, 0];
                 if is_ok && record[..2] == kind::TRANSFER.to_le_bytes() {
-                    keep(index, &record[8..56]);
+                    keep(index, &record[8..56], &[0; 16]);
                 }
             }
             for effect in effects.by_ref().take(outcome.effect_count as usize) {
-                if matches!(effect[0], 1 | 4) {
+                if matches!(effect[0], 1 | 4 | 6) {
                     let index = u32_at(effect, 4) as usize;
-                    keep(index, &effect[8..56]);
+                    keep(index, &effect[8..56], &effect[72..88]);
                 }
             }
         }

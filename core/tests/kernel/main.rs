@@ -13,5 +13,6 @@ mod limits;
 mod market;
 mod netting;
 mod prices;
+mod reprice;
 #[path = "../support/mod.rs"]
 mod support;

@@ -211,7 +211,13 @@ impl Shop {
 }
 
 /// A METER of Alice's for Bob.
-fn metered(ledger: &Ledger, card: &Id16, shop: &Shop, amount: u128, quantity: u64) -> Vec<Record> {
+pub fn metered(
+    ledger: &Ledger,
+    card: &Id16,
+    shop: &Shop,
+    amount: u128,
+    quantity: u64,
+) -> Vec<Record> {
     metered_by(ledger, card, shop, (amount, quantity), &ZERO_ID)
 }
 

@@ -11,7 +11,7 @@ from tallystick_ledger.errors import FieldError
 from tallystick_ledger.records.base import HEAD, BytesLike, Record
 from tallystick_ledger.records.channel import Channel, ChannelClose, TopUp, Voucher
 from tallystick_ledger.records.claim import PayClaim
-from tallystick_ledger.records.correction import Dispute, DisputeAnswer, Refund
+from tallystick_ledger.records.correction import Dispute, DisputeAnswer, Refund, Reprice
 from tallystick_ledger.records.delegation import Delegate, Kill
 from tallystick_ledger.records.kinds import (
     AccountOperation,
@@ -87,6 +87,7 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Refund,
         Dispute,
         DisputeAnswer,
+        Reprice,
         Tick,
         Join,
         WindowClose,
@@ -141,9 +142,9 @@ def decode(data: BytesLike) -> Record | Raw:
 def decode_head(data: BytesLike) -> Record | Raw:
     """Reads what a head says, where its CONTs are not at hand.
 
-    Of a RESERVE the `terms` are None, of a CAPTURE the `usage`, of a METER card, model and
-    mandate are zero and the usage is empty; heads of other kinds say little without their CONTs and
-    are returned as they are.
+    Of a RESERVE the `terms` are None, of a CAPTURE the `usage`, of a METER and REPRICE card, model
+    and mandate are zero and the usage is empty; heads of other kinds say little without their CONTs
+    and are returned as they are.
 
     Args:
         data: 128 bytes.
@@ -159,6 +160,8 @@ def decode_head(data: BytesLike) -> Record | Raw:
         return decode(without_conts(data))
     if kind == Kind.METER:
         return Meter.of_head(data)
+    if kind == Kind.REPRICE:
+        return Reprice.of_head(data)
     return Raw(bytes(data))
 
 
@@ -220,6 +223,7 @@ __all__ = [
     "Relation",
     "RelationOperation",
     "Release",
+    "Reprice",
     "Reserve",
     "ReserveMode",
     "Scope",

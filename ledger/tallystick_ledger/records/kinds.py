@@ -45,6 +45,7 @@ class Kind(IntEnum):
     REFUND = 0x0901
     DISPUTE = 0x0902
     DISPUTE_ANSWER = 0x0903
+    REPRICE = 0x0904
     TICK = 0x0A01
     JOIN = 0x0B01
     WINDOW_CLOSE = 0x0B02

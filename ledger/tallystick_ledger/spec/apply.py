@@ -83,7 +83,7 @@ def apply_block(state: State, data: bytes, citations: bytes = b"") -> AppliedBlo
     Args:
         state: Changed in place.
         data: The block's bytes.
-        citations: 192 bytes for each of its `cited_sequences`, as `Postings.of` gives them.
+        citations: 208 bytes for each of its `cited_sequences`, as `Postings.of` gives them.
 
     Raises:
         BlockError: It is malformed, of another ledger or of other rules, or does not follow the

@@ -1,5 +1,7 @@
 """REFUND gives back, DISPUTE asks for it, DISPUTE_ANSWER gives back or refuses.
 
+REPRICE gives back what a usage cost above its new price.
+
 They cite a record that paid: a TRANSFER, CAPTURE, METER or VOUCHER of an earlier block. What it
 moved comes in from the log (`citations`). The state keeps what was given back of it so far, and all
 of them together never give back more than it moved. What grants paid of it goes back to them.
@@ -15,6 +17,7 @@ from tallystick_ledger.ids import (
     NO_ID,
     AccountId,
     Amount,
+    CardId,
     GrantId,
     HoldId,
     PrincipalId,
@@ -23,9 +26,9 @@ from tallystick_ledger.ids import (
     grant_account,
 )
 from tallystick_ledger.limits import CORRECTION_WINDOW_NS, MIN_DISPUTE_NS
-from tallystick_ledger.records import Dispute, DisputeAnswer, Group, Refund, Scope
+from tallystick_ledger.records import Dispute, DisputeAnswer, Group, Refund, Reprice, Scope
 from tallystick_ledger.results import Cause, Effect
-from tallystick_ledger.spec import amounts
+from tallystick_ledger.spec import amounts, priced
 from tallystick_ledger.spec.accounts import check_credit_room, check_funds, check_open, move
 from tallystick_ledger.spec.refusal import found, require
 from tallystick_ledger.spec.shares import split
@@ -47,6 +50,7 @@ from tallystick_ledger.state_rows import (
 
 _NOTHING: Final = Amount(0)
 _NO_ORIGIN: Final = HoldId(NO_ID)
+_NO_CARD: Final = CardId(NO_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +185,52 @@ def dispute_answer(state: State, place: Place, record: DisputeAnswer) -> list[Ef
     return _give_back(state, row, parts, Cause.DISPUTE, place.index)
 
 
+def reprice(state: State, place: Place, record: Reprice) -> list[Effect]:
+    """Prices again what a card or quote had priced, and gives back what it cost above that.
+
+    Returns:
+        A REPRICE effect of what goes back, with the card; one for each source that had paid.
+
+    Raises:
+        Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; CITED_NOT_FOUND, CITATIONS_FULL,
+            NOT_PAYEE; CARD_NOT_FOUND; CORRECTION_TOO_LATE; CITED_NOT_PRICED; ACCOUNT_CLOSED,
+            ACCOUNT_FROZEN of the payee's account, ACCOUNT_CLOSED of the payer's; NOT_PROVIDER,
+            UNIT_MISMATCH; UNPRICED, PRICE_MISMATCH; PRICE_NOT_LOWER; CAP_EXCEEDED, corrected
+            records; INSUFFICIENT_FUNDS or FUNDS_HELD; AMOUNT_OVERFLOW.
+    """
+    check_key_and_scope(state, place, Scope.OWNER, Scope.METER)
+    cited = _cited_of_party(state, place, record.cited)
+    payer = state.accounts[cited.payer_account]
+    payee = state.accounts[cited.payee_account]
+    require(payee.owner == place.principal, Code.NOT_PAYEE)
+    card = priced.published_card(state, record.card)
+    _check_window(cited, place.timestamp_ns)
+    require(cited.card != NO_ID, Code.CITED_NOT_PRICED)
+    _check_can_give_back(payer, payee)
+    priced.check_owner(card, payee)
+    at_ns = cited.timestamp_ns
+    priced.check_amount(state, card, record.model, record.usage, at_ns, record.amount)
+    row = _corrected_so_far(state, cited)
+    back = _what_goes_back(row, record.amount)
+    _check_correction_cap(state, row, payee.owner)
+    check_funds(payee, back)
+    parts = _parts(state, cited, row, back)
+    _check_room(state, parts)
+
+    return _give_back(state, row, parts, Cause.REPRICE, place.index, record.card)
+
+
+def _what_goes_back(row: CorrectionRow, repriced: int) -> Amount:
+    """What the record cost, less what was given back before, above its new price.
+
+    Raises:
+        Refused: PRICE_NOT_LOWER, nothing.
+    """
+    back = row.amount - row.corrected - repriced
+    require(back > 0, Code.PRICE_NOT_LOWER)
+    return Amount(back)
+
+
 def _cited_of_party(state: State, place: Place, sequence_number: SequenceNumber) -> Citation:
     """CITED_NOT_FOUND to strangers, and of what is not earlier than the block or paid nothing."""
     citations = place.citations
@@ -251,7 +301,12 @@ def _check_room(state: State, parts: list[_Part]) -> None:
 
 
 def _give_back(
-    state: State, row: CorrectionRow, parts: list[_Part], cause: Cause, index: int
+    state: State,
+    row: CorrectionRow,
+    parts: list[_Part],
+    cause: Cause,
+    index: int,
+    card: CardId = _NO_CARD,
 ) -> list[Effect]:
     """Moves posted money from the payee to the sources, and remembers how much."""
     effects = []
@@ -265,6 +320,7 @@ def _give_back(
                 credit_account=part.account,
                 amount=part.amount,
                 origin=_NO_ORIGIN,
+                card=card,
                 grant=part.grant,
             )
         )

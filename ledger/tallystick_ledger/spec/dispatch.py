@@ -41,6 +41,7 @@ from tallystick_ledger.records import (
     Refund,
     Relation,
     Release,
+    Reprice,
     Reserve,
     Settle,
     Tick,
@@ -153,17 +154,26 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return _apply_subsidy(state, place, record)
         case Limit() | Zone() | Delegate() | Kill():
             return _apply_bound(state, place, record)
+        case Refund() | Dispute() | DisputeAnswer() | Reprice():
+            return _apply_correction(state, place, record)
+        case Tick():
+            return system.tick(state, place, record)
+        case Join() | WindowClose() | Settle() | Fail():
+            return _apply_netting(state, place, record)
+    raise Refused(Code.UNKNOWN_KIND)
+
+
+def _apply_correction(
+    state: State, place: Place, record: Refund | Dispute | DisputeAnswer | Reprice
+) -> list[Effect]:
+    match record:
         case Refund():
             return corrections.refund(state, place, record)
         case Dispute():
             return corrections.dispute(state, place, record)
         case DisputeAnswer():
             return corrections.dispute_answer(state, place, record)
-        case Tick():
-            return system.tick(state, place, record)
-        case Join() | WindowClose() | Settle() | Fail():
-            return _apply_netting(state, place, record)
-    raise Refused(Code.UNKNOWN_KIND)
+    return corrections.reprice(state, place, record)
 
 
 def _apply_netting(

@@ -31,9 +31,18 @@ def check_card(place: Place, card: CardRow, payee: AccountRow) -> None:
     Raises:
         Refused: NOT_PROVIDER, UNIT_MISMATCH, CARD_NOT_EFFECTIVE.
     """
+    check_owner(card, payee)
+    require(card.is_effective(place.timestamp_ns), Code.CARD_NOT_EFFECTIVE)
+
+
+def check_owner(card: CardRow, payee: AccountRow) -> None:
+    """Checks that the card is of the payee account's owner, and prices in its unit.
+
+    Raises:
+        Refused: NOT_PROVIDER, UNIT_MISMATCH.
+    """
     require(payee.owner == card.owner, Code.NOT_PROVIDER)
     require(payee.unit == card.unit, Code.UNIT_MISMATCH)
-    require(card.is_effective(place.timestamp_ns), Code.CARD_NOT_EFFECTIVE)
 
 
 def check_model(state: State, card: CardRow, terms: CardTerms) -> None:

@@ -133,9 +133,10 @@ def test_charges_satisfy_the_focus_requirement_model(tmp_path: Path) -> None:
     received = replace(POSTING, side=Side.CREDIT)
     back = replace(received, cause="REFUND", authority=Authority.PAYER, origin=b"", source="")
     given = replace(back, side=Side.DEBIT)
-    rows = focus_rows(tmp_path, POSTING, voucher, transfer, received, back, given)
-    assert [row["BilledCost"] for row in rows] == ["1.23456789", "1.0", "-1.23456789"]
-    assert [row["ChargeClass"] for row in rows] == [None, None, "Correction"]
+    again = replace(back, cause="REPRICE", amount=10**8)
+    rows = focus_rows(tmp_path, POSTING, voucher, transfer, received, back, given, again)
+    assert [row["BilledCost"] for row in rows] == ["1.23456789", "1.0", "-1.23456789", "-0.1"]
+    assert [row["ChargeClass"] for row in rows] == [None, None, "Correction", "Correction"]
     verdicts = check(focus.COLUMNS, rows, SUPPORTED)
     print(summary(verdicts))
     assert len(verdicts) == len(MODEL["ModelRules"]) == 621

@@ -25,7 +25,7 @@ use crate::world::{apply, lasting_rows, pay_claim_record, world, write_block, Dr
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
 const DEFERRED: u16 = 16;
-const KINDS: [u16; 37] = [
+const KINDS: [u16; 38] = [
     kind::TRANSFER,
     kind::RESERVE,
     kind::CAPTURE,
@@ -49,6 +49,7 @@ const KINDS: [u16; 37] = [
     kind::REFUND,
     kind::DISPUTE,
     kind::DISPUTE_ANSWER,
+    kind::REPRICE,
     kind::MANDATE,
     kind::MANDATE_END,
     kind::CLAW_BACK,
@@ -143,11 +144,8 @@ fn unit_record(step: [u8; 8], principal: &Id16, settlement: &Id16) -> Record {
 }
 
 fn correction_record(kind: u16, [a, b]: [u8; 2], amount: &[u8], expires: &[u8]) -> Record {
-    let reason = [if kind == kind::DISPUTE_ANSWER {
-        0
-    } else {
-        b % 8
-    }];
+    let has_reason = u8::from(matches!(kind, kind::REFUND | kind::DISPUTE));
+    let reason = [has_reason * (b % 8)];
     let cited = u64::from(a).to_le_bytes();
     record(
         kind,
@@ -272,7 +270,7 @@ impl Machine<'_> {
             kind::RELATION => relation_record(principal, pick(&self.principals, a), 1 + b % 2),
             kind::MANDATE | kind::MANDATE_END => self.mandate_record(kind, step),
             kind::PAY_CLAIM => pay_claim_record(b, &hold, &amount, &first),
-            kind::REFUND | kind::DISPUTE | kind::DISPUTE_ANSWER => {
+            kind::REFUND | kind::DISPUTE | kind::DISPUTE_ANSWER | kind::REPRICE => {
                 correction_record(kind, [a, b], &amount, &expires)
             }
             kind::ISSUE | kind::BURN | kind::CREDIT_LIMIT => {
