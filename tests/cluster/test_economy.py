@@ -54,12 +54,26 @@ def test_a_day_of_it_is_right(outcome: Outcome) -> None:
     assert sum(each["money_nano_usd"] for each in as_json["models"]) == figures.money_nano
     jobs = [job for job in outcome.stage.plan.jobs if job.number not in refused]
     assert figures.tokens == sum(job.arrival.tokens for job in jobs)
-    # Providers get what consumers lose, and what the bank lent the broker to pay its debts.
+    # Providers get what consumers and the city pay, and what the bank lent the broker.
     earned = sum(each.closing_nano - each.opening_nano for each in figures.providers)
     spent = sum(each.opening_nano - each.closing_nano for each in figures.consumers)
     back = sum(each.amount for each in outcome.acts.corrections.given)
-    assert spent == figures.money_nano - back
-    assert earned == spent + outcome.acts.netting.lent
+    granted = sum(_shares(outcome))
+    assert spent + granted == figures.money_nano - back
+    assert earned == spent + granted + outcome.acts.netting.lent
+
+
+def _shares(outcome: Outcome) -> list[int]:
+    """What the grants paid, charge by charge."""
+    return [each.paid for each in outcome.acts.subsidies.shares(outcome.stage, outcome.closing)]
+
+
+def test_grants_pay_a_part(outcome: Outcome) -> None:
+    assert sum(_shares(outcome)) > 0
+    (table,) = [
+        each for each in figures_of(outcome).tables if each.columns[0].startswith("the city")
+    ]
+    assert [row[0] for row in table.rows] == ["deepseek", "mistral"]
 
 
 def test_debts_move_in_net(outcome: Outcome) -> None:
@@ -106,6 +120,20 @@ def _low_hours_at(outcome: Outcome, at_ns: int) -> Outcome:
     tariffs = copy(outcome.stage.tariffs)
     tariffs.times = replace(tariffs.times, off_peak_ns=at_ns)
     return replace(outcome, stage=replace(outcome.stage, tariffs=tariffs))
+
+
+def _share_changed(outcome: Outcome, cause: str, change: Callable[[Posting], Posting]) -> Outcome:
+    """Changes what the first grant that pinned something did first."""
+    postings = dict(outcome.closing.postings)
+    for grant in outcome.acts.subsidies.grants.values():
+        of_grant = postings[AccountId(grant)]
+        places = [place for place, each in enumerate(of_grant) if each.cause == cause]
+        if places:
+            place = places[0]
+            changed = (*of_grant[:place], change(of_grant[place]), *of_grant[place + 1 :])
+            postings[AccountId(grant)] = changed
+            break
+    return _with_closing(outcome, postings=postings)
 
 
 def _a_nano_more(posting: Posting) -> Posting:
@@ -181,6 +209,20 @@ PLANTED: dict[str, tuple[Callable[[Outcome], Outcome], set[str]]] = {
     "a killed key that still spends": (
         lambda outcome: _with_act(outcome, "agents", refused_after=[]),
         {"kill"},
+    ),
+    "a share of a nano-USD more": (
+        lambda outcome: _share_changed(outcome, "CAPTURE", _a_nano_more),
+        {"grants", "pool"},
+    ),
+    "a share beyond the cap": (
+        lambda outcome: _share_changed(
+            outcome, "PIN", lambda posting: replace(posting, amount=10**9)
+        ),
+        {"grants"},
+    ),
+    "a second grant that was not refused": (
+        lambda outcome: _with_act(outcome, "subsidies", refused=""),
+        {"related"},
     ),
     "a voucher of a nano-USD more": (
         lambda outcome: _posting_changed(outcome, "VOUCHER", _a_nano_more),

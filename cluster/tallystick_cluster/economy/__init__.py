@@ -10,6 +10,7 @@
 | stage.py | what all acts share, and what an act is |
 | pacing.py | runs requests at their times of the day |
 | requests.py | act: requests on priced holds, sized by what past ones came to |
+| subsidies.py | act: a city's grants pay shares of what companies of one person ask for |
 | metered.py | act: requests that are priced and paid in one step, also under a mandate |
 | agents.py | act: agents' keys under one key with a limit a day; the kill switch |
 | vouchers.py | act: requests on channels, paid by vouchers that are signed off the ledger |

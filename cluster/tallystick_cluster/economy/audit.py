@@ -85,6 +85,8 @@ class Ledgered:
     problems: tuple[str, ...]
 
 
+# What makes a hold; the second where grants pay a part of it.
+PINNING: Final = frozenset({Kind.RESERVE.name, Cause.PIN.name})
 NOBODY: Final = AccountId(bytes(16))
 NOTHING_READ: Final = Ledgered((), ())
 
@@ -115,7 +117,7 @@ def read_holds(stage: Stage, closing: Closing) -> Ledgered:
     captures = _captures(stage, closing)
     for party in stage.cast.consumers:
         for posting in closing.postings[party.money]:
-            if posting.cause != Kind.RESERVE.name or posting.side is not Side.DEBIT:
+            if posting.cause not in PINNING or posting.side is not Side.DEBIT:
                 continue
             payee, card, amount = captures.pop(posting.origin, (NOBODY, b"", 0))
             if posting.reference in found:

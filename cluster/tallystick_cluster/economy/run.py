@@ -38,6 +38,7 @@ from tallystick_cluster.economy.plan import Plan, make_plan
 from tallystick_cluster.economy.report import introduce, show_prices
 from tallystick_cluster.economy.requests import Requests
 from tallystick_cluster.economy.stage import Act, Stage
+from tallystick_cluster.economy.subsidies import Subsidies
 from tallystick_cluster.economy.sums import check_books
 from tallystick_cluster.economy.tariffs import Tariffs, dearest_nano, set_times
 from tallystick_cluster.economy.vouchers import Vouchers
@@ -73,6 +74,7 @@ class Acts:
     def __init__(self) -> None:
         """Nothing has happened yet."""
         self.requests = Requests()
+        self.subsidies = Subsidies()
         self.metered = Metered()
         self.agents = Agents(metered=self.metered)
         self.vouchers = Vouchers()
@@ -84,6 +86,7 @@ class Acts:
         """In the order of their evenings and checks."""
         return (
             self.requests,
+            self.subsidies,
             self.metered,
             self.agents,
             self.vouchers,
