@@ -123,6 +123,8 @@ OF_EFFECTS: Final[Mapping[Cause, Rule]] = {
 }
 # What a CAPTURE takes that was not on hold: the payer signed for as much as its debt limit.
 _BEYOND: Final = Rule(0, +1, Authority.PAYEE)
+# With these a payee gives back of what it was paid, to each source its part.
+GIVES_BACK: Final = frozenset({Cause.REFUND.name, Cause.DISPUTE.name, Cause.REPRICE.name})
 # By themselves; what CAPTURE, METER, REFUND and the like do is in their effects.
 MOVE_NOTHING: Final = frozenset(
     {

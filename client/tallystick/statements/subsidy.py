@@ -20,13 +20,12 @@ from typing import Any, Final
 from tallystick.client import Client
 from tallystick.grants import GrantState
 from tallystick.statements.follow import Compared, catch_up, compare
-from tallystick.statements.posting import Posting, Side
+from tallystick.statements.posting import GIVES_BACK, Posting, Side
 from tallystick.statements.projection import Projection
 from tallystick.statements.statement import Columns
 from tallystick_ledger.ids import AccountId, PrincipalId, grant_account
 
 _CHARGES: Final = frozenset({"CAPTURE", "METER"})
-_CORRECTIONS: Final = frozenset({"REFUND", "DISPUTE"})
 _RETURNS: Final = frozenset({"GRANT_RETURN", "CLAW_BACK"})
 _END_NS: Final = 2**63 - 1
 
@@ -41,7 +40,8 @@ class Paid:
         account: Whose credit it was.
         charges: How many charges it paid a part of.
         charged: The sum of these parts.
-        given_back: What refunds and accepted disputes gave back of it, to the grant or its pool.
+        given_back: What refunds, accepted disputes and new prices gave back of it, to the grant or
+            its pool.
     """
 
     account: AccountId
@@ -195,12 +195,12 @@ def report_of(
         if posting.cause in _CHARGES:
             charged = row.charged + posting.amount
             paid[row.account] = replace(row, charges=row.charges + 1, charged=charged)
-        elif posting.cause in _CORRECTIONS:
+        elif posting.cause in GIVES_BACK:
             paid[row.account] = replace(row, given_back=row.given_back + posting.amount)
         elif posting.cause in _RETURNS:
             returned += posting.amount
     for posting in of_pool:
-        is_back = posting.cause in _CORRECTIONS and posting.side is Side.CREDIT
+        is_back = posting.cause in GIVES_BACK and posting.side is Side.CREDIT
         if is_back and posting.grant == grant.terms.grant:
             row = at(posting.counterparty)
             paid[row.account] = replace(row, given_back=row.given_back + posting.amount)
@@ -247,7 +247,7 @@ def _movements(
         for posting in postings:
             other = AccountId(posting.counterparty)
             is_told = posting.side is Side.CREDIT and other in books
-            if posting.posted and posting.cause not in _CORRECTIONS and not is_told:
+            if posting.posted and posting.cause not in GIVES_BACK and not is_told:
                 yield account, other, posting
 
 

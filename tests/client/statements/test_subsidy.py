@@ -1,20 +1,33 @@
 """Reports of grants in random ledgers: right to the last unit, and by both sides' books."""
 
 from collections import Counter
+from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.client.statements.histories import Told, random_ledger
 from tests.client.statements.test_projection import END_NS, project
 
 from tallystick.grants import GrantState
-from tallystick.statements.posting import Posting, Side
+from tallystick.statements.focus import is_charge
+from tallystick.statements.posting import GIVES_BACK, Authority, Posting, Side
 from tallystick.statements.projection import Projection
+from tallystick.statements.statement import Columns
 from tallystick.statements.subsidy import GrantReport, report_of, with_passed
-from tallystick_ledger.ids import AccountId, grant_account
+from tallystick_ledger.ids import (
+    AccountId,
+    Amount,
+    GrantId,
+    SequenceNumber,
+    TimestampNs,
+    grant_account,
+)
 from tallystick_ledger.records import Kind
+from tallystick_ledger.results import Cause
 
 BLOCKS = 60
+GRANT = GrantId(bytes(range(16)))
 
 
 def reports(made: Told, kept: Projection) -> list[GrantReport]:
@@ -33,7 +46,7 @@ def change_of_payee(posting: Posting) -> int:
     """What a payee has more by a posting; a pool may be one."""
     if posting.side is Side.CREDIT:
         return posting.amount if posting.posted and posting.cause in ("CAPTURE", "METER") else 0
-    return -posting.amount if posting.cause in ("REFUND", "DISPUTE") else 0
+    return -posting.amount if posting.cause in GIVES_BACK else 0
 
 
 @settings(max_examples=8, deadline=None)
@@ -84,3 +97,44 @@ def test_what_is_passed_on_is_found_in_the_books_of_either_side(seed: int) -> No
             )
             told = [each.amount for each in whole.passed if each.cause == Kind.TRANSFER.name]
             assert sum(told) == transfers
+
+
+def _posting(cause: str, side: Side, amount: int) -> Posting:
+    return Posting(
+        sequence=SequenceNumber(7),
+        part=0,
+        timestamp_ns=TimestampNs(8),
+        occurred_at_ns=0,
+        cause=cause,
+        side=side,
+        pending=0,
+        posted=1,
+        amount=amount,
+        authority=Authority.PAYER,
+        counterparty=b"shop" * 4,
+        grant=GRANT,
+    )
+
+
+@pytest.mark.parametrize("cause", sorted(GIVES_BACK))
+@pytest.mark.parametrize("is_over", [False, True])
+def test_what_is_given_back_is_taken_off(cause: str, is_over: bool) -> None:
+    made = random_ledger(0, BLOCKS)
+    row = replace(next(iter(made.state.grants)), grant=GRANT, amount=Amount(100))
+    account = made.state.accounts[row.pool_account]
+    own = [_posting("GRANT", Side.CREDIT, 100), _posting("CAPTURE", Side.DEBIT, 40)]
+    back = [_posting(cause, Side.CREDIT, 10)]
+    credits_posted = 100 if is_over else 110
+    found = report_of(
+        GrantState(row, account),
+        Columns(debits_posted=40, credits_posted=credits_posted),
+        own if is_over else own + back,
+        back if is_over else [],
+    )
+    assert found.adds_up
+    assert (found.kept, found.back_to_pool) == (30, 10 if is_over else 0)
+
+
+def test_statements_and_reports_agree_on_what_gives_back() -> None:
+    causes = {each.name for each in Cause if is_charge(_posting(each.name, Side.CREDIT, 1))}
+    assert causes == GIVES_BACK
