@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Refused,
         TallystickError,
     )
+    from tallystick.exchanges import ExchangeQuote, make_exchange_quote
     from tallystick.history import HistoryFilter, HistoryRecord, Outcome, RecordPage
     from tallystick.holds import Hold
     from tallystick.keyfile import Signer
@@ -47,6 +48,7 @@ _HOMES: Final = {
     "Created": "tallystick.results",
     "Draft": "tallystick.draft",
     "EnvelopeInfo": "tallystick.reads",
+    "ExchangeQuote": "tallystick.exchanges",
     "HistoryFilter": "tallystick.history",
     "HistoryRecord": "tallystick.history",
     "Hold": "tallystick.holds",
@@ -72,6 +74,7 @@ _HOMES: Final = {
     "TallystickError": "tallystick.errors",
     "Voucher": "tallystick.vouchers",
     "WorstCase": "tallystick.sizing",
+    "make_exchange_quote": "tallystick.exchanges",
     "make_quote": "tallystick.quotes",
 }
 
@@ -82,6 +85,7 @@ __all__ = [
     "Created",
     "Draft",
     "EnvelopeInfo",
+    "ExchangeQuote",
     "HistoryFilter",
     "HistoryRecord",
     "Hold",
@@ -108,6 +112,7 @@ __all__ = [
     "Voucher",
     "WorstCase",
     "__version__",
+    "make_exchange_quote",
     "make_quote",
 ]
 

@@ -28,7 +28,8 @@
         ├── FundsRefused
         │   ├── InsufficientFunds     the payer never had it
         │   ├── FundsHeld             it is there, but on hold
-        │   └── CreditInUse           a credit limit below its use
+        │   ├── CreditInUse           a credit limit below its use
+        │   └── MakerCannotPay        the maker of an exchange quote does not have it
         ├── KeyRefused                revoked, expired, out of scope
         ├── AccountRefused            frozen, closed, wrong unit, not empty
         ├── HoldRefused               ended, captured amount out of range, not the payee
@@ -357,6 +358,12 @@ class FundsHeld(FundsRefused):
 
 class CreditInUse(FundsRefused):
     """The account uses more than the new credit limit."""
+
+
+class MakerCannotPay(FundsRefused):
+    """The maker of the exchange quote has not the funds, or its limits have no room."""
+
+    retryable = True
 
 
 class KeyRefused(RecordRefused):

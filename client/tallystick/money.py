@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from tallystick.core import ClientCore
 from tallystick.draft import Draft, build, require_amount
 from tallystick.errors import InvalidArgument
+from tallystick.exchanges import ExchangeQuote
 from tallystick.keyfile import Signer
 from tallystick.results import Receipt
 from tallystick_ledger import bulk
 from tallystick_ledger.ids import AccountId, UnitId
 from tallystick_ledger.limits import ID_BYTES, MAX_RECORDS, NONCE_BYTES
-from tallystick_ledger.records import Burn, CreditLimit, Issue, Transfer
+from tallystick_ledger.records import Burn, CreditLimit, Exchange, Issue, Transfer
 
 
 class MoneyMethods(ClientCore):
@@ -160,6 +161,54 @@ class MoneyMethods(ClientCore):
                 unique,
             )
         )
+        return await self._send(draft, deadline_s)
+
+    async def exchange(
+        self,
+        debit_account: AccountId,
+        receiving_account: AccountId,
+        amount: int,
+        *,
+        quote: ExchangeQuote,
+        reference: int = 0,
+        unique: bool = False,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Pays the maker of a quote in one unit, and is paid in another: both or neither.
+
+        What is paid back is `quote.output_of(amount)`; the ledger computes it again.
+
+        Args:
+            debit_account: Who pays the maker; an account of the signer's principal.
+            receiving_account: Who is paid by the maker; another account of the same principal.
+            amount: What the maker is paid, in the unit's smallest step.
+            quote: What the maker has signed; it travels along.
+            reference: The caller's own number, up to 2**128 - 1.
+            unique: Refuse it if this principal has used the reference within the ledger's window.
+            signer: Who takes the quote.
+            deadline_s: When to give up.
+
+        Raises:
+            InvalidArgument: For so little the quote gives nothing.
+            AccountNotFound: One of the accounts does not exist, or is not the signer's.
+            AccountRefused: One is frozen, closed, of the wrong unit, or a unit's issuance account.
+            NettingRefused: One of the units is deferred.
+            QuoteNotFound: The quote is for another principal.
+            QuoteRefused: It has expired, its cap is used up, or no good key of its maker signed it.
+            HoldRefused: Its end is too far (EXPIRY_INVALID).
+            InvalidRecord: The signer has made the quote itself.
+            LimitExceeded: A limit of the signer's has no room.
+            InsufficientFunds: The account never had so much.
+            FundsHeld: It has, but on hold.
+            MakerCannotPay: The maker has not the funds, or its limits have no room.
+            ReferenceUsed: `unique`, and the reference was used.
+        """
+        draft = self.draft(signer)
+        taken = build(Exchange, receiving_account, quote.output_of(amount), quote.signed)
+        credit_account = quote.signed.take_account
+        parts = (debit_account, credit_account, require_amount(amount), reference, unique, taken)
+        draft.add(build(Transfer, *parts))
         return await self._send(draft, deadline_s)
 
     async def transfers(

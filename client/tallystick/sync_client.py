@@ -12,6 +12,7 @@ from tallystick.cards import DEFAULT_NOTICE_S
 from tallystick.channels import DEFAULT_CHALLENGE_S, Channel, Redeemed
 from tallystick.envelopes import Stored
 from tallystick.errors import OutcomeUnknown, TallystickError
+from tallystick.exchanges import ExchangeQuote
 from tallystick.grants import GrantState
 from tallystick.history import HistoryFilter, RecordPage
 from tallystick.keyfile import Signer
@@ -345,6 +346,35 @@ class BlockingMethods:
                 debit_account,
                 credit_account,
                 amount,
+                reference=reference,
+                unique=unique,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def exchange(
+        self,
+        debit_account: AccountId,
+        receiving_account: AccountId,
+        amount: int,
+        *,
+        quote: ExchangeQuote,
+        reference: int = 0,
+        unique: bool = False,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Pays the maker of a quote in one unit, and is paid in another: both or neither.
+
+        Arguments, results and errors: see `AsyncClient.exchange`.
+        """
+        return blocking.run(
+            self._client.exchange(
+                debit_account,
+                receiving_account,
+                amount,
+                quote=quote,
                 reference=reference,
                 unique=unique,
                 signer=signer,

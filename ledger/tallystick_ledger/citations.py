@@ -45,6 +45,7 @@ _GRANTED_CAUSES: Final = frozenset({Cause.CAPTURE, Cause.METER})
 _CITATION: Final = struct.Struct(f"<QQ16s16s16s{32 * limits.MAX_SHARES}s16s")
 _LEG: Final = struct.Struct("<16s16s")  # grant; amount
 _HEAD: Final = struct.Struct("<H6xQ")  # kind; what it cites, where it cites
+_CONT_COUNT: Final = slice(4, 6)
 _TRANSFER: Final = struct.Struct("<8x16s16s16s")  # debit; credit; amount
 # cause, flags, index; debit; credit; amount; origin; card; grant
 _EFFECT: Final = struct.Struct("<HHI16s16s16s16x16s16s")
@@ -196,7 +197,9 @@ def posting_of(
     found: tuple[bytes, bytes] | None = None
     total, legs, priced_by = 0, [], NO_ID
     if _HEAD.unpack_from(record)[0] == Kind.TRANSFER:
-        if int.from_bytes(result[:2], "little") == Code.OK:
+        # What was exchanged is not given back: it would take both halves.
+        is_exchange = any(record[_CONT_COUNT])
+        if int.from_bytes(result[:2], "little") == Code.OK and not is_exchange:
             *accounts, moved = _TRANSFER.unpack_from(record)
             found, total = (accounts[0], accounts[1]), int.from_bytes(moved, "little")
     else:

@@ -137,6 +137,7 @@ class Code(IntEnum):
     DISPUTE_LAPSED = 165
     ANSWER_EXCEEDS = 166
     CITATIONS_FULL = 167
+    MAKER_CANNOT_PAY = 168
 
     GRANT_NOT_FOUND = 170
     LIST_NOT_FOUND = 171
@@ -302,8 +303,8 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
     ),
     Code.QUOTE_EXPIRED: ("The quote's time is over.", "Ask the provider for a new one."),
     Code.BAD_QUOTE: (
-        "No good OWNER or PRICE key of the provider has signed the quote.",
-        "Ask the provider for a new one, and verify it when it arrives.",
+        "No good key of whoever makes the quote has signed it: OWNER or PRICE; of exchanges SPEND.",
+        "Ask for a new one, and verify it when it arrives.",
     ),
     Code.QUOTE_EXCEEDED: (
         "The amount is above what is left of the quote's cap.",
@@ -428,8 +429,8 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "Publish a card, or sign a quote, with a line for it: what has no price is not free.",
     ),
     Code.PRICE_MISMATCH: (
-        "The usage costs another amount by the card or quote than the one expected.",
-        "Price all of it by the card or quote, at the time of the hold or METER, rounded once.",
+        "The usage costs, or the exchange quote gives, another amount than the one expected.",
+        "Price it by the card or quote, at the time of the hold or METER; exchanges round down.",
     ),
     Code.ZONE_HORIZON: (
         "The table of the limit's zone does not say when the window ends.",
@@ -523,6 +524,10 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "The block cites more records than are looked up for one.",
         "Send it again in a new envelope.",
     ),
+    Code.MAKER_CANNOT_PAY: (
+        "The maker of the exchange quote has not the funds, or its limits have no room.",
+        "Exchange less, try again later, or take another quote.",
+    ),
     Code.GRANT_NOT_FOUND: (
         "There is no such grant by or to the signer, or it was forgotten since.",
         "Check the grant id and which key signs.",
@@ -548,7 +553,7 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "Check both principals and which key signs.",
     ),
     Code.UNIT_DEFERRED: (
-        "The unit is one of obligations: nobody issues, burns or lends it, or settles in it.",
+        "The unit is one of obligations: nobody issues, burns, lends or exchanges it.",
         "Name a unit that is not deferred; who takes part in netting sends JOIN.",
     ),
     Code.UNIT_NOT_DEFERRED: (

@@ -90,6 +90,10 @@ QUOTE_LINE_BYTES: Final = 80
 QUOTE_BYTES: Final = 208  # as it is handed over, without its lines
 MAX_QUOTES: Final = 64  # for one principal: redeemed and not yet forgotten
 MAX_QUOTE_NS: Final = 400 * 86_400_000_000_000  # until its end, when it is redeemed
+# 6 and 15: exchange quotes.
+EXCHANGE_BYTES: Final = 256  # as it is handed over
+MAX_EXCHANGES: Final = 1_024  # of one maker: taken and not yet over; a row has 72 bytes
+MAX_EXCHANGE_NS: Final = 400 * 86_400_000_000_000  # until its end, when it is taken
 # semantics.md, MANDATE: a year and some weeks, so that a yearly one can be renewed in time.
 MAX_MANDATE_NS: Final = 400 * 86_400_000_000_000
 MIN_MANDATE_NS: Final = 1_000_000_000  # a shorter one could not be used in time

@@ -54,6 +54,7 @@ class Cause(IntEnum):
     POSITION = 16
     CLAIM = 17
     PAY_CLAIM = 18
+    EXCHANGE = 19
     REPRICE = 20
 
 
@@ -147,10 +148,10 @@ class Effect:
     Attributes:
         cause: PIN says what a RESERVE makes pending, where grants pay a part of it; CAPTURE,
             VOUCHER and NETTED move pending amounts to posted, CAPTURE of a hold with a debt limit
-            also what is available; METER, NETTING and PAY_CLAIM add to posted ones; REFUND,
-            DISPUTE and REPRICE move posted ones back; GRANT, GRANT_RETURN and CLAW_BACK move them
-            between a sponsor's pool and a grant; POSITION pins pending ones; CLAIM moves nothing;
-            the others free them.
+            also what is available; METER, NETTING, PAY_CLAIM and EXCHANGE add to posted ones;
+            REFUND, DISPUTE and REPRICE move posted ones back; GRANT, GRANT_RETURN and CLAW_BACK
+            move them between a sponsor's pool and a grant; POSITION pins pending ones; CLAIM moves
+            nothing; the others free them.
         record_index: Index in its envelope of the record that it belongs to.
         debit_account: The payer's, or the grant's for its part; with REFUND, DISPUTE and REPRICE
             that of whoever had been paid.
@@ -158,8 +159,8 @@ class Effect:
         amount: In the unit's smallest step.
         origin: The hold or channel that it comes from; with METER the mandate, zero if the payer
             signed; of netting the deferred unit; zero with REFUND, DISPUTE and REPRICE, whose
-            records cite another record.
-        card: The card that priced it, or that a REPRICE names; zero for none.
+            records cite another record, and with EXCHANGE.
+        card: The card or quote that priced it, or that a REPRICE names; zero for none.
         grant: The grant whose money it is; zero for none.
         claim: The claim that grew or was paid; zero for none.
         beyond: What of a CAPTURE's amount was not on hold; else 0.

@@ -261,6 +261,13 @@ ROWS: Final = (
         scopes(OWNER, SPEND),
         only(PAYER, Code.DEBIT_NOT_FOUND),
     ),
+    Row(
+        "TRANSFER with an exchange quote",
+        Kind.TRANSFER,
+        lambda w: w.exchange(),
+        scopes(OWNER, SPEND),
+        only(PAYER, Code.DEBIT_NOT_FOUND),
+    ),
     Row("RESERVE", Kind.RESERVE, _reserve, scopes(OWNER, SPEND), only(PAYER, Code.DEBIT_NOT_FOUND)),
     Row(
         "EXTEND",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from tests.differential import raw, raw_grants, raw_quotes
+from tests.differential import raw, raw_exchange, raw_grants, raw_quotes
 from tests.differential.book import (
     SECOND_NS,
     Book,
@@ -103,6 +103,7 @@ class World:
     _quote: tuple[bytes, bytes] | None = None
     _shop: Shop | None = None
     _grant: bytes | None = None
+    _exchange: bytes = b""
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     @classmethod
@@ -273,6 +274,21 @@ class World:
             body = raw_quotes.quote_body(key.public_key, whom, unit, 1_000, until_ns, lines)
             self._quote = (raw_quotes.quote_id(body), self.book.quote(key, body))
         return self._quote
+
+    def exchange(self) -> bytes:
+        """The payer pays the payee, who has signed that it gives as much of another unit."""
+        if not self._exchange:
+            book, payer, payee = self.book, self.payer, self.payee
+            tokens = book.unit(self.new_symbol())
+            giving, receiving = book.account(payee, tokens), book.account(payer, tokens)
+            book.issue(giving, 1_000, tokens)
+            key = book.signing_key(payee, raw.SPEND)
+            accounts, until_ns = (giving, payee.account), book.now_ns + 900_000 * SECOND_NS
+            body = raw_exchange.body(key.public_key, accounts, (1, 1), 1_000, until_ns)
+            flat = raw.transfer(payer.account, payee.account, 1)
+            quote = book.exchange_quote(key, body)
+            self._exchange = raw_exchange.exchanged(flat, receiving, 1, quote)
+        return self._exchange
 
     def card(self) -> bytes:
         """A published card of the payee's that is in force: a meter costs 1."""

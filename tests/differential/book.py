@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from tests.differential import raw, raw_grants, raw_quotes
+from tests.differential import raw, raw_exchange, raw_grants, raw_quotes
 from tests.differential.engines import Engine, Outcome
 
 from tallystick_ledger.codes import Code
@@ -238,30 +238,28 @@ class Book:
 
     def channel_key(self, person: Person, until_ns: int = 0) -> SigningKey:
         """A key of the person with scope CHANNEL, which can really sign."""
+        return self.signing_key(person, raw.CHANNEL_SCOPE, until_ns)
+
+    def signing_key(self, person: Person, scope: int, until_ns: int = 0) -> SigningKey:
+        """A key of the person which can really sign."""
         key = SigningKey(self.fresh_key())
-        record = raw.key(
-            raw.ADD,
-            key.public_key,
-            person.principal,
-            scope=raw.CHANNEL_SCOPE,
-            until_ns=until_ns,
-        )
+        record = raw.key(raw.ADD, key.public_key, person.principal, scope=scope, until_ns=until_ns)
         self.ok(person.key, record)
         self._principals[key.public_key] = person.principal
         return key
 
     def price_key(self, person: Person) -> SigningKey:
         """A key of the person with scope PRICE, which can really sign."""
-        key = SigningKey(self.fresh_key())
-        record = raw.key(raw.ADD, key.public_key, person.principal, scope=raw.PRICE_SCOPE)
-        self.ok(person.key, record)
-        self._principals[key.public_key] = person.principal
-        return key
+        return self.signing_key(person, raw.PRICE_SCOPE)
 
     def quote(self, key: SigningKey, body: bytes) -> bytes:
         """The content of a quote with a good signature."""
         prefix = b"tallystick/quote/v1\0"
         return raw_quotes.quote(body, key.sign(prefix + self.genesis.ledger_id + body))
+
+    def exchange_quote(self, key: SigningKey, body: bytes) -> bytes:
+        """An exchange quote with a good signature."""
+        return body + key.sign(raw_exchange.DOMAIN + self.genesis.ledger_id + body)
 
     def channel(
         self,

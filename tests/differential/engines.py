@@ -31,6 +31,7 @@ from tallystick_ledger.state_rows import (
     ClaimRow,
     CorrectionRow,
     DisputeRow,
+    ExchangeRow,
     GrantRow,
     HoldRow,
     KeyRow,
@@ -114,6 +115,9 @@ class Engine(Protocol):
 
     def grants(self, principal: bytes) -> list[GrantRow]:
         """Rows of table 18 of which this is the sponsor or the grantee."""
+
+    def exchange(self, quote_id: bytes) -> ExchangeRow | None:
+        """A row of table 32."""
 
     def key(self, public_key: bytes) -> KeyRow | None:
         """A row of table 3."""
@@ -202,6 +206,9 @@ class SpecEngine:
             return principal in (row.grantee, self.state.accounts[row.pool_account].owner)
 
         return sorted(filter(is_party, self.state.grants), key=lambda row: row.grant)
+
+    def exchange(self, quote_id: bytes) -> ExchangeRow | None:
+        return self.state.exchanges.get(QuoteId(quote_id))
 
     def key(self, public_key: bytes) -> KeyRow | None:
         return self.state.keys.get(PublicKey(public_key))
@@ -299,6 +306,10 @@ class KernelEngine:
     def grants(self, principal: bytes) -> list[GrantRow]:
         rows = self.kernel.grants(principal, bytes(16), 1000)
         return [GrantRow.decode(rows[at : at + 200]) for at in range(0, len(rows), 336)]
+
+    def exchange(self, quote_id: bytes) -> ExchangeRow | None:
+        row = self.kernel.exchange(quote_id)
+        return None if row is None else ExchangeRow.decode(row)
 
     def key(self, public_key: bytes) -> KeyRow | None:
         row = self.kernel.key(public_key)

@@ -169,6 +169,7 @@ def _aimed_time(world: World) -> int:
     kept_ns = genesis.hold_max_lifetime_ns + genesis.hold_retention_ns
     for row in state.quotes:
         edges += [row.not_after_ns, row.not_after_ns + kept_ns]
+    edges += [row.not_after_ns for row in state.exchanges]
     edges += [row.over_at_ns + genesis.hold_retention_ns for row in state.mandates][:3]
     edges += [
         row.ended_at_ns + genesis.hold_retention_ns for row in state.claims if not row.is_open

@@ -90,6 +90,9 @@ class Invariants:
         for quote in state.quotes:
             name = quote.quote.hex()
             _require(0 < quote.agreed <= quote.cap, f"{name}: {quote.agreed} of {quote.cap}")
+        for taken in state.exchanges:
+            name = taken.quote.hex()
+            _require(0 < taken.given <= taken.cap, f"{name}: {taken.given} of {taken.cap}")
 
     def _check_claims(self, state: State) -> None:
         for terms in state.terms:

@@ -85,6 +85,20 @@ class Offer:
     lines: list[tuple[bytes, bytes, int, bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class Bid:
+    """An exchange quote that somebody has signed, with its signature, and what it is about."""
+
+    quote: bytes
+    maker: bytes
+    taker: bytes
+    gives: bytes
+    taking: bytes
+    takes: bytes
+    ratio: tuple[int, int]
+    cap: int
+
+
 @dataclass(slots=True)
 class World:
     """A ledger under test, seen through the specification's state.
@@ -99,6 +113,7 @@ class World:
         fresh_channels: (id, payee account, key), likewise.
         card_plans: Drafts on their way, by owner.
         offers: Quotes that were made, redeemed or not.
+        bids: Exchange quotes that were made, taken or not.
         postings: What all records have moved: whoever applies the blocks adds to it.
         busy: Principals that debts are about.
         signing_keys: All that were ever made, by public key: vouchers need real signatures.
@@ -115,6 +130,7 @@ class World:
     signing_keys: dict[bytes, SigningKey] = field(default_factory=dict)
     card_plans: dict[bytes, list[CardPlan]] = field(default_factory=dict)
     offers: list[Offer] = field(default_factory=list)
+    bids: list[Bid] = field(default_factory=list)
     accounts: list[AccountRow] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
     holds: list[HoldRow] = field(default_factory=list)

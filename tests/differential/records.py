@@ -40,6 +40,7 @@ from tests.differential.records_corrections import (
     reprice,
 )
 from tests.differential.records_debts import has_claim, owed_by, pay_claim
+from tests.differential.records_exchange import can_exchange, exchange
 from tests.differential.records_grants import (
     claw_back,
     grant,
@@ -394,6 +395,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[meter_mandated] * 16,
         *[reserve_quote] * 7,
         *[meter_quote] * 7,
+        *[exchange] * 10,
         *[refund] * 5,
         *[reprice] * 8,
         *[dispute] * 6,
@@ -419,6 +421,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[meter] * 6,
         *[reserve_quote] * 3,
         *[meter_quote] * 3,
+        *[exchange] * 4,
         *[extend] * 4,
         *[channel] * 3,
         *[top_up] * 3,
@@ -474,6 +477,7 @@ ALL_WRITERS: Final = (
     meter_mandated,
     reserve_quote,
     meter_quote,
+    exchange,
     refund,
     dispute,
     dispute_answer,
@@ -553,6 +557,8 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return has_mandate(draft, of_payee=False)
     if writer in (reserve_quote, meter_quote):
         return can_redeem(draft)
+    if writer is exchange:
+        return can_exchange(draft)
     if writer is extend:
         return has_hold_as_payer(draft)
     if writer is top_up:

@@ -12,6 +12,7 @@ import pytest
 from tests.differential import campaign
 from tests.differential.campaign import DisagreementError, Tally, run_seed
 from tests.differential.mutants_debts import DEBT_MUTANTS
+from tests.differential.mutants_exchange import EXCHANGE_MUTANTS
 from tests.differential.mutants_grants import GRANT_MUTANTS
 from tests.differential.mutants_limits import LIMIT_MUTANTS
 from tests.differential.mutants_netting import NETTING_MUTANTS
@@ -373,6 +374,7 @@ MUTANTS: tuple[Mutant, ...] = (
     an_extended_hold_expires_as_before,
     anybodys_money_can_be_burned,
     *PRICE_MUTANTS,
+    *EXCHANGE_MUTANTS,
     *GRANT_MUTANTS,
     *NETTING_MUTANTS,
     *LIMIT_MUTANTS,

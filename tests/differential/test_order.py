@@ -10,6 +10,7 @@ from tests.differential.cases import Case, KindCases, Violation, new_case
 from tests.differential.cases_channels import CHANNEL_KINDS
 from tests.differential.cases_corrections import CORRECTION_KINDS
 from tests.differential.cases_debts import DEBT_KINDS
+from tests.differential.cases_exchange import EXCHANGE
 from tests.differential.cases_grants import GRANT_KINDS
 from tests.differential.cases_limits import LIMIT_KINDS
 from tests.differential.cases_mandates import MANDATE_KINDS
@@ -25,6 +26,7 @@ from tallystick_ledger.codes import Code
 
 KINDS = (
     *MONEY_KINDS,
+    EXCHANGE,
     *METER_KINDS,
     *MANDATE_KINDS,
     *QUOTE_KINDS,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.differential import raw, raw_grants, raw_quotes
+from tests.differential import raw, raw_exchange, raw_grants, raw_quotes
 from tests.differential.book import SECOND_NS, Book, MakeEngine, Person
 from tests.differential.cases import SIGNER, KindCases
 from tests.differential.cases_prices import names_of
@@ -22,6 +22,7 @@ from tallystick_ledger.spec import (
     corrections,
     debts,
     delegation,
+    exchanges,
     grants,
     limits,
     mandates,
@@ -41,7 +42,7 @@ ROW: Final = re.compile(r"^\|(.*)\|$", re.MULTILINE)
 RECORD: Final = re.compile(
     r"(?P<kind>[A-Z_]+)(?: (?P<made>[HCMG]\d))?(?: #(?P<cited>\d+))?"
     r"(?: (?:to|for) (?P<other>\w+))?(?: (?P<amount>\d+))?"
-    r"(?: usage (?P<usage>\d+))?(?: each (?P<each>\d+))?"
+    r"(?: exchange X1 (?P<output>\d+))?(?: usage (?P<usage>\d+))?(?: each (?P<each>\d+))?"
     r"(?: until (?P<until>\d+) s)?(?: paying (?P<ratio>\d+) %)?"
     r"(?: card (?P<card>K\d)| quote (?P<quote>Q1))?"
     r"(?: reference (?P<reference>\d+))?(?: DEBT (?P<limit>\d+))?(?P<flags>(?: [A-Z]+)*)"
@@ -136,6 +137,7 @@ class Stage:
         self.start_ns = (book.now_ns // SECOND_NS + 2) * SECOND_NS
         self.zone = self.published_zone()
         self.quote, self.signed_quote = self.quoted()
+        self.wallet, self.exchange_quote = self.exchange()
         self.made: dict[str, bytes] = {}  # holds, channels and grants
         self.channel_key = self.book.channel_key(self.book.alice)
         self.sent: dict[int, raw.Envelope] = {}
@@ -166,7 +168,8 @@ class Stage:
         if match["kind"] == "CREDIT_LIMIT":
             return raw.credit_limit(self.book.usd, accounts[1], amount)
         if match["kind"] == "TRANSFER":
-            return raw.transfer(*accounts, amount, reference, flags=flags)
+            record = raw.transfer(*accounts, amount, reference, flags=flags)
+            return self.exchanged(record, int(match["output"])) if match["output"] else record
         if match["kind"] == "METER":
             return self.metered(match, accounts, reference, flags)
         self.made[match["made"]] = own_id
@@ -281,6 +284,20 @@ class Stage:
         body = raw_quotes.quote_body(key.public_key, alice, book.usd, 100, not_after_ns, lines)
         return body, book.quote(key, body)
 
+    def exchange(self) -> tuple[bytes, bytes]:
+        """Alice's account in the second unit, and the exchange quote X1 of Bob's."""
+        book, alice, bob = self.book, self.book.alice, self.book.bob
+        tokens = book.unit(b"TOK")
+        stock, wallet = book.account(bob, tokens), book.account(alice, tokens)
+        book.issue(stock, 1_000, tokens)
+        key = book.signing_key(bob, raw.SPEND)
+        accounts, until_ns = (stock, bob.account), self.start_ns + 30 * SECOND_NS
+        body = raw_exchange.body(key.public_key, accounts, (3, 2), 100, until_ns)
+        return wallet, book.exchange_quote(key, body)
+
+    def exchanged(self, transfer: bytes, output: int) -> bytes:
+        return raw_exchange.exchanged(transfer, self.wallet, output, self.exchange_quote)
+
     def correction(self, match: re.Match[str], cited: int, amount: int, until_ns: int) -> bytes:
         """A record that cites the first one of an earlier envelope."""
         match match["kind"]:
@@ -354,7 +371,7 @@ class Stage:
         failed = [line.code is not Code.ATOMIC_ABORTED for line in step.lines]
         for result in receipt.results:
             if result.code is Code.ATOMIC_ABORTED:
-                assert result.detail == failed.index(True)
+                assert result.detail == indexes[failed.index(True)]
 
 
 def _words(effect: Effect) -> str:
@@ -369,7 +386,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 19
+    assert len(EXAMPLES) == 20
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
@@ -384,6 +401,7 @@ RULES: Final = {
     "BURN": units.burn,
     "CREDIT_LIMIT": units.credit_limit,
     "TRANSFER": money.transfer,
+    "TRANSFER exchange": exchanges.exchange,
     "RESERVE": metering.reserve,
     "EXTEND": metering.extend,
     "CAPTURE": metering.capture,

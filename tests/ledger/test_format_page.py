@@ -26,7 +26,7 @@ from tallystick_ledger import (
     vouchers,
 )
 from tallystick_ledger.codes import Code
-from tallystick_ledger.records import kinds, quote
+from tallystick_ledger.records import exchange, kinds, quote
 from tallystick_ledger.zones import ZoneTable
 
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "format.md").read_text("utf-8")
@@ -116,6 +116,7 @@ def test_domains() -> None:
         cont.CONT_DOMAIN,
         vouchers.VOUCHER_DOMAIN,
         quote.QUOTE_DOMAIN,
+        exchange.EXCHANGE_DOMAIN,
         netting.POSITIONS_DOMAIN,
         state_rows.STATE_DOMAIN,
         read_token.READ_DOMAIN,
@@ -527,4 +528,4 @@ def test_limits_of_the_page() -> None:
 
 
 def test_worked_example_is_current() -> None:
-    assert section(15) == worked_example.render(), "python -m tests.vectors.worked_example"
+    assert section(16) == worked_example.render(), "python -m tests.vectors.worked_example"

@@ -1,12 +1,13 @@
 """Records: what is written is read again, and a wrong shape gets the code of semantics.md."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.ledger import correction_samples, debt_samples, limit_samples
+from tests.ledger import correction_samples, debt_samples, exchange_samples, limit_samples
+from tests.ledger.exchange_samples import TAKEN
 
 from tallystick_ledger import cont, limits, records
 from tallystick_ledger.codes import Code
@@ -180,7 +181,7 @@ any_record = st.one_of(
         proofs,
         times,
     ),
-    limit_samples.any_record | debt_samples.any_record,
+    limit_samples.any_record | debt_samples.any_record | exchange_samples.any_record,
 )
 
 
@@ -277,6 +278,7 @@ ALL: Final = (
     PRICED,
     *debt_samples.ALL,
     *correction_samples.ALL,
+    TAKEN,
     USED,
     CARD,
     PUBLISH,
@@ -294,12 +296,14 @@ WITH_CONTS: Final = (
     CARD,
     *debt_samples.WITH_CONTS,
     *correction_samples.WITH_CONTS,
+    TAKEN,
 )
 
 SPOILED: Final = (
     *(Spoiled(*each) for each in limit_samples.SPOILED),
     *(Spoiled(*each) for each in debt_samples.SPOILED),
     *(Spoiled(*each) for each in correction_samples.SPOILED),
+    *(Spoiled(*each) for each in exchange_samples.SPOILED),
     *(Spoiled(record, 2, b"\4", Code.UNKNOWN_FLAGS) for record in ALL),
     *(Spoiled(record, 3, b"\x80", Code.UNKNOWN_FLAGS) for record in ALL),
     Spoiled(CAPTURE, 2, b"\1", Code.UNKNOWN_FLAGS),  # UNIQUE is another kind's flag
@@ -564,29 +568,3 @@ def test_torn_conts_have_no_content() -> None:
         cont.content(cont.encode(b"x", b"n" * 16)[:-1])
     with pytest.raises(MalformedError):
         cont.content(_encode(TRANSFER))
-
-
-def test_a_head_alone_says_what_stands_in_it() -> None:
-    """Histories give heads; what is agreed in CONTs is not there."""
-    heads: list[tuple[records.Record, records.Record]] = [
-        (PRICED, replace(PRICED, terms=None)),
-        (USED, replace(USED, usage=None)),
-        (
-            METERED,
-            replace(
-                METERED,
-                card=NO_CARD,
-                model=NO_NAME,
-                usage=records.ServedUsage(),
-                mandate=NO_MANDATE,
-            ),
-        ),
-    ]
-    for record, head in heads:
-        data = record.encode(b"n" * record.nonce_bytes)
-        assert len(data) > 128
-        assert records.decode_head(data[:128]) == head
-        with pytest.raises(FieldError):
-            records.decode(data[:128])
-    flat = replace(PRICED, terms=None)
-    assert records.decode_head(flat.encode(b"n" * 16)) == flat

@@ -286,6 +286,13 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
     (CARD, 392, [136 + 32, 391]),
     (LINE, 184, [179, 183]),
     (QUOTE, 1392, [106, 111, 112 + 160, 1391]),
+    (
+        state_rows.ExchangeRow(
+            QuoteId(b"q" * 16), P, Amount(2**128 - 1), Amount(4), TimestampNs(2**64 - 1)
+        ),
+        72,
+        [],
+    ),
     (TERMS, 232, [194, 199]),
     (CORRECTION, 80, []),
     (DISPUTE, 128, [126, 127]),

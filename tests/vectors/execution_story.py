@@ -11,6 +11,7 @@ from tests.differential import raw
 from tests.vectors import (
     execution_channels,
     execution_corrections,
+    execution_exchange,
     execution_grants,
     execution_limits,
     execution_netting,
@@ -475,6 +476,7 @@ CHAPTERS: Final[tuple[Callable[[Story, Cast], None], ...]] = (
     execution_corrections.corrections,
     execution_grants.grants,
     execution_netting.netting,
+    execution_exchange.exchange,
 )
 
 

@@ -1,4 +1,4 @@
-"""Renders section 15 of docs/format.md: `python -m tests.vectors.worked_example` rewrites it.
+"""Renders section 16 of docs/format.md: `python -m tests.vectors.worked_example` rewrites it.
 
 A test renders it again and compares, so the example cannot get old.
 """
@@ -16,7 +16,7 @@ from tallystick_ledger.leaf import Leaf
 from tallystick_ledger.records import Transfer
 from tallystick_ledger.results import OK_RESULT
 
-HEADING: Final = "## 15. Worked example\n"
+HEADING: Final = "## 16. Worked example\n"
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "format.md"
 TIME_MS: Final = 1_767_225_600_000
 

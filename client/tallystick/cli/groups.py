@@ -50,6 +50,9 @@ ENTRIES: Final[dict[str, Entry]] = {
     "burn": Entry("tallystick.cli.money:burn_app", "Take money of an own unit out of the world."),
     "credit": Entry("tallystick.cli.money:credit_app", "Say how far an account may go below zero."),
     "transfer": Entry("tallystick.cli.money:transfer_app", "Pay from one account to another."),
+    "exchange": Entry(
+        "tallystick.cli.exchange:app", "Pay in one unit for another, by a maker's quote."
+    ),
     "reserve": Entry("tallystick.cli.hold:reserve_app", "Pin money for a payee."),
     "extend": Entry("tallystick.cli.hold:extend_app", "Pin more for a hold, or for longer."),
     "capture": Entry("tallystick.cli.hold:capture_app", "Bill a hold."),

@@ -1,8 +1,10 @@
-"""`tallystick quote`: prices that a provider signs off the ledger, for one principal.
+"""`tallystick quote`: what is signed off the ledger: prices for one principal, and exchanges.
 
 tallystick quote make alice 1000 USD --price MODEL:METER=1.50 -k shop   the provider; asks no node
 tallystick quote check QUOTE                                             the beneficiary
 tallystick meter till shop 2 USD --quote QUOTE …                         redeems it
+tallystick quote exchange stock till 5000 TOK --rate "100 TOK=3 USD" -k maker   one unit for another
+tallystick exchange purse wallet 30 USD --quote QUOTE                    takes it
 """
 
 from datetime import UTC, datetime
@@ -21,16 +23,18 @@ from tallystick.cli.session import (
 )
 from tallystick.draft import build
 from tallystick.errors import InvalidArgument
+from tallystick.exchanges import MAGIC, ExchangeQuote, make_exchange_quote
 from tallystick.quotes import Quote, make_quote
-from tallystick_ledger.ids import NameId
+from tallystick_ledger.ids import NO_ID, NameId, PrincipalId
 from tallystick_ledger.records import QuoteLine
 
 app = typer.Typer(
-    help="Sign prices for one principal, and check such a quote.", no_args_is_help=True
+    help="Sign prices, or exchanges of one unit for another; check what was signed.",
+    no_args_is_help=True,
 )
 
 _NS_PER_S = 1_000_000_000
-_Quote = Annotated[str, typer.Argument(help="What `quote make` printed.")]
+_Quote = Annotated[str, typer.Argument(help="What `quote make` or `quote exchange` printed.")]
 
 
 @app.command()
@@ -84,9 +88,60 @@ def make(
 
 
 @app.command()
+def exchange(
+    giving: Annotated[str, typer.Argument(help="Own account that pays: name or id.")],
+    taking: Annotated[str, typer.Argument(help="Own account that is paid: name or id.")],
+    cap: AmountArgument,
+    rate: Annotated[
+        str,
+        typer.Option(
+            help='What is given for how much, as in "100 TOK=3 USD".', metavar="GIVEN=TAKEN"
+        ),
+    ],
+    taker: Annotated[
+        str, typer.Option(help="Who alone may take it: principal, name or id; else anyone.")
+    ] = "",
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Until when it may be taken; at most 400 days.")
+    ] = 3_600.0,
+    profile: ProfileOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign an exchange quote that gives up to CAP in all. SPEND or OWNER key; no node is asked."""
+    given, _, taken = rate.partition("=")
+    with session(profile, key) as opened:
+        amounts = [opened.amount_of_book(text.split()) for text in (given, taken)]
+        parsed = opened.amount_of_book(cap)
+        if "" in (parsed.symbol, *(amount.symbol for amount in amounts)):
+            raise InvalidArgument(
+                "Of which units?", advice='Write 5000 TOK --rate "100 TOK=3 USD".'
+            )
+        if parsed.symbol != amounts[0].symbol:
+            raise InvalidArgument("The cap is of another unit than what is given.")
+        quote = make_exchange_quote(
+            opened.client.signer,
+            opened.client.ledger_id,
+            opened.book.account(giving),
+            opened.book.account(taking),
+            amounts[0].steps,
+            amounts[1].steps,
+            cap=parsed.steps,
+            taker=opened.book.principal(taker) if taker else PrincipalId(NO_ID),
+            valid_for_s=seconds,
+        )
+    Report(_exchange_data(quote), quote.hex()).print(as_json=as_json)
+
+
+@app.command()
 def show(quote: _Quote, as_json: JsonOption = False) -> None:
     """Show what a quote says, whoever signed it."""
-    read = Quote.from_hex(quote)
+    read = _read(quote)
+    if isinstance(read, ExchangeQuote):
+        signed = read.signed
+        said = f"{signed.give} steps for each {signed.take}, up to {signed.cap} until {_end(read)}."
+        Report(_exchange_data(read), said).print(as_json=as_json)
+        return
     rows = [
         (line.model.hex(), line.meter.hex(), line.tier.hex(), line.region.hex(), str(line.price))
         for line in read.signed.lines
@@ -101,14 +156,21 @@ def show(quote: _Quote, as_json: JsonOption = False) -> None:
 @app.command()
 def check(quote: _Quote, as_json: JsonOption = False) -> None:
     """Check that the key which a quote names has signed it. No node is asked."""
-    read = Quote.from_hex(quote)
+    read = _read(quote)
     read.verify()
-    Report(_data(read), f"Signed by {read.signed.key.hex()}, good until {_end(read)}.").print(
+    data = _exchange_data(read) if isinstance(read, ExchangeQuote) else _data(read)
+    Report(data, f"Signed by {read.signed.key.hex()}, good until {_end(read)}.").print(
         as_json=as_json
     )
 
 
-def _end(quote: Quote) -> str:
+def _read(text: str) -> Quote | ExchangeQuote:
+    if text.strip().lower().startswith(MAGIC.hex()):
+        return ExchangeQuote.from_hex(text)
+    return Quote.from_hex(text)
+
+
+def _end(quote: Quote | ExchangeQuote) -> str:
     try:
         at = datetime.fromtimestamp(quote.signed.not_after_ns // _NS_PER_S, UTC)
     except (OverflowError, ValueError) as error:
@@ -137,4 +199,21 @@ def _data(quote: Quote) -> dict[str, object]:
             }
             for line in signed.lines
         ],
+    }
+
+
+def _exchange_data(quote: ExchangeQuote) -> dict[str, object]:
+    signed = quote.signed
+    return {
+        "quote": quote.hex(),
+        "id": quote.id.hex(),
+        "ledger": quote.ledger_id.hex(),
+        "key": signed.key.hex(),
+        "giving": signed.give_account.hex(),
+        "taking": signed.take_account.hex(),
+        "taker": signed.taker.hex(),
+        "give": str(signed.give),
+        "take": str(signed.take),
+        "cap": str(signed.cap),
+        "not_after_ns": signed.not_after_ns,
     }

@@ -120,6 +120,7 @@ OF_EFFECTS: Final[Mapping[Cause, Rule]] = {
     # What is owed from now on: no column has it before it is paid.
     Cause.CLAIM: Rule(0, 0, Authority.PAYEE),
     Cause.PAY_CLAIM: _POST,
+    Cause.EXCHANGE: _POST,  # the maker signed the quote; the other half is the TRANSFER itself
 }
 # What a CAPTURE takes that was not on hold: the payer signed for as much as its debt limit.
 _BEYOND: Final = Rule(0, +1, Authority.PAYEE)

@@ -162,6 +162,9 @@ class Kernel:
     def quote(self, quote_id: bytes) -> bytes | None:
         """Row of table 13; None if nobody has redeemed it, or it is forgotten."""
 
+    def exchange(self, quote_id: bytes) -> bytes | None:
+        """Row of table 32; None if nobody has taken such an exchange quote, or it is over."""
+
     def mandate(self, mandate_id: bytes) -> bytes | None:
         """Row of table 17; None if there is no such mandate, or it is forgotten."""
 

@@ -144,6 +144,7 @@ codes! {
     DisputeLapsed = 165, "DISPUTE_LAPSED";
     AnswerExceeds = 166, "ANSWER_EXCEEDS";
     CitationsFull = 167, "CITATIONS_FULL";
+    MakerCannotPay = 168, "MAKER_CANNOT_PAY";
     GrantNotFound = 170, "GRANT_NOT_FOUND";
     ListNotFound = 171, "LIST_NOT_FOUND";
     GrantEnded = 172, "GRANT_ENDED";

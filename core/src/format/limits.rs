@@ -42,6 +42,12 @@ pub const MAX_QUOTE_LINES: usize = 16;
 pub const MAX_QUOTES: u32 = 64;
 /// The longest time until the end of a quote, when it is redeemed.
 pub const MAX_QUOTE_NS: u64 = 400 * 86_400_000_000_000;
+/// What stands before the signed bytes of an exchange quote, and before those that make its id.
+pub const EXCHANGE_PREFIX: &[u8] = b"tallystick/exchange/v1\0";
+/// Exchange quotes of one maker that were taken and are not over.
+pub const MAX_EXCHANGES: u32 = 1_024;
+/// The longest time until the end of an exchange quote, when it is taken.
+pub const MAX_EXCHANGE_NS: u64 = 400 * 86_400_000_000_000;
 /// The longest life of a mandate.
 pub const MAX_MANDATE_NS: u64 = 400 * 86_400_000_000_000;
 /// Mandates against the accounts of one principal that are remembered.

@@ -29,6 +29,8 @@ pub enum Cause {
     Position = 16,
     Claim = 17,
     PayClaim = 18,
+    /// What the maker of an exchange quote pays.
+    Exchange = 19,
     Reprice = 20,
 }
 
@@ -72,7 +74,7 @@ impl Effects {
         self.push_from(state, cause, index, pin, amount, Source::default());
     }
 
-    /// As `push`, of an amount that a card has priced or a grant pays.
+    /// As `push`, of an amount that a card or quote has priced or a grant pays.
     pub fn push_from(
         &mut self,
         state: &State,

@@ -45,13 +45,14 @@ pub mod table {
     pub const WINDOW: u16 = 28;
     pub const PAIR: u16 = 29;
     pub const CLAIM: u16 = 30;
+    pub const EXCHANGE: u16 = 32;
 }
 
 /// Bytes of a row's content, by table number; 0 where there is no such table. Of a list these are
 /// its first: the ids follow.
-pub const ROW_BYTES: [usize; 31] = [
+pub const ROW_BYTES: [usize; 33] = [
     0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 1392, 232, 80, 128, 136, 200, 232, 120,
-    96, 96, 848, 40, 56, 48, 56, 80, 72, 120,
+    96, 96, 848, 40, 56, 48, 56, 80, 72, 120, 0, 72,
 ];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
 pub const ROW_PREFIX_BYTES: usize = 8;
@@ -345,6 +346,9 @@ impl State {
         for row in self.claims.values() {
             write_row(sink, table::CLAIM, &self.claim_row(row));
         }
+        for row in self.exchanges.sorted() {
+            write_row(sink, table::EXCHANGE, &self.exchange_row(row));
+        }
     }
 
     /// Tables 18 to 25: grants and limits.
@@ -358,9 +362,7 @@ impl State {
         for (key, row) in &self.limits {
             write_row(sink, table::LIMIT, &self.limit_row(key, row));
         }
-        let mut in_line: Vec<_> = self.keys.rows().filter(|row| row.is_in_line()).collect();
-        in_line.sort_unstable_by_key(|row| row.key);
-        for row in in_line {
+        for row in self.keys_in_line() {
             write_row(sink, table::LINE, &self.line_row(row));
         }
         for (key, row) in &self.marks {
@@ -375,6 +377,12 @@ impl State {
         for row in &self.relations {
             write_row(sink, table::RELATION, &self.relation_row(row));
         }
+    }
+
+    fn keys_in_line(&self) -> Vec<&Key> {
+        let mut keys: Vec<_> = self.keys.rows().filter(|row| row.is_in_line()).collect();
+        keys.sort_unstable_by_key(|row| row.key);
+        keys
     }
 
     /// Bytes that `write_rows` hands out in all.
@@ -407,12 +415,15 @@ impl State {
             self.lists.len(),
             self.relations.len(),
         ];
-        let counts = counts.into_iter().chain(self.netting_counts());
+        let counts = counts.into_iter().chain(self.netting_counts()).chain([
+            self.claims.len(),
+            0,
+            self.exchanges.len(),
+        ]);
         let listed: usize = self.lists.rows().map(|list| 16 * list.ids.len()).sum();
         let sizes = ROW_BYTES.iter().zip(counts);
-        let claims = (CLAIM_ROW_BYTES + ROW_PREFIX_BYTES) * self.claims.len();
         let heads = sizes.map(|(row, count)| (row + ROW_PREFIX_BYTES) * count);
-        listed + heads.sum::<usize>() + claims
+        listed + heads.sum::<usize>()
     }
 
     /// `H(prefix ‖ ledger id ‖ rows)`.

@@ -294,7 +294,7 @@ pub fn check_credit_room(account: &Account, amount: u128) -> Outcome {
 pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
     use crate::format::kind;
     match input.record.kind() {
-        kind::TRANSFER => super::money::transfer(state, input),
+        kind::TRANSFER => super::money::transfer(state, effects, input),
         kind::RESERVE => super::metering::reserve(state, effects, input),
         kind::CAPTURE => super::metering::capture(state, effects, input),
         kind::RELEASE => super::metering::release(state, effects, input),

@@ -45,6 +45,7 @@ impl State {
         self.verify_prices(&mut problems);
         self.verify_mandates(&mut problems);
         self.verify_quotes(&mut problems);
+        self.verify_exchanges(&mut problems);
         self.verify_netting(&mut problems);
         self.verify_grants(&mut problems);
         self.verify_limits(&mut problems);
@@ -232,9 +233,7 @@ impl State {
         for row in self.disputes.values() {
             counted[self.accounts.get(row.cited.payer).owner as usize].dispute_count += 1;
         }
-        for row in self.quotes.rows() {
-            counted[row.beneficiary as usize].quote_count += 1;
-        }
+        self.count_quotes(&mut counted);
         for row in self.mandates.rows() {
             counted[self.accounts.get(row.payer).owner as usize].mandate_count += 1;
         }
@@ -280,6 +279,15 @@ impl State {
             if let Some(registrar) = self.principals.find(key[0]) {
                 counted[registrar as usize].relation_count += 1;
             }
+        }
+    }
+
+    fn count_quotes(&self, counted: &mut [Principal]) {
+        for row in self.quotes.rows() {
+            counted[row.beneficiary as usize].quote_count += 1;
+        }
+        for row in self.exchanges.rows() {
+            counted[row.maker as usize].exchange_count += 1;
         }
     }
 
@@ -404,6 +412,7 @@ fn same_counts(a: &Principal, b: &Principal) -> bool {
             p.mark_count,
             p.quote_count,
             p.claim_count,
+            p.exchange_count,
         ];
         (counters, sorted(&p.keys), sorted(&p.grants))
     };

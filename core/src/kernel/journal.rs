@@ -38,6 +38,9 @@ pub enum Undo {
     QuoteInserted(Slot),
     /// What was agreed before.
     QuoteAgreed(Slot, u128),
+    ExchangeInserted(Slot),
+    /// What was given before.
+    ExchangeGiven(Slot, u128),
     /// By the sequence number of the cited record; None if there was no row.
     CorrectionPut(u64, Option<Correction>),
     DisputePut(u64, Option<Dispute>),
@@ -155,6 +158,8 @@ impl State {
             Undo::MandateChanged(slot, old) => self.rewrite_mandate(slot, old),
             Undo::QuoteInserted(slot) => self.remove_quote(slot),
             Undo::QuoteAgreed(slot, old) => self.quotes.get_mut(slot).agreed = old,
+            Undo::ExchangeInserted(slot) => self.remove_exchange(slot),
+            Undo::ExchangeGiven(slot, old) => self.exchanges.get_mut(slot).given = old,
             Undo::CorrectionPut(sequence, old) => {
                 self.remove_correction(sequence);
                 old.into_iter().for_each(|row| self.enter_correction(row));

@@ -21,6 +21,7 @@
 //! | `checkpoint`, `invariants` | all of the state as bytes; what must hold of it |
 //! | `price_rows`, `quote`, `quote_rows` | rows of cards, lines and terms; quotes |
 //! | `grant_rows` | rows of grants, shares and lists |
+//! | `exchange`, `exchange_rows` | one unit for another, by a maker's quote |
 //! | `limit`, `delegation` | more of the rules: limits and zones, keys under keys |
 //! | `spending`, `calendar`, `line` | what limits count, and until when; keys above a key |
 //! | `limit_rows`, `limit_codec` | rows of limits, marks, lines and zones, and their bytes |
@@ -51,6 +52,8 @@ mod delegation;
 mod effect;
 mod encode;
 mod envelope;
+mod exchange;
+mod exchange_rows;
 mod gather;
 mod grant;
 mod grant_codec;

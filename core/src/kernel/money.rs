@@ -1,5 +1,7 @@
-//! Group 3: TRANSFER.
+//! Group 3: TRANSFER. With CONTs it is an exchange (`exchange.rs`).
 
+use super::effect::Effects;
+use super::exchange::exchange;
 use super::input::{
     check_between, check_credit_room, check_funds, check_usable, require, Input, Outcome,
     FLAG_UNIQUE, OWNER_SPEND,
@@ -8,13 +10,16 @@ use super::spending::check_limits;
 use super::state::State;
 use crate::format::Code;
 
-const GROUP: u16 = 3;
+pub const GROUP: u16 = 3;
 
 /// Moves an amount from an account of the signer to any other of the same unit.
-pub fn transfer(state: &mut State, input: &Input<'_>) -> Outcome {
+pub fn transfer(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> Outcome {
     let record = input.record;
     let (debit_id, credit_id, amount) = (record.id16(8), record.id16(24), record.u128(40));
-    input.check_flags_and_conts(FLAG_UNIQUE)?;
+    require(record.flags() & !FLAG_UNIQUE == 0, Code::UnknownFlags)?;
+    if record.cont_count() != 0 {
+        return exchange(state, effects, input);
+    }
     input.check_reserved(6, 8)?;
     input.check_reserved(72, 112)?;
     input.check_reference_shape()?;

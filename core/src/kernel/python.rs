@@ -242,6 +242,15 @@ impl PyKernel {
         self.row_of(py, |kernel| kernel.quote_row(id))
     }
 
+    fn exchange<'py>(
+        &self,
+        py: Python<'py>,
+        id: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let id: Id16 = array(&id, "an id")?;
+        self.row_of(py, |kernel| kernel.exchange_quote_row(id))
+    }
+
     fn mandate<'py>(
         &self,
         py: Python<'py>,

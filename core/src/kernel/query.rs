@@ -141,6 +141,12 @@ impl Kernel {
         Some(self.state.quote_row(row).to_vec())
     }
 
+    /// Row of table 32; None if nobody has taken such an exchange quote, or it is over.
+    pub fn exchange_quote_row(&self, id: Id16) -> Option<Vec<u8>> {
+        let row = self.state.exchanges.find_row(id)?;
+        Some(self.state.exchange_row(row).to_vec())
+    }
+
     /// Row of table 17; None if there is no such mandate.
     pub fn mandate_row(&self, id: Id16) -> Option<Vec<u8>> {
         let row = self.state.mandates.find_row(id)?;

@@ -82,6 +82,8 @@ pub struct Principal {
     pub quote_count: u32,
     /// Claims, open or ended, whose payer account is one of its own.
     pub claim_count: u32,
+    /// Exchange quotes of its own that were taken and are not over.
+    pub exchange_count: u32,
 }
 
 /// Table 3.

@@ -12,6 +12,7 @@ use hashbrown::{HashMap, HashSet};
 use super::card_state::CardMemory;
 use super::claim_state::Claim;
 use super::debt;
+use super::exchange_rows::Exchange;
 use super::gather::Gather;
 use super::grant_rows::{Grant, List, Shares};
 use super::grant_state::RelationKey;
@@ -63,6 +64,9 @@ pub struct State {
     pub quotes: Table<Quote>,
     /// Quotes in the order of (moment after which they are expired, id).
     pub quote_ends: Schedule,
+    pub exchanges: Table<Exchange>,
+    /// Exchange quotes in the order of (moment after which they are over, id).
+    pub exchange_ends: Schedule,
     /// Mandates in the order of (moment from which they are over, id).
     pub mandate_ends: Schedule,
     /// Deferred units with their members, windows and pairs.

@@ -36,6 +36,7 @@ impl State {
         self.prune_quotes(genesis, t0);
         self.prune_claims(genesis.hold_retention_ns, t0);
         self.prune_grants(t0);
+        self.prune_exchanges(t0);
     }
 
     fn prune_live_ids(&mut self, lifetime_ns: u64, t0: u64) {

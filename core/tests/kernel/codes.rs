@@ -344,6 +344,7 @@ fn every_result_code_is_given() {
         crate::limits::CODES,
         crate::debts::CODES,
         crate::reprice::CODES,
+        crate::exchange::CODES,
     ];
     let mut given = BTreeSet::new();
     for (expected, scenario) in tables.into_iter().flatten() {

@@ -5,6 +5,7 @@ mod channels;
 mod checkpoint;
 mod codes;
 mod debts;
+mod exchange;
 mod grants;
 mod history;
 mod ledger;

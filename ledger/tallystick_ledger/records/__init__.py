@@ -13,6 +13,7 @@ from tallystick_ledger.records.channel import Channel, ChannelClose, TopUp, Vouc
 from tallystick_ledger.records.claim import PayClaim
 from tallystick_ledger.records.correction import Dispute, DisputeAnswer, Refund, Reprice
 from tallystick_ledger.records.delegation import Delegate, Kill
+from tallystick_ledger.records.exchange import Exchange, SignedExchange
 from tallystick_ledger.records.kinds import (
     AccountOperation,
     CaptureSource,
@@ -142,9 +143,9 @@ def decode(data: BytesLike) -> Record | Raw:
 def decode_head(data: BytesLike) -> Record | Raw:
     """Reads what a head says, where its CONTs are not at hand.
 
-    Of a RESERVE the `terms` are None, of a CAPTURE the `usage`, of a METER and REPRICE card, model
-    and mandate are zero and the usage is empty; heads of other kinds say little without their CONTs
-    and are returned as they are.
+    Of a RESERVE the `terms` are None, of a CAPTURE the `usage`, of a TRANSFER the `exchange`, of a
+    METER and REPRICE card, model and mandate are zero and the usage is empty; heads of other kinds
+    say little without their CONTs and are returned as they are.
 
     Args:
         data: 128 bytes.
@@ -156,7 +157,7 @@ def decode_head(data: BytesLike) -> Record | Raw:
     kind, _, cont_count = head_fields(data)
     if cont_count == 0:
         return decode(data)
-    if kind in {Kind.RESERVE, Kind.CAPTURE}:
+    if kind in {Kind.RESERVE, Kind.CAPTURE, Kind.TRANSFER}:
         return decode(without_conts(data))
     if kind == Kind.METER:
         return Meter.of_head(data)
@@ -190,6 +191,7 @@ __all__ = [
     "Delegate",
     "Dispute",
     "DisputeAnswer",
+    "Exchange",
     "Extend",
     "Fail",
     "Flags",
@@ -229,6 +231,7 @@ __all__ = [
     "Scope",
     "ServedUsage",
     "Settle",
+    "SignedExchange",
     "SignedQuote",
     "Tick",
     "TopUp",

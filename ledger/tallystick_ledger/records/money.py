@@ -1,18 +1,23 @@
 """Records that move money at once: ISSUE, BURN (from and to a unit's issuance account), TRANSFER.
 
-All have one layout: two 16-byte ids, amount, reference. Source: docs/format.md section 6.
+All have one layout: two 16-byte ids, amount, reference. A TRANSFER with CONTs is an exchange.
+Source: docs/format.md section 6.
 """
 
 import struct
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
+from tallystick_ledger import cont, limits
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import AccountId, UnitId
 from tallystick_ledger.records.base import (
+    CONT_HASH_RANGE,
     BytesLike,
     Record,
     check_head,
+    check_kind_and_flags,
+    check_zero,
     require,
     require_id,
     require_nonce,
@@ -21,11 +26,13 @@ from tallystick_ledger.records.base import (
     u128,
     u128_bytes,
 )
+from tallystick_ledger.records.exchange import EXCHANGE_CONTS, Exchange
 from tallystick_ledger.records.kinds import Flags, Group, Kind
 
 # kind, flags, cont_count and reserved; from; to; amount; reference; reserved and cont_hash; nonce
 _LAYOUT: Final = struct.Struct("<HHI16s16s16s16s40x16s")
 _RESERVED: Final = ((6, 8), (72, 112))
+_RESERVED_WITH_CONTS: Final = ((6, 8), (72, 80))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,8 @@ class Transfer(Record):
         amount: 1 to 2**128 - 1, in the unit's smallest step.
         reference: The caller's own number, free; not 0 with `unique`.
         unique: Refuse it if the reference was used within the ledger's window.
+        exchange: What the owner of the second account pays for it, in another unit; None for
+            nothing.
     """
 
     KIND: ClassVar[Kind] = Kind.TRANSFER
@@ -120,6 +129,7 @@ class Transfer(Record):
     amount: int
     reference: int = 0
     unique: bool = False
+    exchange: Exchange | None = None
 
     def __post_init__(self) -> None:
         """Checks the values; raises what `Record.decode` lists."""
@@ -130,17 +140,53 @@ class Transfer(Record):
             self.reference,
             unique=self.unique,
         )
+        takes_it_to = self.credit_account
+        if self.exchange is not None:
+            takes_it_to = self.exchange.quote.take_account
+        is_paid = takes_it_to == self.credit_account
+        require(is_paid, Code.BAD_FIELD, "the quote is paid to another account")
+
+    @property
+    def record_count(self) -> int:
+        """The head, and the CONTs of an exchange."""
+        return 1 if self.exchange is None else 1 + EXCHANGE_CONTS
 
     def encode(self, nonce: bytes) -> bytes:
         """See `Record.encode`."""
-        return _encode(self, self.debit_account, self.credit_account, nonce)
+        require_nonce(nonce, self.nonce_bytes)
+        own, rest = nonce[: limits.NONCE_BYTES], nonce[limits.NONCE_BYTES :]
+        head = _encode(self, self.debit_account, self.credit_account, own)
+        if self.exchange is None:
+            return head
+        padded = self.exchange.encode().ljust(EXCHANGE_CONTS * limits.CONT_PAYLOAD_BYTES, b"\0")
+        return _with_conts(head, cont.encode(padded, rest))
 
     @classmethod
     def decode(cls, data: BytesLike) -> Self:
         """See `Record.decode`."""
-        debit_account, credit_account, amount, reference, unique = _decode(cls, data)
-        debit, credit = AccountId(debit_account), AccountId(credit_account)
-        return cls(debit, credit, amount, reference, unique=unique)
+        head, content = cont.head_and_content(data)
+        _, cont_count = check_kind_and_flags(cls, head)
+        allowed = cont_count in (0, EXCHANGE_CONTS)
+        require(allowed, Code.CONT_NOT_ALLOWED, f"TRANSFER with {cont_count} CONTs")
+        check_zero(head, _RESERVED_WITH_CONTS if cont_count else _RESERVED)
+        exchange = Exchange.decode(content) if cont_count else None
+        _, flags, _, debit, credit, amount, reference, _ = _LAYOUT.unpack(head)
+        return cls(
+            AccountId(debit),
+            AccountId(credit),
+            u128(amount),
+            u128(reference),
+            unique=bool(flags & Flags.UNIQUE),
+            exchange=exchange,
+        )
+
+
+def _with_conts(head: bytes, conts: bytes) -> bytes:
+    """Returns a head that commits to its CONTs, and these."""
+    count = len(conts) // limits.RECORD_BYTES
+    start, end = CONT_HASH_RANGE
+    before = head[:4] + count.to_bytes(2, "little") + head[6:start]
+    return before + cont.cont_hash(conts) + head[end:] + conts
 
 
 def _encode(record: "Issue | Burn | Transfer", first: bytes, second: bytes, nonce: bytes) -> bytes:

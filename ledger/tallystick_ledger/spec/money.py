@@ -12,6 +12,7 @@ from tallystick_ledger.spec.accounts import (
     move,
     own_account,
 )
+from tallystick_ledger.spec.exchanges import exchange
 from tallystick_ledger.spec.refusal import found
 from tallystick_ledger.spec.signer import (
     Place,
@@ -25,10 +26,10 @@ from tallystick_ledger.spec.state import State
 
 
 def transfer(state: State, place: Place, record: Transfer) -> list[Effect]:
-    """Moves money between two accounts of one unit.
+    """Moves money between two accounts of one unit; with an exchange quote see `exchanges`.
 
     Returns:
-        No effects: the record says it all.
+        No effects: the record says it all. With an exchange quote, what its maker pays.
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; REFERENCE_USED; DEBIT_NOT_FOUND,
@@ -37,6 +38,8 @@ def transfer(state: State, place: Place, record: Transfer) -> list[Effect]:
             CAP_EXCEEDED; ZONE_HORIZON, LIMIT_EXCEEDED; INSUFFICIENT_FUNDS or FUNDS_HELD;
             AMOUNT_OVERFLOW.
     """
+    if record.exchange is not None:
+        return exchange(state, place, record, record.exchange)
     amount = Amount(record.amount)
     check_key_and_scope(state, place, Scope.OWNER, Scope.SPEND)
     check_reference(state, place, Group.MONEY, record.reference, unique=record.unique)

@@ -28,6 +28,7 @@ def prune(state: State, block_timestamp_ns: TimestampNs) -> None:
     _prune_quotes(state, block_timestamp_ns)
     _prune_ended_claims(state, block_timestamp_ns)
     _prune_grants(state, block_timestamp_ns)
+    _prune_exchanges(state, block_timestamp_ns)
 
 
 def _prune_live_ids(state: State, now_ns: TimestampNs) -> None:
@@ -139,3 +140,12 @@ def _prune_grants(state: State, now_ns: TimestampNs) -> None:
         if row is None or row.settled_at_ns + CORRECTION_WINDOW_NS >= now_ns:
             break
         state.grants.remove(row.grant)
+
+
+def _prune_exchanges(state: State, now_ns: TimestampNs) -> None:
+    """Those whose time is over: nobody can take them again."""
+    for _ in range(MAX_PRUNED_ROWS):
+        exchange = state.next_exchange_to_forget()
+        if exchange is None or exchange.not_after_ns >= now_ns:
+            break
+        state.exchanges.remove(exchange.quote)

@@ -35,14 +35,15 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | windows | unit | |
 | pairs | unit, window | |
 | claims | owner of the payer's account | |
+| exchanges | maker | |
 
 Holds are also taken in the order in which they expire, and in which they ended, and those with
 marks after their end in that of their expiry; channels in the
 order in which they close by themselves, and in which they were closed; cards in that in which they
 are forgotten; corrections and disputes in that of the records that they are about; mandates in that
-in which they are over, quotes in that in which they expire; claims in that in which they were paid
-or waived; grants in that in which they expire, and in which they were settled. Heaps give these
-orders; an entry that its row no longer bears out is skipped.
+in which they are over, quotes and exchanges in that in which they expire; claims in that in which
+they were paid or waived; grants in that in which they expire, and in which they were settled. Heaps
+give these orders; an entry that its row no longer bears out is skipped.
 """
 
 from heapq import heappop, heappush
@@ -85,6 +86,7 @@ from tallystick_ledger.state_rows import (
     CorrectionRow,
     DeferredUnitRow,
     DisputeRow,
+    ExchangeRow,
     GrantRow,
     HoldRow,
     KeyRow,
@@ -172,11 +174,9 @@ class State:
             self.journal, member_of=lambda row: self.accounts[row.payee_account].owner
         )
         self.disputes: Table[SequenceNumber, DisputeRow] = Table(
-            self.journal, member_of=lambda row: self.accounts[row.payer_account].owner
+            self.journal, member_of=self._payer
         )
-        self.mandates: Table[MandateId, MandateRow] = Table(
-            self.journal, member_of=lambda row: self.accounts[row.payer_account].owner
-        )
+        self.mandates: Table[MandateId, MandateRow] = Table(self.journal, member_of=self._payer)
         self._make_grant_tables()
         self._make_limit_tables()
         self.deferred_units: Table[UnitId, DeferredUnitRow] = Table(self.journal)
@@ -189,8 +189,9 @@ class State:
         self.pairs: Table[PairKey, PairRow] = Table(
             self.journal, member_of=lambda row: (row.unit, row.window)
         )
-        self.claims: Table[ClaimId, ClaimRow] = Table(
-            self.journal, member_of=lambda row: self.accounts[row.payer_account].owner
+        self.claims: Table[ClaimId, ClaimRow] = Table(self.journal, member_of=self._payer)
+        self.exchanges: Table[QuoteId, ExchangeRow] = Table(
+            self.journal, member_of=lambda row: row.maker
         )
         self._begin_orders()
 
@@ -206,6 +207,7 @@ class State:
         self._mandates_over: list[tuple[TimestampNs, MandateId]] = []
         self._quotes_expired: list[tuple[TimestampNs, QuoteId]] = []
         self._ended_claims: list[tuple[TimestampNs, ClaimId]] = []
+        self._exchanges_expired: list[tuple[TimestampNs, QuoteId]] = []
 
     def _make_limit_tables(self) -> None:
         self.limits: Table[LimitKey, LimitRow] = Table(self.journal, member_of=self._limited)
@@ -454,6 +456,24 @@ class State:
                 return row
             heappop(self._ended_claims)
         return None
+
+    def put_exchange(self, row: ExchangeRow) -> None:
+        """Writes the row of an exchange quote, and enters it into the order of their ends."""
+        if row.quote not in self.exchanges:
+            heappush(self._exchanges_expired, (row.not_after_ns, row.quote))
+        self.exchanges.put(row.quote, row)
+
+    def next_exchange_to_forget(self) -> ExchangeRow | None:
+        """Returns the exchange quote with the smallest (not_after_ns, id)."""
+        while self._exchanges_expired:
+            row = self.exchanges.get(self._exchanges_expired[0][1])
+            if row is not None:
+                return row
+            heappop(self._exchanges_expired)
+        return None
+
+    def _payer(self, row: DisputeRow | MandateRow | ClaimRow) -> PrincipalId:
+        return self.accounts[row.payer_account].owner
 
     def _payer_while_open(self, row: HoldRow | ChannelRow) -> PrincipalId | None:
         if not row.is_open:

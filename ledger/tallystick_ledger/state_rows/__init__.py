@@ -16,6 +16,7 @@ from tallystick_ledger.state_rows.base import Row, Table
 from tallystick_ledger.state_rows.channel import ChannelRow, ChannelStatus
 from tallystick_ledger.state_rows.claim import ClaimRow, ClaimStatus
 from tallystick_ledger.state_rows.correction import CorrectionRow, DisputeRow, DisputeStatus
+from tallystick_ledger.state_rows.exchange import ExchangeRow
 from tallystick_ledger.state_rows.limit import LimitKey, LimitRow, LineRow, MarkRow, ZoneRow
 from tallystick_ledger.state_rows.mandate import MandateRow
 from tallystick_ledger.state_rows.marks import LiveIdRow, ReferenceRow
@@ -84,6 +85,7 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         WindowRow,
         PairRow,
         ClaimRow,
+        ExchangeRow,
     )
 }
 
@@ -141,6 +143,7 @@ __all__ = [
     "DeferredUnitRow",
     "DisputeRow",
     "DisputeStatus",
+    "ExchangeRow",
     "GrantRow",
     "GrantStatus",
     "HoldRow",
