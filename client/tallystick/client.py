@@ -193,6 +193,7 @@ class Client(BlockingMethods):
         wanted: HistoryFilter | None = None,
         oldest_first: bool = False,
         page_size: int = limits.DEFAULT_PAGE_RECORDS,
+        with_conts: bool = False,
         signer: Signer | SigningKey | None = None,
     ) -> Iterator[HistoryRecord]:
         """Iterates over an account's history; as `AsyncClient.history`."""
@@ -202,6 +203,7 @@ class Client(BlockingMethods):
                 wanted=wanted,
                 oldest_first=oldest_first,
                 page_size=page_size,
+                with_conts=with_conts,
                 signer=signer,
             )
         )
@@ -212,11 +214,18 @@ class Client(BlockingMethods):
         *,
         wanted: HistoryFilter | None = None,
         from_sequence: int = 0,
+        with_conts: bool = False,
         signer: Signer | SigningKey | None = None,
     ) -> Iterator[HistoryRecord]:
         """Iterates over an account's history as it grows; as `AsyncClient.watch`."""
         return _each(
-            self._client.watch(account, wanted=wanted, from_sequence=from_sequence, signer=signer)
+            self._client.watch(
+                account,
+                wanted=wanted,
+                from_sequence=from_sequence,
+                with_conts=with_conts,
+                signer=signer,
+            )
         )
 
     def stream(self) -> "BlockingStream":

@@ -12,11 +12,12 @@ from enum import IntEnum
 from typing import Final
 
 from tallystick.errors import InvalidArgument, ProtocolError
+from tallystick_ledger import cont
 from tallystick_ledger.codes import Code
 from tallystick_ledger.errors import LedgerError
 from tallystick_ledger.ids import AccountId, EnvelopeId, PublicKey, SequenceNumber, TimestampNs
-from tallystick_ledger.limits import EFFECT_BYTES, ID_BYTES
-from tallystick_ledger.records import Kind, Raw, Record, decode_head
+from tallystick_ledger.limits import EFFECT_BYTES, ID_BYTES, RECORD_BYTES
+from tallystick_ledger.records import Kind, Raw, Record, decode, decode_head, head_fields
 from tallystick_ledger.results import Effect, decode_effects
 from tallystick_proto.v1 import ledger_pb2
 
@@ -25,6 +26,7 @@ _ROW: Final = struct.Struct("<QQQHHI16s32sHHI8x128s")
 _KINDS: Final = frozenset(Kind)
 _HOLD_EXPIRED: Final = 1
 _ONLY_EXPIRED: Final = 2
+_CONT_HASH: Final = slice(80, 112)  # of a head that has CONTs
 
 
 class Outcome(IntEnum):
@@ -93,6 +95,7 @@ class HistoryRecord:
         detail: Zero but where docs/semantics.md says otherwise.
         data: The record's 128 bytes; empty for None.
         effects: What the rules computed for this account: captures, releases, expiries.
+        conts: The CONTs behind the record, 128 bytes each; empty where they were not asked for.
     """
 
     sequence: SequenceNumber
@@ -105,6 +108,7 @@ class HistoryRecord:
     detail: int
     data: bytes
     effects: tuple[Effect, ...]
+    conts: bytes = b""
 
     @property
     def ok(self) -> bool:
@@ -121,12 +125,16 @@ class HistoryRecord:
 
     @property
     def record(self) -> Record | Raw | None:
-        """The record itself, decoded anew at each call: its head, not what stands in CONTs.
+        """The record itself, decoded anew at each call.
+
+        Where its CONTs are not at hand it is what its head says, see `decode_head`.
 
         Raises:
-            LedgerError: It is of a kind that is unknown here.
+            LedgerError: It is of a kind that is unknown here, or was refused by its shape.
         """
-        return decode_head(self.data) if self.data else None
+        if not self.data:
+            return None
+        return decode(self.data + self.conts) if self.conts else decode_head(self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,30 +152,34 @@ class RecordPage:
     next_sequence: SequenceNumber
 
 
-def decode_page(answer: ledger_pb2.ListRecordsResponse) -> RecordPage:
+def decode_page(answer: ledger_pb2.ListRecordsResponse, *, with_conts: bool) -> RecordPage:
     """Reads an answer.
 
     Raises:
         ProtocolError: It is none.
     """
-    records = decode_records(answer.records, answer.effects)
+    records = decode_records(answer, with_conts=with_conts)
     return RecordPage(records, answer.page_token, SequenceNumber(answer.next_sequence))
 
 
-def decode_records(rows: bytes, effects: bytes) -> tuple[HistoryRecord, ...]:
-    """Reads rows of 224 bytes and their effects.
+def decode_records(
+    answer: ledger_pb2.ListRecordsResponse | ledger_pb2.WatchResponse, *, with_conts: bool
+) -> tuple[HistoryRecord, ...]:
+    """Reads the rows of an answer, 224 bytes each, with their effects and CONTs.
 
     Raises:
         ProtocolError: They are none, or do not fit one another.
     """
     try:
-        return tuple(_records(rows, effects))
+        return tuple(_records(answer.records, answer.effects, answer.conts, with_conts))
     except (LedgerError, ValueError, struct.error) as error:
         raise ProtocolError(f"A node's answer about a history is unusable: {error}.") from error
 
 
-def _records(rows: bytes, effects: bytes) -> Iterator[HistoryRecord]:
-    start = 0
+def _records(
+    rows: bytes, effects: bytes, conts: bytes, with_conts: bool
+) -> Iterator[HistoryRecord]:
+    start = cont_start = 0
     for row in _ROW.iter_unpack(rows):
         (
             sequence,
@@ -188,6 +200,10 @@ def _records(rows: bytes, effects: bytes) -> Iterator[HistoryRecord]:
             raise ValueError("effects are missing")
         own, start = decode_effects(effects[start:end]), end
         is_hidden = bool(flags & _ONLY_EXPIRED)
+        own_conts = b""
+        if with_conts and not is_hidden:
+            own_conts = _conts_of(data, conts, cont_start)
+            cont_start += len(own_conts)
         yield HistoryRecord(
             SequenceNumber(sequence),
             TimestampNs(timestamp_ns),
@@ -199,6 +215,24 @@ def _records(rows: bytes, effects: bytes) -> Iterator[HistoryRecord]:
             detail,
             b"" if is_hidden else data,
             tuple(own),
+            own_conts,
         )
     if start != len(effects):
         raise ValueError("there are more effects than the records have")
+    if cont_start != len(conts):
+        raise ValueError("there are more CONTs than the records have")
+
+
+def _conts_of(head: bytes, conts: bytes, start: int) -> bytes:
+    """The CONTs of a head, which stand from `start` on; they have to be those that it commits to.
+
+    Raises:
+        ValueError: They are not.
+    """
+    _, _, count = head_fields(head)
+    if count == 0:
+        return b""
+    own = conts[start : start + count * RECORD_BYTES]
+    if len(own) != count * RECORD_BYTES or cont.cont_hash(own) != head[_CONT_HASH]:
+        raise ValueError("CONTs are missing or not those of their record")
+    return own

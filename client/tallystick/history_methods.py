@@ -29,6 +29,7 @@ class HistoryMethods(ClientCore):
         oldest_first: bool = False,
         page_size: int = limits.DEFAULT_PAGE_RECORDS,
         page_token: bytes = b"",
+        with_conts: bool = False,
         stale: bool = False,
         signer: Signer | SigningKey | None = None,
         deadline_s: float | None = None,
@@ -42,6 +43,7 @@ class HistoryMethods(ClientCore):
             page_size: Most records on it, 1 to 1,000. A page may have fewer, even none, although
                 more follow.
             page_token: Of the page before, asked for with the same account, filter and order.
+            with_conts: Also what stands in CONTs, such as the usage of a METER. Pages may differ.
             stale: Take one node's word, which may lag behind.
             signer: Whose key signs the question.
             deadline_s: When to give up, seconds from now.
@@ -61,10 +63,12 @@ class HistoryMethods(ClientCore):
             page_size=page_size,
             page_token=page_token,
             options=ledger_pb2.ReadOptions(stale=stale),
+            with_conts=with_conts,
         )
         key = self._key_to_read(signer)
         within_s = self._read_deadline_s if deadline_s is None else deadline_s
-        return decode_page(await self._reader.records(request, key, within_s))
+        answer = await self._reader.records(request, key, within_s)
+        return decode_page(answer, with_conts=with_conts)
 
     async def _pages(
         self,
@@ -73,6 +77,8 @@ class HistoryMethods(ClientCore):
         oldest_first: bool,
         page_size: int,
         signer: Signer | SigningKey | None,
+        *,
+        with_conts: bool,
     ) -> AsyncGenerator[RecordPage, None]:
         token = b""
         while True:
@@ -82,6 +88,7 @@ class HistoryMethods(ClientCore):
                 oldest_first=oldest_first,
                 page_size=page_size,
                 page_token=token,
+                with_conts=with_conts,
                 signer=signer,
             )
             yield page
@@ -96,8 +103,11 @@ class HistoryMethods(ClientCore):
         oldest_first: bool,
         page_size: int,
         signer: Signer | SigningKey | None,
+        *,
+        with_conts: bool,
     ) -> AsyncGenerator[HistoryRecord, None]:
-        async for page in self._pages(account, wanted, oldest_first, page_size, signer):
+        pages = self._pages(account, wanted, oldest_first, page_size, signer, with_conts=with_conts)
+        async for page in pages:
             for record in page.records:
                 yield record
 
@@ -108,13 +118,16 @@ class HistoryMethods(ClientCore):
         wanted: HistoryFilter | None = None,
         oldest_first: bool = False,
         page_size: int = limits.DEFAULT_PAGE_RECORDS,
+        with_conts: bool = False,
         signer: Signer | SigningKey | None = None,
     ) -> AsyncGenerator[HistoryRecord, None]:
         """Iterates over an account's history, asking for a page when it needs one.
 
         Arguments and errors are those of `list_records`; what is ordered meanwhile may be left out.
         """
-        return self._history(account, wanted, oldest_first, page_size, signer)
+        return self._history(
+            account, wanted, oldest_first, page_size, signer, with_conts=with_conts
+        )
 
     def watch(
         self,
@@ -122,6 +135,7 @@ class HistoryMethods(ClientCore):
         *,
         wanted: HistoryFilter | None = None,
         from_sequence: int = 0,
+        with_conts: bool = False,
         signer: Signer | SigningKey | None = None,
     ) -> AsyncGenerator[HistoryRecord, None]:
         """Iterates over an account's history as it grows, oldest first, without end.
@@ -133,6 +147,7 @@ class HistoryMethods(ClientCore):
             account: Whose, 16 bytes.
             wanted: Which part.
             from_sequence: Where to begin; 0 for what comes from now on.
+            with_conts: Also what stands in CONTs.
             signer: Whose key signs the question.
 
         Raises:
@@ -143,6 +158,7 @@ class HistoryMethods(ClientCore):
             account=_checked(account),
             filter=(wanted or HistoryFilter()).message(),
             from_sequence=from_sequence,
+            with_conts=with_conts,
         )
         return self._reader.watch(request, self._key_to_read(signer), self._read_deadline_s)
 

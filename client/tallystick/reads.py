@@ -332,7 +332,7 @@ class Reader:
                 await node.connect(limits.CONNECT_TIMEOUT_S)
                 async for answer in self._follow(node, request, key):
                     heard_s, backoff = loop.time(), Backoff(self._surroundings.jitter)
-                    for record in decode_records(answer.records, answer.effects):
+                    for record in decode_records(answer, with_conts=request.with_conts):
                         yield record
                     request.from_sequence = answer.next_sequence
                 failure: TallystickError = ConnectionFailed(f"{node.address} fell silent.")

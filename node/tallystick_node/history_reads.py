@@ -6,7 +6,8 @@ page is bounded by records, bytes, log read and postings looked at, whichever co
 stops, it says so, and the next one goes on there.
 
 What a page shows concerns the account. A record before which a hold of the account expired may be a
-stranger's: then only the expiry is shown, and so with a channel that closed by itself.
+stranger's: then only the expiry is shown, and so with a channel that closed by itself. Of records
+that are shown the CONTs are shown, too, if they are asked for.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from tallystick_core import (
     HistorySearch,
     Kernel,
     block_header,
+    cut_conts,
     cut_records,
     history_tag_of_kind,
 )
@@ -43,6 +45,8 @@ from tallystick_node.storage import Store
 _CUT: Final = struct.Struct("<IIQ16s32s128s")
 _ROW: Final = struct.Struct("<QQQHHI16s32s16s128s")
 _EFFECT: Final = struct.Struct("<HHI16s16s")
+_CONT_COUNT: Final = slice(4, 6)  # of a record
+_RECORD_BYTES: Final = 128
 _TOKEN: Final = struct.Struct("<BQ16s")
 _TOKEN_VERSION: Final = 1
 _SWEEPS: Final = (3, 5, 10)  # EXPIRY, CHANNEL_CLOSE, GRANT_RETURN: what ends by itself
@@ -76,6 +80,7 @@ class Listing:
         counterparty: Only what is in this account's history too, 16 bytes; empty for any.
         since_ns: Not older than that.
         until_ns: Older than that; 0 for any.
+        with_conts: Whether CONTs are to be shown. It is the same list with and without.
     """
 
     account: bytes
@@ -87,6 +92,7 @@ class Listing:
     counterparty: bytes = b""
     since_ns: int = 0
     until_ns: int = 0
+    with_conts: bool = False
 
     def tags(self) -> bytes:
         """The tags that a wanted record can have, as a set of the core's."""
@@ -151,11 +157,13 @@ class Page:
     Attributes:
         records: 224 bytes each (ledger.proto).
         effects: 128 bytes each.
+        conts: Likewise, if they were asked for.
         position: Where to go on: newest first before it, oldest first from it. None at the end.
     """
 
     records: bytes = b""
     effects: bytes = b""
+    conts: bytes = b""
     position: int | None = None
 
 
@@ -260,13 +268,15 @@ class HistoryReads:
                 wanted = self._shared(listing, other, _ANY_TAG, candidates)
         records: list[bytes] = []
         effects: list[bytes] = []
+        conts: list[bytes] = []
         looked_at = size = 0
-        for row, own_effects in self._rows(listing, wanted):
+        for row, own_effects, own_conts in self._rows(listing, wanted):
             looked_at += 1
             if row:
                 records.append(row)
                 effects += own_effects
-                size += len(row) + EFFECT_BYTES * len(own_effects)
+                conts.append(own_conts)
+                size += len(row) + EFFECT_BYTES * len(own_effects) + len(own_conts)
             if len(records) >= limit or size >= MAX_PAGE_BYTES:
                 break
         if looked_at < len(wanted):
@@ -274,7 +284,7 @@ class HistoryReads:
         else:
             last = None if is_all else candidates[-1][0]
         position = None if last is None else last + (not listing.newest_first)
-        return Page(b"".join(records), b"".join(effects), position)
+        return Page(b"".join(records), b"".join(effects), b"".join(conts), position)
 
     def _postings(
         self, listing: Listing, account: bytes, tags: bytes, low: int, high: int, most: int
@@ -340,8 +350,8 @@ class HistoryReads:
 
     def _rows(
         self, listing: Listing, wanted: Sequence[tuple[int, int]]
-    ) -> Iterator[tuple[bytes, list[bytes]]]:
-        """The row (empty if it is not wanted after all) and effects of each, block by block.
+    ) -> Iterator[tuple[bytes, list[bytes], bytes]]:
+        """The row (empty if it is not wanted after all), effects and CONTs, block by block.
 
         Ends early when so much of the log was read.
         """
@@ -354,8 +364,12 @@ class HistoryReads:
             size += len(block.payload)
             sequences = struct.pack(f"<{len(postings)}Q", *(each for each, _ in postings))
             cuts = _CUT.iter_unpack(cut_records(block.payload, sequences))
+            conts, at = cut_conts(block.payload, sequences) if listing.with_conts else b"", 0
             for (sequence, tag), cut in zip(postings, cuts, strict=True):
-                yield _row(listing, block, sequence, tag, cut)
+                row, effects = _row(listing, block, sequence, tag, cut)
+                end = at + _RECORD_BYTES * int.from_bytes(cut[-1][_CONT_COUNT], "little")
+                yield row, effects, b"" if _is_hidden(row) else conts[at:end]
+                at = end
 
     def _index_of(self, sequence: int) -> int:
         index = self._store.index_of_sequence(sequence)
@@ -411,6 +425,10 @@ def _row(
     timestamp_ns = block.timestamp_ns + sequence - block.first_sequence
     head = (sequence, timestamp_ns, first, flags, 0, len(effects))
     return _ROW.pack(*head, envelope_id, signer, result, record), effects
+
+
+def _is_hidden(row: bytes) -> bool:
+    return not row or bool(_ROW.unpack(row)[3] & ONLY_EXPIRED)
 
 
 def _accounts_of(effect: bytes) -> tuple[bytes, bytes]:

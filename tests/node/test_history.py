@@ -6,7 +6,7 @@ import random
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,9 +28,18 @@ from tallystick import AsyncClient, HistoryFilter, HistoryRecord, Outcome, Signi
 from tallystick.keyfile import new_key_file, write_key_file
 from tallystick_cluster.layout import ClusterLayout, create_cluster
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import AccountId, TimestampNs
+from tallystick_ledger.ids import AccountId, CardId, NameId, TimestampNs
 from tallystick_ledger.read_token import METADATA_KEY, sign
-from tallystick_ledger.records import Kind, Scope
+from tallystick_ledger.records import (
+    CardTerms,
+    Kind,
+    Meter,
+    Record,
+    Reserve,
+    Scope,
+    ServedUsage,
+    Transfer,
+)
 from tallystick_ledger.results import Cause
 from tallystick_node import history_reads
 from tallystick_node.access import Reader
@@ -433,6 +442,63 @@ async def test_questions_that_are_none_are_refused(
     assert (await world.refusal(bad, world.market.alice.key))[0] is INVALID
 
 
+# --- CONTs ----------------------------------------------------------------------------------------
+
+
+async def test_conts_are_shown_to_whoever_asks_for_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of records that are the account's: what is refused is its signer's alone."""
+    before = await world.listed()
+    alice, bob, signer = world.alice, world.bob, world.market.alice
+    card, model, meters = CardId(b"\x01" * 16), NameId(b"\x02" * 16), range(3, 12)
+    usage = ServedUsage(lines=tuple((NameId(bytes([each]) * 16), each) for each in meters))
+    made: list[Record] = [
+        Meter(alice, bob, 5, card, model, usage),
+        Reserve(alice, bob, 5, TimestampNs(2**63), terms=CardTerms(card, model)),
+    ]
+    draft = world.client.draft(signer)
+    draft.add(made[0])
+    draft.add(Transfer(alice, bob, 10**9))
+    draft.add(made[1])
+    receipt = await world.client.submit(draft.seal())
+    refused = [each.sequence for _, each in receipt.refusals]
+    for sequence in refused:
+        world.market.note(sequence, "alice")
+    world.refused.extend(refused)
+
+    with_conts = await world.listed(with_conts=True)
+    without = await world.listed()
+    assert [replace(each, conts=b"") for each in with_conts] == without
+    assert without[3:] == before
+    reserve, transfer, meter = with_conts[:3]
+    assert [meter.record, reserve.record] == made
+    assert (len(meter.conts), len(transfer.conts), len(reserve.conts)) == (4 * 128, 0, 3 * 128)
+    assert not any(each.conts for each in with_conts[3:])
+    assert len([each for each in with_conts if not each.data]) == 1  # the expiry at a stranger's
+    of_bob = world.client.history(bob, with_conts=True, signer=world.market.bob)
+    assert not any(each.conts for each in [each async for each in of_bob])
+
+    # They count for the size of a page.
+    monkeypatch.setattr(history_reads, "MAX_PAGE_BYTES", 225)
+    pages = [
+        await world.client.list_records(alice, with_conts=flag, signer=signer)
+        for flag in (True, False)
+    ]
+    assert [len(page.records) for page in pages] == [1, 2]
+    assert await world.listed(with_conts=True) == with_conts
+    # The next page of either may be asked for with them or without.
+    follow = await world.client.list_records(
+        alice, page_token=pages[1].page_token, with_conts=True, signer=signer
+    )
+    assert follow.records == (meter,)
+
+    watch = world.client.watch(alice, from_sequence=refused[0], with_conts=True, signer=signer)
+    async with asyncio.timeout(30):
+        assert [await anext(watch) for _ in range(3)] == [meter, transfer, reserve]
+    await watch.aclose()
+
+
 # --- watching -------------------------------------------------------------------------------------
 
 
@@ -512,7 +578,10 @@ async def test_the_command_prints_a_history(world: World) -> None:
     refused = json.loads(
         await ran("--json", "--kind", "transfer", "--outcome", "refused", "--oldest")
     )["records"]
-    assert [record["sequence"] for record in refused] == world.refused
+    assert [record["sequence"] for record in refused] == world.refused[:2] + world.refused[3:4]
+    (metered,) = json.loads(await ran("--json", "--kind", "meter"))["records"]
+    assert metered["fields"]["usage"]["lines"][0] == ["03" * 16, 3]
+    assert metered["fields"]["model"] == "02" * 16
     assert {record["code"] for record in refused} == {"INSUFFICIENT_FUNDS"}
     assert refused[0]["fields"]["amount"] == 10**6
     captured = await ran("--kind", "capture")

@@ -66,12 +66,13 @@ def history(
             wanted=wanted,
             oldest_first=oldest,
             page_size=min(limit, MAX_PAGE_RECORDS),
+            with_conts=True,
         )
         _report(list(islice(found, limit))).print(as_json=as_json)
 
 
 def _follow(opened: Session, account: AccountId, wanted: HistoryFilter, *, as_json: bool) -> None:
-    for record in opened.client.watch(account, wanted=wanted):
+    for record in opened.client.watch(account, wanted=wanted, with_conts=True):
         if as_json:
             typer.echo(json.dumps(_data(record)))
         else:

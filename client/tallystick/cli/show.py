@@ -142,6 +142,10 @@ def _value(value: object) -> object:
         return value.name
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if value > 2**53 else value
+    if isinstance(value, dict):  # terms or a usage
+        return {name: _value(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [_value(each) for each in value]
     return value
 
 

@@ -9,6 +9,7 @@ from tallystick_core._history import HistoryMerge as HistoryMerge
 from tallystick_core._history import HistoryPageError as HistoryPageError
 from tallystick_core._history import HistorySearch as HistorySearch
 from tallystick_core._history import KernelHistory as KernelHistory
+from tallystick_core._history import cut_conts as cut_conts
 from tallystick_core._history import cut_records as cut_records
 from tallystick_core._history import history_tag_of_kind as history_tag_of_kind
 from tallystick_core._kernel import Applied as Applied

@@ -211,5 +211,20 @@ def cut_records(block: bytes, sequences: bytes) -> bytes:
         ValueError: No block, or a sequence number that is not in it.
     """
 
+def cut_conts(block: bytes, sequences: bytes) -> bytes:
+    """Cuts the CONTs behind records out of a block.
+
+    Args:
+        block: A block (format.md section 8).
+        sequences: u64 each, in any order.
+
+    Returns:
+        128 bytes for each CONT, as many as each record's cont_count says.
+
+    Raises:
+        ValueError: No block, a sequence number that is not in it, or a record whose CONTs are not
+            in its envelope.
+    """
+
 def history_tag_of_kind(kind: int) -> int:
     """Bits 0 to 5 of the tag of a record of this kind; 63 for kinds without a number."""

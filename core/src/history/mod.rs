@@ -14,7 +14,7 @@
 //! | `page`, `pack` | the bytes of a page; pages out of postings in order |
 //! | `merge` | one run out of several |
 //! | `search` | the postings of one account in a range, filtered, from any of these |
-//! | `cut` | records out of a block, by sequence number |
+//! | `cut` | records and their CONTs out of a block, by sequence number |
 
 mod chunk;
 mod cut;
@@ -29,7 +29,7 @@ pub mod tag;
 mod tests;
 
 pub use chunk::{posting, search_postings, Chunk, MAX_CHUNK_RECORDS};
-pub use cut::{cut_records, CutError, CUT_BYTES};
+pub use cut::{cut_conts, cut_records, CutError, CUT_BYTES};
 pub use merge::{Merge, MergeStep};
 pub use pack::{Packer, Page};
 pub use page::{PageError, PageView};

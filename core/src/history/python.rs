@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use super::{cut_records, Accept, Chunk, Merge, MergeStep, Page, PageError, Search};
+use super::{cut_conts, cut_records, Accept, Chunk, Merge, MergeStep, Page, PageError, Search};
 use crate::format::u64_at;
 
 create_exception!(tallystick_core, HistoryPageError, PyValueError);
@@ -233,6 +233,19 @@ fn py_cut_records<'py>(
 }
 
 #[pyfunction]
+#[pyo3(name = "cut_conts")]
+fn py_cut_conts<'py>(
+    py: Python<'py>,
+    block: PyBackedBytes,
+    sequences: PyBackedBytes,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let sequences = numbers(&sequences, "sequence numbers")?;
+    let cut = py.detach(|| cut_conts(&block, &sequences));
+    let cut = cut.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(PyBytes::new(py, &cut))
+}
+
+#[pyfunction]
 fn history_tag_of_kind(kind: u16) -> u8 {
     super::tag::of_kind(kind)
 }
@@ -244,5 +257,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PySearch>()?;
     m.add_class::<PyMerge>()?;
     m.add_function(wrap_pyfunction!(py_cut_records, m)?)?;
+    m.add_function(wrap_pyfunction!(py_cut_conts, m)?)?;
     m.add_function(wrap_pyfunction!(history_tag_of_kind, m)?)
 }

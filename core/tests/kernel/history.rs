@@ -2,10 +2,10 @@
 
 use tallystick_core::format::limits::RECORD_BYTES;
 use tallystick_core::format::{kind, Code, Id16};
-use tallystick_core::history::{cut_records, tag, Accept, CutError, Search, CUT_BYTES};
+use tallystick_core::history::{cut_conts, cut_records, tag, Accept, CutError, Search, CUT_BYTES};
 
 use crate::ledger::*;
-use crate::support::SECOND_NS;
+use crate::support::{block, name_with_conts, signing_key, transfers, Draft, SECOND_NS};
 
 const DONE: [u8; 5] = [4, 5, 7, 8, 3];
 
@@ -278,6 +278,31 @@ fn records_are_cut_out_of_a_block() {
     assert_eq!(cut_records(&block, &[0]), Err(CutError::Outside(0)));
     assert!(matches!(cut_records(b"", &[1]), Err(CutError::NoBlock(_))));
     assert_eq!(tag::of_kind(kind::TICK), tag::OTHER);
+}
+
+#[test]
+fn conts_are_cut_out_of_a_block() {
+    let names = [name_with_conts(2), name_with_conts(0), name_with_conts(1)].concat();
+    let both = |records: &[u8]| {
+        let one = Draft::new(1, transfers(1, 1)).seal(&signing_key(1));
+        block(&[one, Draft::new(2, records.to_vec()).seal(&signing_key(2))])
+    };
+    let whole = both(&names);
+    let records = |range: std::ops::Range<usize>| {
+        names[range.start * RECORD_BYTES..range.end * RECORD_BYTES].to_vec()
+    };
+    // Sequence numbers: 1 the transfer, 2 to 4, 5, and 6 to 7 the names.
+    let cut = |sequences: &[u64]| cut_conts(&whole, sequences).expect("all are there");
+    assert_eq!(cut(&[2]), records(1..3));
+    assert_eq!(cut(&[6]), records(5..6));
+    assert_eq!(cut(&[6, 1, 2, 5]), [records(5..6), records(1..3)].concat());
+    assert_eq!(cut(&[1, 5]), []);
+    assert_eq!(cut(&[3]), []); // a CONT has none itself
+    assert_eq!(cut_conts(&whole, &[8]), Err(CutError::Outside(8)));
+    assert!(matches!(cut_conts(b"", &[1]), Err(CutError::NoBlock(_))));
+    // No block that was admitted has a head that names CONTs beyond its envelope.
+    let torn = both(&names[..names.len() - RECORD_BYTES]);
+    assert_eq!(cut_conts(&torn, &[2, 6]), Err(CutError::NoConts(6)));
 }
 
 #[test]

@@ -71,7 +71,11 @@ class HistoryService:
         page = await self._page(caller, listing, (low, high), limit)
         token = b"" if page.position is None else listing.token(page.position)
         return pb.ListRecordsResponse(
-            records=page.records, effects=page.effects, page_token=token, next_sequence=end
+            records=page.records,
+            effects=page.effects,
+            page_token=token,
+            next_sequence=end,
+            conts=page.conts,
         )
 
     async def watch(
@@ -99,7 +103,10 @@ class HistoryService:
                 if page.records or loop.time() - told_s >= WATCH_PROGRESS_S:
                     told_s = loop.time()
                     yield pb.WatchResponse(
-                        records=page.records, effects=page.effects, next_sequence=position
+                        records=page.records,
+                        effects=page.effects,
+                        next_sequence=position,
+                        conts=page.conts,
                     )
                 if is_all:
                     await asyncio.sleep(WATCH_INTERVAL_S)
@@ -173,4 +180,5 @@ async def _listing(
         counterparty=wanted.counterparty,
         since_ns=wanted.since_ns,
         until_ns=wanted.until_ns,
+        with_conts=request.with_conts,
     )

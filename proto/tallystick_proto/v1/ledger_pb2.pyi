@@ -398,52 +398,60 @@ class HistoryFilter(_message.Message):
     def __init__(self, kinds: _Optional[_Iterable[int]] = ..., outcome: _Optional[_Union[HistoryFilter.Outcome, str]] = ..., code: _Optional[int] = ..., counterparty: _Optional[bytes] = ..., since_ns: _Optional[int] = ..., until_ns: _Optional[int] = ...) -> None: ...
 
 class ListRecordsRequest(_message.Message):
-    __slots__ = ("account", "filter", "oldest_first", "page_size", "page_token", "options")
+    __slots__ = ("account", "filter", "oldest_first", "page_size", "page_token", "options", "with_conts")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     OLDEST_FIRST_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    WITH_CONTS_FIELD_NUMBER: _ClassVar[int]
     account: bytes
     filter: HistoryFilter
     oldest_first: bool
     page_size: int
     page_token: bytes
     options: ReadOptions
-    def __init__(self, account: _Optional[bytes] = ..., filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., oldest_first: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
+    with_conts: bool
+    def __init__(self, account: _Optional[bytes] = ..., filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., oldest_first: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ..., with_conts: _Optional[bool] = ...) -> None: ...
 
 class ListRecordsResponse(_message.Message):
-    __slots__ = ("records", "effects", "page_token", "next_sequence")
+    __slots__ = ("records", "effects", "page_token", "next_sequence", "conts")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     EFFECTS_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CONTS_FIELD_NUMBER: _ClassVar[int]
     records: bytes
     effects: bytes
     page_token: bytes
     next_sequence: int
-    def __init__(self, records: _Optional[bytes] = ..., effects: _Optional[bytes] = ..., page_token: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+    conts: bytes
+    def __init__(self, records: _Optional[bytes] = ..., effects: _Optional[bytes] = ..., page_token: _Optional[bytes] = ..., next_sequence: _Optional[int] = ..., conts: _Optional[bytes] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
-    __slots__ = ("account", "filter", "from_sequence")
+    __slots__ = ("account", "filter", "from_sequence", "with_conts")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    WITH_CONTS_FIELD_NUMBER: _ClassVar[int]
     account: bytes
     filter: HistoryFilter
     from_sequence: int
-    def __init__(self, account: _Optional[bytes] = ..., filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., from_sequence: _Optional[int] = ...) -> None: ...
+    with_conts: bool
+    def __init__(self, account: _Optional[bytes] = ..., filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., from_sequence: _Optional[int] = ..., with_conts: _Optional[bool] = ...) -> None: ...
 
 class WatchResponse(_message.Message):
-    __slots__ = ("records", "effects", "next_sequence")
+    __slots__ = ("records", "effects", "next_sequence", "conts")
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     EFFECTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CONTS_FIELD_NUMBER: _ClassVar[int]
     records: bytes
     effects: bytes
     next_sequence: int
-    def __init__(self, records: _Optional[bytes] = ..., effects: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+    conts: bytes
+    def __init__(self, records: _Optional[bytes] = ..., effects: _Optional[bytes] = ..., next_sequence: _Optional[int] = ..., conts: _Optional[bytes] = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
     __slots__ = ("with_state_digest", "linearizable")

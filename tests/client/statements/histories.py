@@ -18,7 +18,7 @@ from tallystick_ledger.records import Kind
 from tallystick_ledger.spec import State, apply_block
 from tallystick_ledger.spec.apply import AppliedEnvelope
 
-NAMING = {Kind.ISSUE, Kind.BURN, Kind.TRANSFER, Kind.RESERVE, Kind.CHANNEL}
+NAMING = {Kind.ISSUE, Kind.BURN, Kind.TRANSFER, Kind.RESERVE, Kind.METER, Kind.CHANNEL}
 
 
 @dataclass
@@ -74,6 +74,7 @@ def _note(
                     0,
                     record if is_mine else b"",
                     own,
+                    _conts(records, index) if is_mine else b"",
                 )
             )
 
@@ -81,6 +82,11 @@ def _note(
 def _cut(envelope: Envelope) -> list[bytes]:
     data = bytes(envelope.data)[256:]
     return [data[at : at + 128] for at in range(0, len(data), 128)]
+
+
+def _conts(records: list[bytes], index: int) -> bytes:
+    count = int.from_bytes(records[index][4:6], "little")
+    return b"".join(records[index + 1 : index + 1 + count])
 
 
 def _named(state: State, record: bytes) -> set[bytes]:
