@@ -18,13 +18,20 @@ from tallystick.cli.period import (
     accounts_of,
     nanoseconds,
     projection,
+    texts_of,
 )
 from tallystick.cli.session import JsonOption, KeyOption, ProfileOption, Session, session
 from tallystick.errors import ConfigurationError, InvalidArgument
 from tallystick.statements import focus
 from tallystick.statements.follow import compare
 from tallystick.statements.projection import Projection
-from tallystick.statements.table import Exported, write_csv, write_parquet
+from tallystick.statements.table import (
+    Exported,
+    write_csv,
+    write_parquet,
+    write_usage_csv,
+    write_usage_parquet,
+)
 from tallystick_ledger.ids import AccountId, PrincipalId
 
 app = typer.Typer(help="Write postings and charges to files.")
@@ -55,7 +62,10 @@ def export(
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Export a period: postings.csv, unit=U/date=D/ACCOUNT.parquet, or focus-1.2.csv."""
+    """Export a period: postings.csv, unit=U/date=D/ACCOUNT.parquet, or focus-1.2.csv.
+
+    Beside postings also what charges were for: usage.csv, or the same partitions in _usage.
+    """
     with session(profile, key) as opened:
         from_ns, to_ns = nanoseconds(start, 0), nanoseconds(end, FAR_NS)
         accounts = accounts_of(opened, account, principal)
@@ -68,14 +78,19 @@ def export(
                 )
             exported = list(_exported(opened, kept, accounts, (from_ns, to_ns)))
             try:
-                count = _write(opened, kind, out, exported, service, overwrite=overwrite)
+                count, usage_count = _write(
+                    opened, kind, out, exported, service, overwrite=overwrite
+                )
             except OSError as error:
                 raise ConfigurationError(f"{out} cannot be written: {error}.") from error
     rows = "charge" if kind is Format.FOCUS else "posting"
     rows += "" if count == 1 else "s"
-    Report({"rows": count, "out": str(out)}, f"{count} {rows} written to {out}.").print(
-        as_json=as_json
-    )
+    if usage_count:
+        rows += f" and {usage_count} row{'' if usage_count == 1 else 's'} of usage"
+    Report(
+        {"rows": count, "usage_rows": usage_count, "out": str(out)},
+        f"{count} {rows} written to {out}.",
+    ).print(as_json=as_json)
 
 
 def _exported(
@@ -92,8 +107,8 @@ def _exported(
                 advice="Add them: tallystick unit add.",
             )
         exponent = opened.book.units[symbol].exponent
-        postings = kept.postings(account, *period)
-        yield Exported(account, state.owner, symbol, exponent, postings)
+        entries = kept.postings(account, *period), kept.usages(account, *period)
+        yield Exported(account, state.owner, symbol, exponent, *entries)
 
 
 def _write(
@@ -104,14 +119,18 @@ def _write(
     service: str,
     *,
     overwrite: bool,
-) -> int:
+) -> tuple[int, int]:
+    """How many postings or charges, and how many rows of usage."""
     if kind is Format.PARQUET:
-        return write_parquet(out, exported, overwrite=overwrite)
+        count = write_parquet(out, exported, overwrite=overwrite)
+        return count, write_usage_parquet(out, exported, overwrite=overwrite)
+    usage_path = out / "usage.csv"
     path = out / ("postings.csv" if kind is Format.CSV else "focus-1.2.csv")
-    if path.exists() and not overwrite:
-        raise InvalidArgument(f"{path} is there already.", advice="Add --overwrite.")
+    for each in (path, usage_path) if kind is Format.CSV else (path,):
+        if each.exists() and not overwrite:
+            raise InvalidArgument(f"{each} is there already.", advice="Add --overwrite.")
     if kind is Format.CSV:
-        return write_csv(path, exported)
+        return write_csv(path, exported), write_usage_csv(usage_path, exported)
     owners = {principal: name for name, principal in opened.book.principals.items()}
 
     def account_name(account: bytes) -> str:
@@ -120,4 +139,12 @@ def _write(
     def principal_name(principal: bytes) -> str:
         return owners.get(PrincipalId(principal), principal.hex())
 
-    return focus.write_focus(path, exported, account_name, principal_name, service)
+    models: dict[bytes, str] = {}
+
+    def model_name(model: bytes) -> str:
+        if model not in models:
+            models.update(texts_of(opened, [model]))
+        return models[model]
+
+    names = account_name, principal_name, model_name
+    return focus.write_focus(path, exported, *names, service), 0

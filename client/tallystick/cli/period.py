@@ -1,6 +1,7 @@
 """What `statement` and `export` share: whose accounts, which period, and the projection's file."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeAlias
@@ -10,7 +11,7 @@ import typer
 from tallystick.cli.session import Session
 from tallystick.errors import InvalidArgument
 from tallystick.statements.projection import Projection
-from tallystick_ledger.ids import AccountId
+from tallystick_ledger.ids import AccountId, NameId
 
 FILE_NAME: Final = "tallystick-statements.sqlite"
 FAR_NS: Final = 2**63 - 1
@@ -71,6 +72,20 @@ def accounts_of(opened: Session, accounts: list[str] | None, principal: str) -> 
     if not found:
         raise InvalidArgument("Whose?", advice="Give --account or --principal.")
     return list(dict.fromkeys(found))
+
+
+def texts_of(opened: Session, names: Iterable[bytes]) -> dict[bytes, str]:
+    """Returns how NAMEs are called; those that share a text with another one, with their ids.
+
+    A NAME that the ledger does not have is called by its id.
+    """
+    ids = sorted({NameId(name) for name in names if name})
+    found = opened.client.get_names(ids) if ids else {}
+    texts = {name: found[name].text if name in found else name.hex() for name in ids}
+    counts = Counter(texts.values())
+    return {
+        name: text if counts[text] == 1 else f"{text} {name.hex()}" for name, text in texts.items()
+    }
 
 
 @contextmanager

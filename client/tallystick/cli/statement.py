@@ -1,5 +1,10 @@
-"""`tallystick statement`: opening, movements and closing of a period; do they add up?"""
+"""`tallystick statement`: opening, movements and closing of a period; do they add up?
 
+With details also what was used: quantities by meter. They stand in the columns of amounts, what the
+account pays for under `out`. What one meter alone costs the ledger does not say.
+"""
+
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
@@ -15,6 +20,7 @@ from tallystick.cli.period import (
     accounts_of,
     nanoseconds,
     projection,
+    texts_of,
 )
 from tallystick.cli.session import JsonOption, KeyOption, ProfileOption, Session, session
 from tallystick.errors import InvalidArgument
@@ -24,7 +30,7 @@ from tallystick.statements.statement import BREAKDOWNS, Flow, Statement
 app = typer.Typer(help="Say what accounts did in a period.")
 
 # Not worth a row where nothing has the key.
-_SILENT_IF_NONE: Final = frozenset({"source", "end_state", "card", "grant"})
+_SILENT_IF_NONE: Final = frozenset({"source", "end_state", "card", "grant", "model"})
 
 
 @app.command()
@@ -35,7 +41,8 @@ def statement(
     end: ToOption = None,
     rebuild: RebuildOption = False,
     details: Annotated[
-        bool, typer.Option("--details", help="Also by source, end state, card and grant.")
+        bool,
+        typer.Option("--details", help="Also by source, end state, card, grant, model and meter."),
     ] = False,
     profile: ProfileOption = None,
     key: KeyOption = None,
@@ -73,7 +80,8 @@ def _report(opened: Session, made: list[Statement], compared: Compared, *, detai
         "differing_from_ledger": [each.hex() for each in compared.differing],
         "is_right": _is_right(made, compared),
     }
-    rows = [row for each in made for row in _rows(opened, each, details=details)]
+    names = texts_of(opened, _names_in(made)) if details else {}
+    rows = [row for each in made for row in _rows(opened, each, names, details=details)]
     count = sum(each.movements.count for each in made)
     state = "final" if all(each.is_final for each in made) else "so far"
     word = "add up" if data["is_right"] else "DO NOT ADD UP"
@@ -85,7 +93,14 @@ def _report(opened: Session, made: list[Statement], compared: Compared, *, detai
     )
 
 
-def _rows(opened: Session, made: Statement, *, details: bool) -> list[tuple[str, ...]]:
+def _names_in(made: list[Statement]) -> set[bytes]:
+    models = {bytes.fromhex(model) for each in made for model in each.flows["model"]}
+    return models.union(*(name for each in made for name in each.usage))
+
+
+def _rows(
+    opened: Session, made: Statement, names: Mapping[bytes, str], *, details: bool
+) -> list[tuple[str, ...]]:
     name = opened.book.account_name(made.account)
 
     def written(steps: int) -> str:
@@ -108,7 +123,13 @@ def _rows(opened: Session, made: Statement, *, details: bool) -> list[tuple[str,
             label = what or "none"
             if by == "counterparty" and what:
                 label = opened.book.account_name(opened.book.account(what))
+            if by == "model" and what:
+                label = names[bytes.fromhex(what)]
             rows.append(row(by, label, flow))
+    for (model, meter), used in made.usage.items() if details else ():
+        label = f"{names[meter]} of {names[model]}" if model else names[meter]
+        quantities = str(used.credit), str(used.debit)
+        rows.append((name, "meter", label, str(used.count), *quantities, ""))
     rows.append(row("", "movements", made.movements))
     rows.append(ends("closing balance", made.closing.balance, made.closing.debits_pending))
     return rows

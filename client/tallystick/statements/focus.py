@@ -12,8 +12,9 @@ so a unit has to be named after one (ISO 4217); others are refused.
 | BillingPeriod | the UTC month of booking |
 | ChargePeriod | the second of the usage by its payee, if not after the booking; else of that |
 | Provider, Publisher, InvoiceIssuer | the account that was paid |
-| PricingQuantity, PricingUnit | 1 charge: flat amounts have no price list behind them |
+| PricingQuantity, PricingUnit | 1 charge: it is priced as a whole, of however many meters |
 | ChargeClass | `Correction` for what was given back |
+| x_Model | what was charged for, where that is known |
 | x_Authority | `payer-signed` (vouchers, claims) or `payee-claimed` (captures) |
 """
 
@@ -70,6 +71,7 @@ COLUMNS: Final = (
     "x_CaptureSource",
     "x_EnvelopeId",
     "x_Grant",
+    "x_Model",
     "x_Origin",
     "x_Sequence",
 )
@@ -96,6 +98,7 @@ def write_focus(
     exported: Iterable[Exported],
     account_name: Names,
     principal_name: Names,
+    model_name: Names,
     service: str,
 ) -> int:
     """Writes the charges of some accounts as CSV; returns how many.
@@ -105,6 +108,7 @@ def write_focus(
         exported: Whose charges.
         account_name: How an account is called; its id will do.
         principal_name: How a principal is called.
+        model_name: How a model is called.
         service: `ServiceName` of all rows.
 
     Raises:
@@ -115,7 +119,8 @@ def write_focus(
         for of in exported:
             for posting in of.postings:
                 if is_charge(posting):
-                    yield focus_row(of, posting, account_name, principal_name, service)
+                    names = account_name, principal_name, model_name
+                    yield focus_row(of, posting, names, service)
 
     return write_rows(path, COLUMNS, rows())
 
@@ -128,9 +133,15 @@ def is_charge(posting: Posting) -> bool:
 
 
 def focus_row(
-    of: Exported, posting: Posting, account_name: Names, principal_name: Names, service: str
+    of: Exported, posting: Posting, names: tuple[Names, Names, Names], service: str
 ) -> Row:
     """Returns a charge's row, by `COLUMNS`; None where there is no value.
+
+    Args:
+        of: Whose charge.
+        posting: The charge.
+        names: How accounts, principals and models are called.
+        service: `ServiceName`.
 
     Raises:
         InvalidArgument: The unit is no national currency.
@@ -140,6 +151,7 @@ def focus_row(
             f"FOCUS bills in national currencies; the unit {of.unit} is none.",
             advice="Export it as csv or parquet.",
         )
+    account_name, principal_name, model_name = names
     is_correction = posting.cause in _CORRECTIONS
     sign = "-" if is_correction else ""
     cost = sign + decimal_text(posting.amount, of.exponent)
@@ -182,6 +194,7 @@ def focus_row(
         "x_CaptureSource": posting.source or None,
         "x_EnvelopeId": posting.envelope_id.hex() or None,
         "x_Grant": posting.grant.hex() or None,
+        "x_Model": model_name(posting.model) if posting.model else None,
         "x_Origin": posting.origin.hex() or None,
         "x_Sequence": str(posting.sequence),
     }

@@ -58,6 +58,7 @@ def _follow(client: Client, projection: Projection, account: AccountId) -> None:
             oldest_first=True,
             page_size=MAX_PAGE_RECORDS,
             page_token=token,
+            with_conts=True,
         )
         # Before the last page nobody knows how far the ones so far reach.
         reached = 0 if page.page_token else page.next_sequence

@@ -10,7 +10,8 @@ be left out in silence.
 
 EXTEND and TOP_UP name a hold or channel and no account. The payer's side is known, since the payer
 can derive the ids of its own; the payee does not know the payer's principal, so the counterparty of
-such a posting is learned from the first effect that names both (`Step.learned`).
+such a posting is learned from the first effect that names both (`Step.learned`). The model of a
+priced hold is learned from the payer's RESERVE, where its CONTs are at hand: no capture says it.
 
 Source: docs/semantics.md section 3, docs/format.md sections 6 and 7.
 """
@@ -178,6 +179,7 @@ _SWEEPS: Final = frozenset({Cause.EXPIRY, Cause.CHANNEL_CLOSE, Cause.GRANT_RETUR
 # About a deferred unit, not about a hold or channel. So is the RELEASE of a FAIL, which frees what
 # a POSITION pinned: `Step.learned` tells them by that.
 _NETTING: Final = frozenset({Cause.NETTING, Cause.NETTED, Cause.POSITION})
+_CHARGES_OF_HOLDS: Final = frozenset({Cause.CAPTURE, Cause.CLAIM, Cause.PAY_CLAIM})
 _CARD: Final = slice(72, 88)  # of an effect, as format.md section 7 has it
 _GRANT: Final = slice(88, 104)
 _NOTHING: Final = bytes(ID_BYTES)
@@ -194,10 +196,19 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is known of a hold or channel: which side this account is on, and who is opposite."""
+    """What is known of a hold or channel: which side this account is on, and who is opposite.
+
+    Attributes:
+        side: The account's.
+        counterparty: Whose the other side is.
+        model: What a priced hold is for; empty where nothing told it.
+        has_expired: Whether it is a hold that did.
+    """
 
     side: Side
     counterparty: AccountId
+    model: bytes = b""
+    has_expired: bool = False
 
 
 # What is learned of a deferred unit: nothing but that it is one.
@@ -224,6 +235,7 @@ class Posting:
         end_state: What became of it, if it ended here: captured, released, expired, closed.
         source: Who counted, in a CAPTURE or METER.
         card: That priced it, or by which it is priced again; empty for none.
+        model: What was charged for, a NAME; empty where nothing tells it.
         grant: Which paid or what is claimed; empty for none.
         envelope_id: Empty where the account has nothing to do with the record, as `signer`.
         signer: Whose key signed the record.
@@ -246,6 +258,7 @@ class Posting:
     source: str = ""
     card: bytes = b""
     grant: bytes = b""
+    model: bytes = b""
     envelope_id: bytes = b""
     signer: bytes = b""
     reference: int = 0
@@ -282,6 +295,7 @@ class _Move:
     end_state: str = ""
     card: bytes = b""
     grant: bytes = b""
+    model: bytes = b""
     is_of_record: bool = True
 
 
@@ -327,6 +341,7 @@ def postings_of(entry: HistoryRecord, of: Owned, origins: Mapping[bytes, Origin]
                 known.source.name if isinstance(known, Capture | Meter) else "",
                 move.card,
                 move.grant,
+                move.model,
                 (entry.envelope_id or EnvelopeId(b"")) if move.is_of_record else b"",
                 (entry.signer or PublicKey(b"")) if move.is_of_record else b"",
                 getattr(known, "reference", 0),
@@ -373,10 +388,14 @@ def _of_effect(
             origin = b"" if is_netting or effect.origin == _NOTHING else effect.origin
             if effect.cause is Cause.POSITION:
                 learned[effect.origin] = _UNIT
+            known = origins.get(effect.origin)
             # Grants pay beside the payer, who is the one opposite; a mandate is nobody's hold.
             tells = side is Side.DEBIT or effect.grant == _NOTHING
             if origin and effect.cause is not Cause.METER and tells:
-                learned[effect.origin] = Origin(side, other)
+                before = known or _UNIT
+                has_expired = before.has_expired or effect.cause is Cause.EXPIRY
+                model = before.model or _reserved_model(effect, entry)
+                learned[effect.origin] = Origin(side, other, model, has_expired)
             move = _Move(
                 effect.cause.name,
                 rule,
@@ -387,12 +406,28 @@ def _of_effect(
                 "" if is_netting else _end_state(effect, entry),
                 _id_or_nothing(encoded[_CARD]),
                 _id_or_nothing(encoded[_GRANT]),
+                _model(effect, entry, known),
                 not is_swept,
             )
             if move.amount or not effect.beyond:
                 yield move
             if effect.beyond:
                 yield replace(move, rule=_BEYOND, amount=effect.beyond, end_state="")
+
+
+def _model(effect: Effect, entry: HistoryRecord, known: Origin | None) -> bytes:
+    """What a charge is for, as its METER says or the RESERVE of its hold did."""
+    if effect.cause in _CHARGES_OF_HOLDS and known is not None:
+        return known.model
+    record = entry.record if effect.cause is Cause.METER else None
+    return _id_or_nothing(record.model) if isinstance(record, Meter) else b""
+
+
+def _reserved_model(effect: Effect, entry: HistoryRecord) -> bytes:
+    """What a hold is for that grants pay a part of: its RESERVE has an effect that names it."""
+    record = entry.record if effect.cause is Cause.PIN and entry.ok else None
+    terms = record.terms if isinstance(record, Reserve) else None
+    return b"" if terms is None else terms.model
 
 
 def _end_state(effect: Effect, entry: HistoryRecord) -> str:
@@ -437,7 +472,8 @@ def _of_record(
     origin = _made_by(entry, of) if isinstance(record, Reserve | Channel) else b""
     if debit == of.account:
         if origin:
-            learned[origin] = Origin(Side.DEBIT, credit)
+            terms = record.terms if isinstance(record, Reserve) else None
+            learned[origin] = Origin(Side.DEBIT, credit, terms.model if terms else b"")
         yield _Move(kind.name, rule, Side.DEBIT, amount, credit, origin)
     if credit == of.account:
         # Whose principal signed, and so the id, is not the payee's to know.

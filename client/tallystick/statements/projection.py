@@ -1,20 +1,22 @@
 """A projection: postings of some accounts in one SQLite file, with running balances.
 
-Theory of operation. An entry of an account's history is booked once: its postings, what it told
-about holds, the account's new columns, those of its UTC day, and from where to go on are written in
-one transaction. So the file is right after a crash, and booking a page again changes nothing:
-entries before the resume point are skipped. All of it is a function of the history; `forget` and
-following again make the same rows.
+Theory of operation. An entry of an account's history is booked once: its postings, what they were
+for, what it told about holds, the account's new columns, those of its UTC day, and from where to go
+on are written in one transaction. So the file is right after a crash, and booking a page again
+changes nothing: entries before the resume point are skipped. All of it is a function of the
+history; `forget` and following again make the same rows.
 
 A statement reads the balance of the last day before its period and the postings since that day:
 never the log, and nothing older than a day before the period.
 
-Amounts are u128 and do not fit SQLite's integers: they are 16 big-endian bytes, summed in Python.
+Amounts are u128 and do not fit SQLite's integers: they are 16 big-endian bytes, summed in Python;
+so are quantities, which are signed. A file of an older version is emptied and made again.
 Times and sequence numbers are integers; those above 2^63 (the year 2262) are refused.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +25,8 @@ from typing import Any, Final, Self
 from tallystick.errors import ConfigurationError, TallystickError
 from tallystick.history import HistoryRecord
 from tallystick.statements.posting import Authority, Origin, Owned, Posting, Side, postings_of
-from tallystick.statements.statement import Columns, Statement, break_down
+from tallystick.statements.statement import Columns, Statement, break_down, sum_up
+from tallystick.statements.usage import Counted, Usage, is_using, usage_of
 from tallystick_ledger.ids import (
     AccountId,
     LedgerId,
@@ -35,10 +38,12 @@ from tallystick_ledger.ids import (
 from tallystick_ledger.limits import MAX_AMOUNT
 
 DAY_NS: Final = 86_400 * 1_000_000_000
-_SCHEMA_VERSION: Final = 1
+_SCHEMA_VERSION: Final = 2
 _MAX_INTEGER: Final = 2**63 - 1
 _BUSY_S: Final = 30  # another process that books a page is done by then
 _AMOUNT_BYTES: Final = 16
+_HOLD: Final = slice(8, 24)  # where a CAPTURE names it
+_COUNTED: Final = struct.Struct(">16sQ")  # meter, quantity
 
 _SCHEMA: Final = """
 CREATE TABLE meta (version INTEGER NOT NULL, ledger BLOB NOT NULL);
@@ -52,6 +57,7 @@ CREATE TABLE day (
 ) WITHOUT ROWID;
 CREATE TABLE origin (
     account BLOB NOT NULL, origin BLOB NOT NULL, side TEXT NOT NULL, counterparty BLOB NOT NULL,
+    model BLOB NOT NULL, has_expired INTEGER NOT NULL,
     PRIMARY KEY (account, origin)
 ) WITHOUT ROWID;
 CREATE TABLE posting (
@@ -60,19 +66,36 @@ CREATE TABLE posting (
     side TEXT NOT NULL, pending INTEGER NOT NULL, posted INTEGER NOT NULL, amount BLOB NOT NULL,
     authority TEXT NOT NULL, counterparty BLOB NOT NULL, origin BLOB NOT NULL,
     end_state TEXT NOT NULL, source TEXT NOT NULL, card BLOB NOT NULL, grant_id BLOB NOT NULL,
-    envelope_id BLOB NOT NULL, signer BLOB NOT NULL, reference BLOB NOT NULL,
+    model BLOB NOT NULL, envelope_id BLOB NOT NULL, signer BLOB NOT NULL, reference BLOB NOT NULL,
     PRIMARY KEY (account, timestamp_ns, part)
+) WITHOUT ROWID;
+CREATE TABLE usage (
+    account BLOB NOT NULL, timestamp_ns INTEGER NOT NULL, meter BLOB NOT NULL,
+    sequence INTEGER NOT NULL, part INTEGER, side TEXT NOT NULL, origin BLOB NOT NULL,
+    model BLOB NOT NULL, tier BLOB NOT NULL, region BLOB NOT NULL, quantity BLOB NOT NULL,
+    PRIMARY KEY (account, timestamp_ns, meter)
+) WITHOUT ROWID;
+CREATE TABLE counted (
+    account BLOB NOT NULL, hold BLOB NOT NULL, lines BLOB NOT NULL, is_over INTEGER NOT NULL,
+    PRIMARY KEY (account, hold)
 ) WITHOUT ROWID;
 CREATE INDEX posting_without_counterparty ON posting (account, origin) WHERE counterparty = x'';
 """
-_TABLES: Final = ("posting", "origin", "day", "account", "meta")
-_INSERT: Final = f"INSERT INTO posting VALUES ({', '.join('?' * 20)})"  # noqa: S608 - constants
+_OF_ACCOUNTS: Final = ("posting", "usage", "counted", "origin", "day", "account")
+_TABLES: Final = (*_OF_ACCOUNTS, "meta")
+_INSERT: Final = f"INSERT INTO posting VALUES ({', '.join('?' * 21)})"  # noqa: S608 - constants
+_INSERT_USAGE: Final = "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SELECT: Final = """
 SELECT sequence, part, timestamp_ns, occurred_at_ns, cause, side, pending, posted, amount,
-    authority, counterparty, origin, end_state, source, card, grant_id, envelope_id, signer,
-    reference
+    authority, counterparty, origin, end_state, source, card, grant_id, model, envelope_id,
+    signer, reference
 FROM posting WHERE account = ? AND timestamp_ns >= ? AND timestamp_ns < ?
 ORDER BY timestamp_ns, part
+"""
+_SELECT_USAGE: Final = """
+SELECT sequence, part, timestamp_ns, side, origin, model, tier, region, meter, quantity
+FROM usage WHERE account = ? AND timestamp_ns >= ? AND timestamp_ns < ?
+ORDER BY timestamp_ns, meter
 """
 
 
@@ -115,7 +138,7 @@ class Projection:
             ledger_id: Whose accounts it has.
 
         Raises:
-            ConfigurationError: It cannot be opened, or is that of another ledger or version.
+            ConfigurationError: It cannot be opened, or is that of another ledger or newer version.
         """
         self._ledger_id = ledger_id
         self._path = path
@@ -146,20 +169,27 @@ class Projection:
     def _prepare(self) -> None:
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
         if not tables:
-            for statement in _SCHEMA.split(";"):
-                self._db.execute(statement)
-            self._db.execute("INSERT INTO meta VALUES (?, ?)", (_SCHEMA_VERSION, self._ledger_id))
+            self._create()
             return
         if "meta" not in tables:
             raise ConfigurationError(f"{self._path} is no projection.", advice="Name another file.")
         ((version, ledger),) = self._db.execute("SELECT version, ledger FROM meta").fetchall()
-        if version != _SCHEMA_VERSION:
+        if version > _SCHEMA_VERSION:
             advice = "Remove it; it is made again from the ledger."
-            raise ConfigurationError(f"{self._path} is of another version.", advice=advice)
+            raise ConfigurationError(f"{self._path} is of a newer version.", advice=advice)
         if ledger != self._ledger_id:
             raise ConfigurationError(
                 f"{self._path} belongs to the ledger {ledger.hex()}.", advice="Name another file."
             )
+        if version < _SCHEMA_VERSION:
+            for table in sorted(tables & {*_TABLES}):
+                self._db.execute(f"DROP TABLE {table}")
+            self._create()
+
+    def _create(self) -> None:
+        for statement in _SCHEMA.split(";"):
+            self._db.execute(statement)
+        self._db.execute("INSERT INTO meta VALUES (?, ?)", (_SCHEMA_VERSION, self._ledger_id))
 
     def _transaction(self) -> "_Transaction":
         return _Transaction(self._db)
@@ -177,7 +207,7 @@ class Projection:
     def forget(self, account: AccountId) -> None:
         """Forgets all of an account; following it again makes the same rows."""
         with self._transaction():
-            for table in ("posting", "origin", "day", "account"):
+            for table in _OF_ACCOUNTS:
                 self._db.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608
 
     def followed(self, account: AccountId) -> Followed | None:
@@ -219,11 +249,19 @@ class Projection:
 
     def _book_entry(self, owned: Owned, entry: HistoryRecord, columns: Columns) -> Columns:
         account = owned.account
-        step = postings_of(entry, owned, self._origins(account, entry))
+        origins = self._origins(account, entry)
+        step = postings_of(entry, owned, origins)
         for origin, known in step.learned.items():
             self._db.execute(
-                "INSERT OR REPLACE INTO origin VALUES (?, ?, ?, ?)",
-                (account, origin, known.side, known.counterparty),
+                "INSERT OR REPLACE INTO origin VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    account,
+                    origin,
+                    known.side,
+                    known.counterparty,
+                    known.model,
+                    known.has_expired,
+                ),
             )
             self._db.execute(
                 "UPDATE posting SET counterparty = ? "
@@ -238,7 +276,36 @@ class Projection:
                 "INSERT OR REPLACE INTO day VALUES (?, ?, ?)",
                 (account, entry.timestamp_ns // DAY_NS, _packed(columns)),
             )
+        if is_using(entry):
+            self._book_usage(account, entry, step.postings, {**origins, **step.learned})
         return columns
+
+    def _book_usage(
+        self,
+        account: AccountId,
+        entry: HistoryRecord,
+        postings: Sequence[Posting],
+        origins: Mapping[bytes, Origin],
+    ) -> None:
+        hold = bytes(entry.data[_HOLD])
+        used = usage_of(entry, postings, origins.get(hold), self._counted(account, hold))
+        for usage in used.usages:
+            self._db.execute(_INSERT_USAGE, _usage_row(account, usage))
+        if used.counted is not None:
+            packed = b"".join(_COUNTED.pack(*line) for line in used.counted.lines)
+            self._db.execute(
+                "INSERT OR REPLACE INTO counted VALUES (?, ?, ?, ?)",
+                (account, hold, packed, used.counted.is_over),
+            )
+
+    def _counted(self, account: AccountId, hold: bytes) -> Counted | None:
+        row = self._db.execute(
+            "SELECT lines, is_over FROM counted WHERE account = ? AND hold = ?", (account, hold)
+        ).fetchone()
+        if row is None:
+            return None
+        lines, is_over = row
+        return Counted(tuple(_COUNTED.iter_unpack(lines)), bool(is_over))
 
     def _origins(self, account: AccountId, entry: HistoryRecord) -> dict[bytes, Origin]:
         """What is known of the holds and channels that an entry may name."""
@@ -246,11 +313,12 @@ class Projection:
         found = {}
         for origin in wanted:
             row = self._db.execute(
-                "SELECT side, counterparty FROM origin WHERE account = ? AND origin = ?",
+                "SELECT side, counterparty, model, has_expired FROM origin "
+                "WHERE account = ? AND origin = ?",
                 (account, origin),
             ).fetchone()
             if row is not None:
-                found[origin] = Origin(Side(row[0]), AccountId(row[1]))
+                found[origin] = Origin(Side(row[0]), AccountId(row[1]), row[2], bool(row[3]))
         return found
 
     def _require(self, account: AccountId) -> Followed:
@@ -271,6 +339,15 @@ class Projection:
         bounds = (min(from_ns, _MAX_INTEGER), min(to_ns, _MAX_INTEGER))
         for row in self._db.execute(_SELECT, (account, *bounds)):
             yield _posting(row)
+
+    def usages(self, account: AccountId, from_ns: int, to_ns: int) -> Iterator[Usage]:
+        """Yields what an account's charges of a period were for, in the order of booking."""
+        bounds = (min(from_ns, _MAX_INTEGER), min(to_ns, _MAX_INTEGER))
+        for row in self._db.execute(_SELECT_USAGE, (account, *bounds)):
+            sequence, part, timestamp_ns, side, origin, model, tier, region, meter, packed = row
+            quantity = int.from_bytes(packed, "big", signed=True)
+            ids = origin, model, tier, region, meter
+            yield Usage(sequence, part, timestamp_ns, Side(side), *ids, quantity)
 
     def columns_at(self, account: AccountId, at_ns: int) -> Columns:
         """Returns an account's columns before an instant, from the last day before it on."""
@@ -308,6 +385,7 @@ class Projection:
             self.columns_at(account, from_ns),
             state.columns if is_all else self.columns_at(account, to_ns),
             flows,
+            sum_up(self.usages(account, from_ns, to_ns)),
         )
 
     def passed(self, account: AccountId, since: Columns, from_ns: int) -> Iterator[Columns]:
@@ -363,15 +441,33 @@ def _row(account: AccountId, posting: Posting) -> tuple[object, ...]:
         posting.source,
         posting.card,
         posting.grant,
+        posting.model,
         posting.envelope_id,
         posting.signer,
         posting.reference.to_bytes(_AMOUNT_BYTES, "big"),
     )
 
 
+def _usage_row(account: AccountId, usage: Usage) -> tuple[object, ...]:
+    return (
+        account,
+        usage.timestamp_ns,
+        usage.meter,
+        _integer(usage.sequence),
+        usage.part,
+        usage.side,
+        usage.origin,
+        usage.model,
+        usage.tier,
+        usage.region,
+        usage.quantity.to_bytes(_AMOUNT_BYTES, "big", signed=True),
+    )
+
+
 def _posting(row: tuple[Any, ...]) -> Posting:
     sequence, part, timestamp_ns, occurred, cause, side, pending, posted, amount, word, *rest = row
-    counterparty, origin, end_state, source, line, grant, envelope_id, signer, reference = rest
+    counterparty, origin, end_state, source, line, grant, model, *rest = rest
+    envelope_id, signer, reference = rest
     return Posting(
         sequence,
         part,
@@ -389,6 +485,7 @@ def _posting(row: tuple[Any, ...]) -> Posting:
         source,
         line,
         grant,
+        model,
         envelope_id,
         signer,
         _number(reference),

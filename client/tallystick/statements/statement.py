@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from tallystick.statements.posting import Posting, Side
+from tallystick.statements.usage import Usage
 from tallystick_ledger.ids import AccountId, PrincipalId, UnitId
 
 
@@ -75,6 +76,30 @@ class Flow:
         return {"count": self.count, **self.change.as_json()}
 
 
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """How much of one meter charges were for.
+
+    Attributes:
+        count: Charges.
+        debit: Quantity that the account pays for.
+        credit: Quantity that it is paid for.
+    """
+
+    count: int = 0
+    debit: int = 0
+    credit: int = 0
+
+    def after(self, usage: Usage) -> Self:
+        """Returns it with one more."""
+        debit, credit = self.debit, self.credit
+        if usage.side is Side.DEBIT:
+            debit += usage.quantity
+        else:
+            credit += usage.quantity
+        return type(self)(self.count + 1, debit, credit)
+
+
 # What a statement is broken down by; a posting without the key is counted under "".
 BREAKDOWNS: Final[Mapping[str, Callable[[Posting], str]]] = {
     "cause": lambda posting: posting.cause,
@@ -84,6 +109,7 @@ BREAKDOWNS: Final[Mapping[str, Callable[[Posting], str]]] = {
     "end_state": lambda posting: posting.end_state,
     "card": lambda posting: posting.card.hex(),
     "grant": lambda posting: posting.grant.hex(),
+    "model": lambda posting: posting.model.hex(),
 }
 
 
@@ -101,6 +127,7 @@ class Statement:
         opening: Columns before the period.
         closing: Columns after it, as they were booked.
         flows: By the names of `BREAKDOWNS`, then by key, in order of the keys.
+        usage: By model and meter, in order of their ids; the model is empty where nothing tells it.
     """
 
     account: AccountId
@@ -112,6 +139,7 @@ class Statement:
     opening: Columns
     closing: Columns
     flows: Mapping[str, Mapping[str, Flow]]
+    usage: Mapping[tuple[bytes, bytes], Consumed] = field(default_factory=dict)
 
     @property
     def movements(self) -> Flow:
@@ -150,6 +178,16 @@ class Statement:
                 f"by_{name}": {key: flow.as_json() for key, flow in flows.items()}
                 for name, flows in self.flows.items()
             },
+            "usage": [
+                {
+                    "model": model.hex(),
+                    "meter": meter.hex(),
+                    "count": each.count,
+                    "debit_quantity": str(each.debit),
+                    "credit_quantity": str(each.credit),
+                }
+                for (model, meter), each in self.usage.items()
+            ],
         }
 
 
@@ -162,3 +200,13 @@ def break_down(postings: Iterable[Posting]) -> dict[str, dict[str, Flow]]:
             key = key_of(posting)
             found[name][key] = found[name].get(key, nothing).after(posting)
     return {name: dict(sorted(flows.items())) for name, flows in found.items()}
+
+
+def sum_up(usages: Iterable[Usage]) -> dict[tuple[bytes, bytes], Consumed]:
+    """Sums quantities up by model and meter."""
+    found: dict[tuple[bytes, bytes], Consumed] = {}
+    nothing = Consumed()
+    for usage in usages:
+        key = usage.model, usage.meter
+        found[key] = found.get(key, nothing).after(usage)
+    return dict(sorted(found.items()))

@@ -19,6 +19,7 @@ from tallystick.errors import ConfigurationError, InvalidArgument
 from tallystick.statements import focus, table
 from tallystick.statements.posting import Authority, Posting, Side
 from tallystick.statements.table import Exported
+from tallystick.statements.usage import Usage
 from tallystick_ledger.ids import AccountId, PrincipalId, SequenceNumber, TimestampNs
 
 SUPPORTED = frozenset({"ACCOUNT_NAMING_SUPPORTED", "SUB_ACCOUNT_SUPPORTED"})
@@ -37,6 +38,19 @@ POSTING = Posting(
     b"\x0b" * 16,
     b"\x0c" * 16,
     source="PROVIDER_REPORTED",
+)
+
+USAGE = Usage(
+    SequenceNumber(7),
+    0,
+    TimestampNs(MIDYEAR_NS),
+    Side.DEBIT,
+    b"\x0c" * 16,
+    b"\x0e" * 16,
+    b"",
+    b"",
+    b"\x12" * 16,
+    2**64 - 1,
 )
 
 
@@ -98,6 +112,31 @@ def test_an_amount_of_39_digits_is_refused_by_parquet_and_exact_in_csv(tmp_path:
     assert (row["amount_steps"], row["posted_steps"]) == (str(2**128 - 1), str(1 - 2**128))
 
 
+def test_usage_is_a_table_of_its_own(tmp_path: Path) -> None:
+    less = replace(USAGE, part=None, timestamp_ns=TimestampNs(MIDYEAR_NS - 1), quantity=-7)
+    of = replace(exported(POSTING), usages=[less, USAGE])
+    books, lake = tmp_path / "usage.csv", tmp_path / "lake"
+    assert table.write_usage_csv(books, [of]) == 2
+    first, second = csv.DictReader(books.open())
+    assert (first["unit"], first["part"], first["quantity"]) == ("USD", "", "-7")
+    assert (second["part"], second["quantity"]) == ("0", str(2**64 - 1))
+    assert (second["meter"], second["tier"], second["side"]) == ("12" * 16, "", "debit")
+    table.write_parquet(lake, [of])
+    assert table.write_usage_parquet(lake, [of]) == 2
+    with pytest.raises(InvalidArgument, match="there already"):
+        table.write_usage_parquet(lake, [of])
+    # Who reads the whole directory gets postings alone; the two tables join.
+    assert pyarrow.dataset.dataset(lake, partitioning="hive").count_rows() == 1
+    found = duckdb.execute(
+        "SELECT u.model, u.meter, sum(u.quantity), any_value(p.amount_steps) "
+        f"FROM read_parquet('{lake}/_usage/*/*/*.parquet', hive_partitioning=true) u "
+        f"JOIN read_parquet('{lake}/*/*/*.parquet', hive_partitioning=true) p "
+        "USING (account, sequence, part) GROUP BY ALL"
+    ).fetchall()
+    (row,) = [(model, meter, int(count), int(steps)) for model, meter, count, steps in found]
+    assert row == ("0e" * 16, "12" * 16, 2**64 - 1, 1_234_567_890)
+
+
 def test_a_partition_is_not_replaced_unasked(tmp_path: Path) -> None:
     table.write_parquet(tmp_path, [exported(POSTING)])
     with pytest.raises(InvalidArgument, match="there already"):
@@ -122,21 +161,26 @@ def test_without_pyarrow_the_extra_is_named(
 
 def focus_rows(tmp_path: Path, *postings: Posting) -> list[Row]:
     path = tmp_path / "focus.csv"
-    focus.write_focus(path, [exported(*postings)], bytes.hex, lambda _: "Example Ltd", "Inference")
+    names = bytes.hex, lambda _: "Example Ltd", {b"\x0e" * 16: "m-large"}.__getitem__
+    focus.write_focus(path, [exported(*postings)], *names, "Inference")
     with path.open() as file:
         return [{key: value or None for key, value in row.items()} for row in csv.DictReader(file)]
 
 
 def test_charges_satisfy_the_focus_requirement_model(tmp_path: Path) -> None:
     voucher = replace(POSTING, cause="VOUCHER", authority=Authority.PAYER, source="", amount=10**9)
+    meter = replace(POSTING, cause="METER", model=b"\x0e" * 16)
     transfer = replace(POSTING, cause="TRANSFER")
     received = replace(POSTING, side=Side.CREDIT)
     back = replace(received, cause="REFUND", authority=Authority.PAYER, origin=b"", source="")
     given = replace(back, side=Side.DEBIT)
     again = replace(back, cause="REPRICE", amount=10**8)
-    rows = focus_rows(tmp_path, POSTING, voucher, transfer, received, back, given, again)
-    assert [row["BilledCost"] for row in rows] == ["1.23456789", "1.0", "-1.23456789", "-0.1"]
-    assert [row["ChargeClass"] for row in rows] == [None, None, "Correction", "Correction"]
+    rows = focus_rows(tmp_path, POSTING, voucher, transfer, received, back, given, meter, again)
+    costs = ["1.23456789", "1.0", "-1.23456789", "1.23456789", "-0.1"]
+    assert [row["BilledCost"] for row in rows] == costs
+    classes = [None, None, "Correction", None, "Correction"]
+    assert [row["ChargeClass"] for row in rows] == classes
+    assert [row["x_Model"] for row in rows] == [None, None, None, "m-large", None]
     verdicts = check(focus.COLUMNS, rows, SUPPORTED)
     print(summary(verdicts))
     assert len(verdicts) == len(MODEL["ModelRules"]) == 621
@@ -188,7 +232,12 @@ def test_focus_takes_national_currencies_only(tmp_path: Path) -> None:
     assert focus.CURRENCIES == CURRENCIES
     with pytest.raises(InvalidArgument, match="TOK is none"):
         focus.write_focus(
-            tmp_path / "focus.csv", [exported(POSTING, unit="TOK")], bytes.hex, bytes.hex, "x"
+            tmp_path / "focus.csv",
+            [exported(POSTING, unit="TOK")],
+            bytes.hex,
+            bytes.hex,
+            bytes.hex,
+            "x",
         )
     assert not (tmp_path / "focus.csv").exists()
 
