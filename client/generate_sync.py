@@ -18,6 +18,7 @@ PACKAGE: Final = Path(__file__).parent / "tallystick"
 TARGET: Final = PACKAGE / "sync_client.py"
 SOURCES: Final = {
     "registry": "RegistryMethods",
+    "recovery": "RecoveryMethods",
     "money": "MoneyMethods",
     "cards": "CardMethods",
     "holds": "HoldMethods",

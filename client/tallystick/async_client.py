@@ -30,6 +30,7 @@ from tallystick.meters import MeterMethods
 from tallystick.money import MoneyMethods
 from tallystick.netting import NettingMethods
 from tallystick.reads import EnvelopeInfo, NodeStatus, envelope_request
+from tallystick.recovery import RecoveryMethods
 from tallystick.registry import RegistryMethods
 from tallystick.results import Receipt
 from tallystick.spending import SpendingMethods
@@ -43,7 +44,14 @@ from tallystick_ledger.ids import (
     SequenceNumber,
 )
 from tallystick_ledger.keys import SigningKey
-from tallystick_ledger.state_rows import AccountRow, ChannelRow, HoldRow, LimitRow, ZoneRow
+from tallystick_ledger.state_rows import (
+    AccountRow,
+    ChannelRow,
+    HoldRow,
+    LimitRow,
+    RecoveryRow,
+    ZoneRow,
+)
 from tallystick_proto.v1 import ledger_pb2
 
 # By how much this process's clock may be ahead of log time when it says how old a hold can be.
@@ -52,6 +60,7 @@ _CLOCK_MARGIN_NS: Final = 600_000_000_000
 
 class AsyncClient(
     RegistryMethods,
+    RecoveryMethods,
     MoneyMethods,
     CardMethods,
     HoldMethods,
@@ -423,8 +432,40 @@ class AsyncClient(
         whose = self._principal_to_read(signer) if principal is None else principal
         request = ledger_pb2.GetLimitsRequest(principal=whose, options=options)
         key = self._key_to_read(signer)
-        rows, _ = await self._reader.limits(request, key, self._deadline(deadline_s))
-        return rows
+        answer = await self._reader.limits(request, key, self._deadline(deadline_s))
+        return answer.limits
+
+    async def pending_recovery(
+        self,
+        principal: PrincipalId | None = None,
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> RecoveryRow | None:
+        """Reads which key is to replace a principal's OWNER keys, and when; None for none.
+
+        Who holds an OWNER key looks here more often than the least delay, and vetoes what it
+        does not know. Arguments and errors: as `limits`.
+
+        Args:
+            principal: Whose; None for the reading key's.
+            stale: As `get_accounts`, and so are the others.
+            at_least_sequence: Wait for this record first.
+            signer: Whose key signs the question; None for the client's read key or signer.
+            deadline_s: When to give up, seconds from now.
+
+        Raises:
+            ConfigurationError: No principal is named, and none is known of the key.
+            ConnectionFailed, AccessDenied, ProtocolError: Nobody could say.
+        """
+        options = ledger_pb2.ReadOptions(stale=stale, at_least_sequence=at_least_sequence)
+        whose = self._principal_to_read(signer) if principal is None else principal
+        request = ledger_pb2.GetLimitsRequest(principal=whose, options=options)
+        key = self._key_to_read(signer)
+        answer = await self._reader.limits(request, key, self._deadline(deadline_s))
+        return next(iter(answer.recoveries), None)
 
     async def zones(
         self,
@@ -449,8 +490,8 @@ class AsyncClient(
             part = names[start : start + limits.MAX_ZONES_PER_READ]
             ids = b"".join(self._zone_id(name) for name in part)
             request = ledger_pb2.GetLimitsRequest(zones=ids)
-            _, zones = await self._reader.limits(request, key, self._deadline(deadline_s))
-            found |= {zone.name: zone for zone in zones}
+            answer = await self._reader.limits(request, key, self._deadline(deadline_s))
+            found |= {zone.name: zone for zone in answer.zones}
         return [found.get(name) for name in names]
 
     async def status(

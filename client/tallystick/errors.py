@@ -31,6 +31,7 @@
         │   ├── CreditInUse           a credit limit below its use
         │   └── MakerCannotPay        the maker of an exchange quote does not have it
         ├── KeyRefused                revoked, expired, out of scope
+        ├── RecoveryRefused           one is pending already, or none that could be vetoed
         ├── AccountRefused            frozen, closed, wrong unit, not empty
         ├── HoldRefused               ended, captured amount out of range, not the payee
         │   ├── HoldExpired
@@ -368,6 +369,10 @@ class MakerCannotPay(FundsRefused):
 
 class KeyRefused(RecordRefused):
     """The signing key may not do this: revoked, expired, or of another scope."""
+
+
+class RecoveryRefused(RecordRefused):
+    """A recovery of the principal is pending already; or none that a veto could end."""
 
 
 class AccountRefused(RecordRefused):

@@ -20,6 +20,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from tallystick import limits
+from tallystick.bounds import Bounds
 from tallystick.envelopes import Stored
 from tallystick.errors import (
     AccessDenied,
@@ -72,6 +73,7 @@ from tallystick_ledger.state_rows import (
     ChannelRow,
     HoldRow,
     LimitRow,
+    RecoveryRow,
     Row,
     ZoneRow,
 )
@@ -268,10 +270,14 @@ class Reader:
 
     async def limits(
         self, request: ledger_pb2.GetLimitsRequest, key: SigningKey, deadline_s: float
-    ) -> tuple[list[LimitRow], list[ZoneRow]]:
-        """Returns a principal's limits, and the zones that they or the request name."""
+    ) -> Bounds:
+        """Returns what bounds a principal, and the zones that its limits or the request name."""
         answer = await self.ask(GET_LIMITS, request, key, deadline_s)
-        return all_rows(LimitRow, answer.rows), all_rows(ZoneRow, answer.zones)
+        return Bounds(
+            all_rows(LimitRow, answer.rows),
+            all_rows(ZoneRow, answer.zones),
+            all_rows(RecoveryRow, answer.recovery),
+        )
 
     async def pages(
         self,

@@ -76,7 +76,8 @@ class RegistryMethods(ClientCore):
         Args:
             key: The new key; it proves here that it is possessed.
             scope: OWNER, SPEND or METER; READ for one that only sees what is its principal's,
-                AUDIT for one that sees everything and that only an operator can add.
+                AUDIT for one that sees everything and that only an operator can add; RECOVERY for
+                one that is kept for the day on which the OWNER key is lost.
             until_ns: When its time ends, nanoseconds since 1970; 0 for never.
             signer: Whose principal gets it.
             deadline_s: When to give up.
@@ -153,6 +154,7 @@ class RegistryMethods(ClientCore):
         Raises:
             KeyNotFound: The principal has no such key.
             KeyRefused: It is revoked already, or the last OWNER key.
+            RecoveryRefused: It began a recovery that is pending, which only `veto` ends.
         """
         draft = self.draft(signer)
         draft.add(build(Key, KeyOperation.REVOKE, public_key, draft.signer.principal))

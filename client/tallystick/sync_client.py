@@ -45,6 +45,7 @@ from tallystick_ledger.ids import (
     UnitId,
 )
 from tallystick_ledger.keys import SigningKey
+from tallystick_ledger.limits import MIN_RECOVERY_NS
 from tallystick_ledger.records import (
     CaptureSource,
     CorrectionReason,
@@ -64,6 +65,7 @@ from tallystick_ledger.state_rows import (
     HoldRow,
     LimitRow,
     MandateRow,
+    RecoveryRow,
     TermsRow,
     ZoneRow,
 )
@@ -252,6 +254,31 @@ class BlockingMethods:
         return blocking.run(
             self._client.close_account(account, signer=signer, deadline_s=deadline_s)
         )
+
+    def recover(
+        self,
+        key: SigningKey,
+        *,
+        delay_ns: int = MIN_RECOVERY_NS,
+        signer: Signer | None = None,
+        deadline_s: float | None = None,
+    ) -> Receipt:
+        """Announces a new OWNER key in place of all there are. Signed by a RECOVERY key.
+
+        Arguments, results and errors: see `AsyncClient.recover`.
+        """
+        return blocking.run(
+            self._client.recover(key, delay_ns=delay_ns, signer=signer, deadline_s=deadline_s)
+        )
+
+    def veto(
+        self, key: PublicKey, *, signer: Signer | None = None, deadline_s: float | None = None
+    ) -> Receipt:
+        """Ends the pending recovery and revokes the key that began it. Signed by an OWNER key.
+
+        Arguments, results and errors: see `AsyncClient.veto`.
+        """
+        return blocking.run(self._client.veto(key, signer=signer, deadline_s=deadline_s))
 
     def issue(
         self,
@@ -1547,6 +1574,29 @@ class BlockingMethods:
         """
         return blocking.run(
             self._client.limits(
+                principal,
+                stale=stale,
+                at_least_sequence=at_least_sequence,
+                signer=signer,
+                deadline_s=deadline_s,
+            )
+        )
+
+    def pending_recovery(
+        self,
+        principal: PrincipalId | None = None,
+        *,
+        stale: bool = False,
+        at_least_sequence: int = 0,
+        signer: Signer | SigningKey | None = None,
+        deadline_s: float | None = None,
+    ) -> RecoveryRow | None:
+        """Reads which key is to replace a principal's OWNER keys, and when; None for none.
+
+        Arguments, results and errors: see `AsyncClient.pending_recovery`.
+        """
+        return blocking.run(
+            self._client.pending_recovery(
                 principal,
                 stale=stale,
                 at_least_sequence=at_least_sequence,

@@ -153,10 +153,10 @@ def check_content(envelope: Envelope, ledger_id: LedgerId) -> None:
 
 
 def _must_prove(head: HeadView) -> bool:
-    """Whether a head registers a key: PRINCIPAL, and KEY with operation ADD or ROTATE."""
+    """Whether a head registers a key: PRINCIPAL, RECOVER, and KEY with ADD or ROTATE."""
     if head.kind == Kind.KEY:
         return head.data[_KEY_OPERATION_OFFSET] in _PROVING_OPERATIONS
-    return head.kind == Kind.PRINCIPAL
+    return head.kind in (Kind.PRINCIPAL, Kind.RECOVER)
 
 
 def _check_possession(head: HeadView, ledger_id: LedgerId) -> None:

@@ -51,7 +51,9 @@ class Code(IntEnum):
     NOT_PAYEE = 84
     PRINCIPAL_MISMATCH = 85
     NOT_PAYER = 86
+    RECOVERY_PENDING = 87
     NOT_SPONSOR = 88
+    RECOVERY_NOT_FOUND = 89
 
     DEBIT_NOT_FOUND = 90
     CREDIT_NOT_FOUND = 91
@@ -251,7 +253,15 @@ _TEXTS: Final[dict[Code, tuple[str, str]]] = {
         "Compute it from the envelope id and the record's index, or take the signer's.",
     ),
     Code.NOT_PAYER: ("Only the payer may do this.", "Ask the payer."),
+    Code.RECOVERY_PENDING: (
+        "A recovery of the principal is pending already.",
+        "Wait until it is due, or end it with VETO: that revokes the key that began it, too.",
+    ),
     Code.NOT_SPONSOR: ("Only the sponsor of the grant may do this.", "Ask the sponsor."),
+    Code.RECOVERY_NOT_FOUND: (
+        "No recovery to this key is pending, or its time has come.",
+        "Read what is pending; a recovery that has taken effect cannot be taken back.",
+    ),
     Code.DEBIT_NOT_FOUND: (
         "The signer has no such account to debit.",
         "Check the account id and which key signs.",

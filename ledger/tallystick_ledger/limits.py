@@ -66,7 +66,7 @@ GENESIS_NODE_PRINCIPAL_BASE: Final = 65_536  # above every operator's position
 
 # semantics.md 1 and RESERVE: bounds of the work that one block can cause.
 MAX_PRUNED_ROWS: Final = 10_000
-MAX_SWEPT: Final = 10_000  # holds and channels together
+MAX_SWEPT: Final = 10_000  # holds, channels, grants and recoveries together
 MIN_HOLD_NS: Final = 1_000_000_000  # a hold that ends sooner could not be captured in time
 LATE_CAPTURE_NS: Final = 600 * 1_000_000_000  # CAPTURE of a DEBT hold: a provider comes back up
 MIN_CHALLENGE_NS: Final = 1_000_000_000  # likewise: the payee needs time to redeem
@@ -94,6 +94,9 @@ MAX_QUOTE_NS: Final = 400 * 86_400_000_000_000  # until its end, when it is rede
 EXCHANGE_BYTES: Final = 256  # as it is handed over
 MAX_EXCHANGES: Final = 1_024  # of one maker: taken and not yet over; a row has 72 bytes
 MAX_EXCHANGE_NS: Final = 400 * 86_400_000_000_000  # until its end, when it is taken
+# semantics.md, RECOVER: time for an owner who is away over a weekend to object.
+MIN_RECOVERY_NS: Final = 72 * 3_600_000_000_000
+MAX_RECOVERY_NS: Final = 30 * 86_400_000_000_000
 # semantics.md, MANDATE: a year and some weeks, so that a yearly one can be renewed in time.
 MAX_MANDATE_NS: Final = 400 * 86_400_000_000_000
 MIN_MANDATE_NS: Final = 1_000_000_000  # a shorter one could not be used in time

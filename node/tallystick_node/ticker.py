@@ -2,8 +2,9 @@
 
 A tick is needed when wall time has passed something that log time has not: the `valid_until` of an
 id that was proposed here (until then a client cannot be told "never accepted") or of an envelope
-that came too late (until then its client is told to come back), or the expiry of an open hold (its
-funds are freed by the next block). A new leader does not know what its predecessors
+that came too late (until then its client is told to come back), the expiry of an open hold (its
+funds are freed by the next block), or the moment at which a recovery replaces a principal's OWNER
+keys (until then a node does not know the new one). A new leader does not know what its predecessors
 admitted and assumes the longest life that an envelope can have. There are no other ticks: an idle
 ledger with nothing undecided grows by nothing.
 """

@@ -10,8 +10,9 @@ from tests.client.fake_pages import claims_of, disputes_of, mandates_of
 
 from tallystick_ledger.codes import Code
 from tallystick_ledger.envelope import Envelope
-from tallystick_ledger.ids import CardId
+from tallystick_ledger.ids import CardId, PrincipalId
 from tallystick_ledger.records import Name, decode
+from tallystick_ledger.spec.state import State
 from tallystick_ledger.state_rows import CardRow, NameRow, TermsRow
 from tallystick_node import access
 from tallystick_node.services.gate import Caller
@@ -140,3 +141,10 @@ def _encoded(row: NameRow, texts: dict[bytes, bytes]) -> bytes:
     text = texts[row.text_hash]
     numbers = row.name_kind.to_bytes(2, "little") + len(text).to_bytes(2, "little")
     return row.name + row.owner + numbers + text
+
+
+def recovery_for(reader: access.Reader, state: State, principal: bytes) -> bytes:
+    """What is pending for a principal, if this reader may see it."""
+    row = state.recoveries.get(PrincipalId(principal))
+    may_see = access.may_read_limits(reader, principal)
+    return row.encode() if row is not None and may_see else b""

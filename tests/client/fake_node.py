@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
-from tests.client.fake_market import FakeMarket, ids_of
+from tests.client.fake_market import FakeMarket, ids_of, recovery_for
 
 from tallystick.results import OUTCOME
 from tallystick_ledger import block
@@ -425,6 +425,7 @@ class FakeNode:
             rows=b"".join(row.encode() for row in rows),
             zones=b"".join(row.encode() for row in zones if row is not None),
             next_sequence=state.next_sequence_number,
+            recovery=recovery_for(reader, state, request.principal),
         )
 
     async def _get_channels(

@@ -360,6 +360,30 @@ def test_further_keys(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("market")
+def test_recovery(run: Run, tmp_path: Path) -> None:
+    added = run(*["key", "add", "vault", "--scope", "recovery", "-k", "alice", "--json"]).json
+    assert "No recovery" in run(*["key", "recovery", "-k", "alice"]).out
+    assert run(*["key", "veto", "-k", "alice"]).exit_code == 2
+    begun = run(*["key", "recover", "alice-2", "--days", "4.5", "-k", "vault", "--json"]).json
+    assert tmp_path / begun["key_file"] == tmp_path / "keys" / "alice-2.key"
+    shown = run(*["key", "recovery", "-k", "alice", "--json"]).json["recovery"]
+    assert shown["public_key"] == begun["public_key"]
+    assert shown["recovery_key"] == added["public_key"]
+    assert shown["due_ns"] == begun["due_ns"]
+    assert "key veto" in run(*["key", "recovery", "-k", "alice"]).out
+    refused = run(*["key", "recover", "alice-3", "-k", "vault", "--json"])
+    assert (refused.exit_code, refused.json["error"]["code"]) == (3, "RECOVERY_PENDING")
+    assert run(*f"key revoke {added['public_key']} -k alice".split()).exit_code == 3
+    assert run(*["key", "recover", "alice-3", "--days", "1", "-k", "vault"]).exit_code == 2
+    assert run(*["key", "veto", "nonsense", "-k", "alice"]).exit_code == 2
+    assert run(*["key", "veto", "-k", "alice"]).exit_code == 0
+    again = run(*["key", "recover", "alice-2", "-k", "vault", "--json"])
+    assert (again.exit_code, again.json["error"]["code"]) == (3, "KEY_REVOKED")
+    vetoed = run(*f"key veto {begun['public_key']} -k alice --json".split())
+    assert (vetoed.exit_code, vetoed.json["error"]["code"]) == (3, "RECOVERY_NOT_FOUND")
+
+
+@pytest.mark.usefixtures("market")
 def test_channels(run: Run, tmp_path: Path) -> None:
     opened = run(*OPEN).json
     channel, key = opened["channel"], opened["channel_key"]

@@ -85,6 +85,13 @@ def _adds(scope: Scope) -> Callable[[World], bytes]:
     return make
 
 
+def _recover(w: World) -> bytes:
+    """By a key of its own: the veto that makes room for the next one revokes it."""
+    w.end_recovery()
+    w.signer.use_new_key()
+    return raw.recover(w.book.fresh_key(), w.payer.principal)
+
+
 def _account(operation: int) -> Callable[[World], bytes]:
     """ACCOUNT of another account of the payer's, in the state that the operation needs."""
 
@@ -188,8 +195,22 @@ ROWS: Final = (
         "KEY ROTATE of itself",
         Kind.KEY,
         lambda w: raw.key(raw.ROTATE, w.successor_of(w.signer.use_new_key()), w.signer.principal),
-        NOT_SYSTEM,
+        NOT_SYSTEM - {Scope.RECOVERY},
         EVERYBODY,
+    ),
+    Row(
+        "RECOVER",
+        Kind.RECOVER,
+        _recover,
+        scopes(Scope.RECOVERY),
+        only(PAYER, Code.PRINCIPAL_MISMATCH),
+    ),
+    Row(
+        "VETO",
+        Kind.VETO,
+        lambda w: raw.veto(w.announced()),
+        scopes(OWNER),
+        only(PAYER, Code.RECOVERY_NOT_FOUND),
     ),
     Row(
         "NAME",

@@ -20,6 +20,7 @@ from tallystick_ledger.codes import Code
 from tallystick_ledger.genesis import Caps
 from tallystick_ledger.keys import SigningKey
 from tallystick_ledger.records import Scope
+from tallystick_ledger.state_rows import RecoveryRow, Table
 
 if TYPE_CHECKING:
     from tests.differential.authority_table import Row
@@ -151,6 +152,19 @@ class World:
         new = self.book.fresh_key()
         self.book.owns(new, self.book.principal_of(key))
         return new
+
+    def end_recovery(self) -> None:
+        """Leaves nothing pending for the payer."""
+        for row in map(RecoveryRow.decode, self.book.engine.rows(Table.RECOVERY)):
+            if row.principal == self.payer.principal:
+                self.book.ok(self.payer.key, raw.veto(row.key))
+
+    def announced(self) -> bytes:
+        """The key of a recovery of the payer's that is pending."""
+        self.end_recovery()
+        key, recovery_key = self.book.fresh_key(), self.book.add_key(self.payer, Scope.RECOVERY)
+        self.book.ok(recovery_key, raw.recover(key, self.payer.principal))
+        return key
 
     def new_text(self) -> bytes:
         return b"name %d" % next(self._numbers)

@@ -88,7 +88,7 @@ KEY_ADD: Final = KindCases(
         planned("no scope", Code.BAD_FIELD, "scope_field", scope=0),
         planned("scope of nodes", Code.BAD_FIELD, "scope_field", scope=raw.NODE),
         planned("scope of operators", Code.BAD_FIELD, "scope_field", scope=raw.OPERATE),
-        planned("no such scope", Code.BAD_FIELD, "scope_field", scope=9),
+        planned("no such scope", Code.BAD_FIELD, "scope_field", scope=11),
         *SIGNER,
         MISMATCH,
         KEY_EXISTS,
@@ -123,6 +123,9 @@ def _key_revoke(case: Case, _: bytes) -> bytes:
     victim = book.add_key(book.alice, raw.SPEND)
     if case.get("is_stated"):
         book.revoke_key(book.alice, victim)
+    if case.get("began"):
+        victim = book.add_key(book.alice, raw.RECOVERY)
+        book.ok(victim, raw.recover(NEW_KEY, book.alice.principal))
     if case.get("unknown"):
         victim = NEW_KEY
     if case.get("of_bob"):
@@ -152,6 +155,7 @@ KEY_REVOKE: Final = KindCases(
         planned("unknown key", Code.KEY_NOT_FOUND, "victim", unknown=1),
         planned("key of another", Code.KEY_NOT_FOUND, "victim", of_bob=1),
         planned("revoked already", Code.KEY_STATE, "victim", is_stated=1),
+        planned("began a recovery", Code.RECOVERY_PENDING, "victim", began=1),
         planned("last owner", Code.LAST_OWNER_KEY, "victim revoked expired scope", last_owner=1),
     ),
 )

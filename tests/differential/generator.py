@@ -29,6 +29,7 @@ SCOPE_WEIGHTS: Final = (
     Scope.PRICE,
     Scope.READ,
     Scope.AUDIT,
+    Scope.RECOVERY,
     Scope.CHANNEL,
 )
 
@@ -126,6 +127,10 @@ def _block_time(world: World) -> int:
             return aimed_ns
     if world.chance(0.004):  # nothing of before can be corrected after that
         return earliest_ns + CORRECTION_WINDOW_NS - rng.randrange(2) * SECOND_NS
+    pending = [row.due_ns for row in state.recoveries if row.due_ns > earliest_ns]
+    if pending and world.chance(0.03):
+        due_ns = min(pending) - world.pick((0, 0, 1, rng.randrange(MIN_RECORDS)))
+        return max(earliest_ns, due_ns)
     coming = [row.effective_from_ns for row in state.cards if row.effective_from_ns > earliest_ns]
     in_force = any(row.is_effective(earliest_ns) for row in state.cards)
     if coming and world.chance(0.01 if in_force else 0.5):
@@ -170,6 +175,7 @@ def _aimed_time(world: World) -> int:
     for row in state.quotes:
         edges += [row.not_after_ns, row.not_after_ns + kept_ns]
     edges += [row.not_after_ns for row in state.exchanges]
+    edges += [row.due_ns for row in state.recoveries]
     edges += [row.over_at_ns + genesis.hold_retention_ns for row in state.mandates][:3]
     edges += [
         row.ended_at_ns + genesis.hold_retention_ns for row in state.claims if not row.is_open

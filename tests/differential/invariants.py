@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 from tallystick_ledger.ids import NO_ID, HoldId, grant_account
 from tallystick_ledger.limits import MAX_AMOUNT
 from tallystick_ledger.netting import Position, net_positions
-from tallystick_ledger.records import LimitWindow
+from tallystick_ledger.records import LimitWindow, Scope
 from tallystick_ledger.spec import State, debts
-from tallystick_ledger.state_rows import AccountFlags, ChannelRow, HoldStatus, WindowStatus
+from tallystick_ledger.state_rows import (
+    AccountFlags,
+    ChannelRow,
+    HoldStatus,
+    KeyStatus,
+    WindowStatus,
+)
 
 
 class InvariantBrokenError(AssertionError):
@@ -29,6 +35,7 @@ class Invariants:
         self._check_corrections(state)
         self._check_mandates(state)
         self._check_claims(state)
+        self._check_recoveries(state)
         self._check_pending(state)
         self._check_grants(state)
         self._check_limits(state)
@@ -81,6 +88,13 @@ class Invariants:
         for asked in state.disputes:
             amounts = (asked.accepted, asked.disputed, asked.amount)
             _require(list(amounts) == sorted(amounts), f"{asked.cited}: {amounts}")
+
+    def _check_recoveries(self, state: State) -> None:
+        for row in state.recoveries:
+            key = state.keys[row.recovery_key]
+            good = key.scope is Scope.RECOVERY and key.status is KeyStatus.ACTIVE
+            _require(good and key.principal == row.principal, f"{row.key.hex()} is announced")
+            _require(row.key not in state.keys, f"{row.key.hex()} is announced and registered")
 
     def _check_mandates(self, state: State) -> None:
         for row in state.mandates:

@@ -237,7 +237,8 @@ def first_block(world: World) -> raw.Block:
         record = raw.key(raw.ADD, world.new_key(), principal, scope=raw.CHANNEL_SCOPE)
         envelope_id = world.new_envelope_id(now_ns)
         spend = [raw.key(raw.ADD, world.new_key(), principal, scope=raw.SPEND) for _ in range(2)]
-        envelopes.append(raw.Envelope(key, envelope_id, valid_until_ns, (record, *spend)))
+        late = raw.key(raw.ADD, world.new_key(), principal, scope=raw.RECOVERY)
+        envelopes.append(raw.Envelope(key, envelope_id, valid_until_ns, (record, *spend, late)))
     named = _names(world, owners[0], now_ns)
     ids = [world.derived(owners[0][0], named.envelope_id, place) for place in range(5)]
     envelopes.append(named)

@@ -27,6 +27,8 @@ KEY: Final = 0x0102
 NAME: Final = 0x0103
 LIST: Final = 0x0104
 ACCOUNT: Final = 0x0105
+RECOVER: Final = 0x0106
+VETO: Final = 0x0107
 UNIT: Final = 0x0201
 ISSUE: Final = 0x0202
 BURN: Final = 0x0203
@@ -68,7 +70,7 @@ CONT: Final = 0xFFFF
 ADD, REVOKE, ROTATE = 1, 2, 3
 OPEN, FREEZE, UNFREEZE, CLOSE = 1, 2, 3, 4
 OWNER, SPEND, METER_SCOPE, NODE, OPERATE = 1, 2, 3, 4, 5
-PRICE_SCOPE, READ, AUDIT, CHANNEL_SCOPE = 6, 7, 8, 10
+PRICE_SCOPE, READ, AUDIT, RECOVERY, CHANNEL_SCOPE = 6, 7, 8, 9, 10
 MODEL_NAME, METER_NAME, REGION_NAME, TIER_NAME = 1, 2, 4, 5
 REJECT, CAP, DEBT = 1, 2, 3
 OF_KEY, OF_ACCOUNT, OF_PRINCIPAL, OF_PAYEE = 1, 2, 3, 4
@@ -131,6 +133,17 @@ def key(
         120: u64(until_ns),
     }
     return head(KEY, 0, parts)
+
+
+def recover(
+    key_bytes: bytes, principal_id: bytes, delay_ns: int = 259_200 * 10**9, possession: bytes = b""
+) -> bytes:
+    parts = {8: key_bytes, 40: possession or b"\x01" * 64, 104: principal_id, 120: u64(delay_ns)}
+    return head(RECOVER, 0, parts)
+
+
+def veto(key_bytes: bytes) -> bytes:
+    return head(VETO, 0, {8: key_bytes})
 
 
 def account(operation: int, *, unit: bytes = ZERO_ID, account_id: bytes = ZERO_ID) -> bytes:

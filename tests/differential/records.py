@@ -72,6 +72,7 @@ from tests.differential.records_prices import (
     reserve_card,
 )
 from tests.differential.records_quotes import can_redeem, meter_quote, reserve_quote
+from tests.differential.records_recovery import can_veto, recover, veto
 
 from tallystick_ledger.records import Scope
 from tallystick_ledger.state_rows import AccountFlags, AccountRow, KeyStatus
@@ -271,12 +272,13 @@ def key(draft: Draft) -> bytes:
             raw.METER_SCOPE,
             raw.PRICE_SCOPE,
             raw.READ,
+            raw.RECOVERY,
             raw.CHANNEL_SCOPE,
             raw.CHANNEL_SCOPE,
         )
         by_operator = signer.scope is Scope.OPERATE
         scope = raw.AUDIT if by_operator and not world.odd(0.1) else world.pick(usual)
-        scope = world.pick((0, 4, 5, 8, 9, 11)) if world.odd(0.15) else scope
+        scope = world.pick((0, 4, 5, 8, 11)) if world.odd(0.15) else scope
     elif world.odd(0.03):
         scope = 1
     if operation == raw.REVOKE:
@@ -379,6 +381,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
         *[account] * 12,
         *[name] * 3,
         *[key] * 2,
+        *[veto] * 2,
         *[extend] * 8,
         *[channel] * 4,
         *[top_up] * 3,
@@ -451,6 +454,7 @@ WRITERS: Final[dict[int, tuple[Writer, ...]]] = {
     Scope.PRICE: (*[card] * 3, *[price] * 6, *[card_publish] * 3, key),
     Scope.READ: (key, transfer),
     Scope.AUDIT: (key,),
+    Scope.RECOVERY: (*[recover] * 5, key),
     Scope.CHANNEL: (*[key] * 4, channel, voucher),
 }
 ALL_WRITERS: Final = (
@@ -493,6 +497,8 @@ ALL_WRITERS: Final = (
     pay_claim,
     principal,
     key,
+    recover,
+    veto,
     name,
     account,
     unit,
@@ -593,6 +599,8 @@ def _is_possible(  # noqa: C901, PLR0911, PLR0912 - one a kind
         return can_owe(draft)
     if writer in (window_close, settle, fail):
         return operates(draft, closed=writer is not window_close)
+    if writer is veto:
+        return can_veto(draft)
     if writer is account:
         return len(own) < world.state.genesis.caps.accounts or world.chance(0.3)
     return True

@@ -17,6 +17,7 @@ from tests.differential.mutants_grants import GRANT_MUTANTS
 from tests.differential.mutants_limits import LIMIT_MUTANTS
 from tests.differential.mutants_netting import NETTING_MUTANTS
 from tests.differential.mutants_prices import PRICE_MUTANTS
+from tests.differential.mutants_recovery import RECOVERY_MUTANTS
 from tests.differential.mutants_reprice import REPRICE_MUTANTS
 from tests.differential.shrink import shrink
 
@@ -380,6 +381,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *LIMIT_MUTANTS,
     *DEBT_MUTANTS,
     *REPRICE_MUTANTS,
+    *RECOVERY_MUTANTS,
 )
 
 

@@ -19,6 +19,7 @@ from tests.differential.cases_money import MONEY_KINDS
 from tests.differential.cases_netting import NETTING_KINDS
 from tests.differential.cases_prices import PRICE_KINDS
 from tests.differential.cases_quotes import QUOTE_KINDS
+from tests.differential.cases_recovery import RECOVERY_KINDS
 from tests.differential.cases_registry import REGISTRY_KINDS
 from tests.differential.cases_reprice import REPRICE_KINDS
 
@@ -38,6 +39,7 @@ KINDS = (
     *REPRICE_KINDS,
     *GRANT_KINDS,
     *REGISTRY_KINDS,
+    *RECOVERY_KINDS,
     *NETTING_KINDS,
 )
 RULES = [

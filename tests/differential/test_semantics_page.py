@@ -30,6 +30,7 @@ from tallystick_ledger.spec import (
     meters,
     money,
     netting,
+    recovery,
     registry,
     system,
     units,
@@ -51,6 +52,8 @@ RECORD: Final = re.compile(
 OF_KEYS: Final = re.compile(
     r"LIMIT (?P<whose>\w+) (?P<window>[A-Z]+) (?P<amount>\d+)(?P<zone> in Z1)?"
     r"|DELEGATE (?P<key>\w+) under (?P<parent>\w+)|KILL (?P<killed>\w+)"
+    r"|RECOVER to (?P<heir>\w+) after (?P<after>\d+) s|VETO (?P<vetoed>\w+)"
+    r"|REVOKE (?P<revoked>\w+)"
 )
 WINDOWS: Final = {"DAY": raw.DAY, "TOTAL": raw.TOTAL}
 DAY_S: Final = 86_400
@@ -133,6 +136,13 @@ class Stage:
         }
         for name in ("Agent", "Tool"):
             key = book.add_key(book.alice, raw.SPEND)
+            self.people[name] = Person(book.alice.principal, key, book.alice.account)
+        for name in ("Vault", "Safe"):
+            key = book.add_key(book.alice, raw.RECOVERY)
+            self.people[name] = Person(book.alice.principal, key, book.alice.account)
+        for name in ("Heir", "Rival"):
+            key = book.fresh_key()
+            book.owns(key, book.alice.principal)
             self.people[name] = Person(book.alice.principal, key, book.alice.account)
         self.start_ns = (book.now_ns // SECOND_NS + 2) * SECOND_NS
         self.zone = self.published_zone()
@@ -265,6 +275,14 @@ class Stage:
             return raw.delegate(self.people[match["key"]].key, self.people[match["parent"]].key)
         if match["killed"]:
             return raw.kill(self.people[match["killed"]].key)
+        if match["heir"]:
+            heir = self.people[match["heir"]]
+            return raw.recover(heir.key, heir.principal, int(match["after"]) * SECOND_NS)
+        if match["vetoed"]:
+            return raw.veto(self.people[match["vetoed"]].key)
+        if match["revoked"]:
+            revoked = self.people[match["revoked"]]
+            return raw.key(raw.REVOKE, revoked.key, revoked.principal)
         return raw.limit(
             raw.OF_KEY,
             WINDOWS[match["window"]],
@@ -386,7 +404,7 @@ def test_the_worked_examples(name: str, engine: MakeEngine) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 20
+    assert len(EXAMPLES) == 21
     assert sum(len(step.lines) for steps in EXAMPLES.values() for step in steps) > 30
 
 
@@ -395,6 +413,8 @@ RULES: Final = {
     "KEY ADD": registry.key_add,
     "KEY REVOKE": registry.key_revoke,
     "KEY ROTATE": registry.key_rotate,
+    "RECOVER": recovery.recover,
+    "VETO": recovery.veto,
     "NAME": registry.name,
     "UNIT": units.unit,
     "ISSUE": units.issue,

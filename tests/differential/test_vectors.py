@@ -116,6 +116,8 @@ def test_the_story_has_every_code_and_does_every_kind() -> None:
         raw.ZONE,
         raw.DELEGATE,
         raw.KILL,
+        raw.RECOVER,
+        raw.VETO,
         raw.REFUND,
         raw.DISPUTE,
         raw.DISPUTE_ANSWER,

@@ -1,4 +1,6 @@
-"""Samples of LIMIT, ZONE, DELEGATE and KILL, and ways to spoil them: for test_records."""
+"""Samples of LIMIT, ZONE, DELEGATE, KILL, RECOVER and VETO, and ways to spoil them: for
+test_records.
+"""
 
 from typing import Final
 
@@ -6,7 +8,15 @@ from hypothesis import strategies as st
 
 from tallystick_ledger import limits, records
 from tallystick_ledger.codes import Code
-from tallystick_ledger.ids import AccountId, PublicKey, TimestampNs, UnitId, ZoneId
+from tallystick_ledger.ids import (
+    AccountId,
+    PrincipalId,
+    PublicKey,
+    Signature,
+    TimestampNs,
+    UnitId,
+    ZoneId,
+)
 from tallystick_ledger.records import kinds
 from tallystick_ledger.zones import ZoneTable
 
@@ -40,7 +50,12 @@ ZONE: Final = records.Zone(
 DELEGATE: Final = records.Delegate(KEY, PublicKey(b"p" * 32))
 KILL: Final = records.Kill(KEY)
 
-ALL: Final = (LIMIT, HELD, ENDED, DELEGATE, KILL, ZONE)
+RECOVER: Final = records.Recover(
+    KEY, Signature(b"s" * 64), PrincipalId(b"p" * 16), limits.MAX_RECOVERY_NS
+)
+VETO: Final = records.Veto(KEY)
+
+ALL: Final = (LIMIT, HELD, ENDED, DELEGATE, KILL, ZONE, RECOVER, VETO)
 
 _ids = st.binary(min_size=16, max_size=16)
 _keys = st.binary(min_size=32, max_size=32).map(PublicKey)
@@ -78,6 +93,14 @@ any_record: Final = st.one_of(
         _keys.filter(lambda key: key[0] >= 128),
     ),
     st.builds(records.Kill, _keys),
+    st.builds(
+        records.Recover,
+        _keys,
+        st.binary(min_size=64, max_size=64).map(Signature),
+        _ids.map(PrincipalId),
+        st.integers(limits.MIN_RECOVERY_NS, limits.MAX_RECOVERY_NS),
+    ),
+    st.builds(records.Veto, _keys),
 )
 
 # A record, an offset in its bytes, what is written there, and the code that it must get.
@@ -104,4 +127,8 @@ SPOILED: Final[tuple[tuple[records.Record, int, bytes, Code], ...]] = (
     (ZONE, 62, b"\xff", Code.BAD_FIELD),
     (ZONE, 128 + 8 + 10, b"\xff", Code.BAD_FIELD),
     (ZONE, 128 + 8, bytes(8), Code.BAD_FIELD),
+    *((RECOVER, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7)),
+    (RECOVER, 120, (limits.MIN_RECOVERY_NS - 1).to_bytes(8, "little"), Code.BAD_FIELD),
+    (RECOVER, 120, (limits.MAX_RECOVERY_NS + 1).to_bytes(8, "little"), Code.BAD_FIELD),
+    *((VETO, at, b"\1", Code.RESERVED_NONZERO) for at in (6, 7, 40, 79, 80, 111)),
 )

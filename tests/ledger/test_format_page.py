@@ -299,6 +299,12 @@ SAMPLES: Final[dict[str, records.Record]] = {
         ids.Signature(b"\x02" * 64),
         ids.TimestampNs(int.from_bytes(b"\x04" * 8, "little")),
     ),
+    "RECOVER": records.Recover(
+        ids.PublicKey(b"\x01" * 32),
+        ids.Signature(b"\x02" * 64),
+        ids.PrincipalId(b"\x03" * 16),
+    ),
+    "VETO": records.Veto(ids.PublicKey(b"\x01" * 32)),
     "NAME": records.Name(records.NameKind.LABEL, "n" * 64),
     "CARD": records.Card(
         ids.UnitId(b"\x01" * 16),
@@ -394,6 +400,8 @@ def _record_bytes(kind: str) -> bytes:
         ("ACCOUNT", ["operation", "account"]),
         ("PRINCIPAL", ["type", "key", "proof", "principal id"]),
         ("KEY", ["operation", "scope", "key", "proof", "principal id", "`until_ns`"]),
+        ("RECOVER", ["key", "proof", "principal id", "`delay_ns`"]),
+        ("VETO", ["key"]),
         ("NAME", ["name kind", "text length", "text (64)"]),
         ("CARD", ["count n", "unit", "`effective_from_ns`", "line count", "lines root"]),
         ("PRICE", ["card", "model", "meter", "price", "threshold"]),

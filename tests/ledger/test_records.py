@@ -420,7 +420,7 @@ SPOILED: Final = (
     Spoiled(ADD, 6, b"\4", Code.BAD_FIELD),
     Spoiled(ADD, 7, b"\0", Code.BAD_FIELD),
     Spoiled(ADD, 7, b"\4", Code.BAD_FIELD),  # NODE
-    *(Spoiled(ADD, 7, scope, Code.BAD_FIELD) for scope in (b"\5", b"\x09", b"\x0b")),
+    *(Spoiled(ADD, 7, scope, Code.BAD_FIELD) for scope in (b"\5", b"\x0b", b"\x0c")),
     Spoiled(ROTATE, 7, b"\1", Code.BAD_FIELD),
     Spoiled(REVOKE, 7, b"\1", Code.BAD_FIELD),
 )

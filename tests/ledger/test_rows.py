@@ -344,6 +344,17 @@ ROWS: Final[list[tuple[Row, int, list[int]]]] = [
         [],
     ),
     (CLAIM, 120, [114, 119]),
+    (
+        state_rows.RecoveryRow(
+            PrincipalId(b"p" * 16),
+            PublicKey(b"n" * 32),
+            KEY,
+            SequenceNumber(2**41),
+            TimestampNs(2**63),
+        ),
+        96,
+        [],
+    ),
 ]
 
 
@@ -371,7 +382,7 @@ def test_rows(row: Row, length: int, zeros: list[int]) -> None:
     ("row", "offset", "value"),
     [
         (ROWS[1][0], 16, b"\4"),  # a type of principal
-        (ROWS[2][0], 48, b"\x09"),  # a scope
+        (ROWS[2][0], 48, b"\x0b"),  # a scope
         (ROWS[2][0], 50, b"\3"),  # a status of a key
         (ROWS[3][0], 32, b"\x08"),  # a kind of name
         (ROWS[4][0], 32, b"usd"),  # a symbol

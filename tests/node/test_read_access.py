@@ -13,7 +13,7 @@ from tallystick import LimitOf, Presence, RecordRefused, Signer, SigningKey
 from tallystick_ledger.codes import Code
 from tallystick_ledger.ids import TimestampNs, node_principal, operator_principal
 from tallystick_ledger.records import Scope, Transfer
-from tallystick_ledger.state_rows import AccountRow, ChannelStatus, LimitRow
+from tallystick_ledger.state_rows import AccountRow, ChannelStatus, LimitRow, RecoveryRow
 from tallystick_proto import wire
 from tallystick_proto.v1 import ledger_pb2 as pb
 
@@ -165,6 +165,22 @@ async def test_limits_are_for_their_principal(world: World) -> None:
     answer = pb.GetLimitsResponse.FromString(await limits(alice.keys[Scope.CHANNEL], b""))
     assert (answer.rows, answer.zones) == (b"", b"")
     await world.client.end_limit(of, row.unit, signer=alice.owner)
+
+
+async def test_a_recovery_is_shown_to_its_principal(world: World) -> None:
+    alice, vault, heir = world.alice, SigningKey(b"\x51" * 32), SigningKey(b"\x52" * 32)
+    await world.client.add_key(vault, Scope.RECOVERY, signer=alice.owner)
+    await world.client.recover(heir, signer=Signer(vault, alice.principal))
+    request = pb.GetLimitsRequest(principal=alice.principal).SerializeToString()
+    for key in (*(alice.keys[scope] for scope in OWN_SCOPES), world.auditor):
+        answer = pb.GetLimitsResponse.FromString(await world.read("GetLimits", request, key))
+        assert RecoveryRow.decode(answer.recovery).key == heir.public_key
+    stranger = world.stranger.keys[Scope.READ]
+    answer = pb.GetLimitsResponse.FromString(await world.read("GetLimits", request, stranger))
+    assert answer.recovery == b""
+    with pytest.raises(Refused):
+        await world.read("GetLimits", request, vault)
+    await world.client.veto(heir.public_key, signer=alice.owner)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tallystick_ledger.ids import (
     new_envelope_id,
 )
 from tallystick_ledger.keys import prove_possession
-from tallystick_ledger.records import Key, KeyOperation, Kind, Name, NameKind, Scope
+from tallystick_ledger.records import Key, KeyOperation, Kind, Name, NameKind, Recover, Scope
 
 NAME: Final = Name(NameKind.MODEL, "example/" + "m" * 150).encode(
     b"".join(fixed.nonce(f"name {index}") for index in range(2))
@@ -84,6 +84,12 @@ def _valid() -> list[Json]:
             Code.OK,
             "KEY ROTATE",
             Sealing(_key_record(KeyOperation.ROTATE)).encode(),
+        ),
+        case(
+            "recover",
+            Code.OK,
+            "RECOVER has a proof and no nonce",
+            Sealing(_recover_record()).encode(),
         ),
         case("key-revoke", Code.OK, "KEY REVOKE has no proof", Sealing(revoke).encode()),
         case(
@@ -292,6 +298,7 @@ def _keys() -> list[Json]:
     result.append(case("key-no-point", Code.BAD_KEY, why, Sealing(no_point).encode()))
     proof = fixed.NEW.sign(fixed.principal_possession_bytes(fixed.NEW.public_key))
     add, rotate = _key_record(KeyOperation.ADD), _key_record(KeyOperation.ROTATE)
+    recover = _recover_record()
     other = LedgerId(fixed.digest("another ledger"))
     spoiled = (
         (
@@ -308,6 +315,7 @@ def _keys() -> list[Json]:
             "KEY ROTATE with one bit changed",
             patched(rotate, 40, _flip(rotate[40:104])),
         ),
+        ("recover", "RECOVER with one bit changed", patched(recover, 40, _flip(recover[40:104]))),
         ("r-above-p", "R is not canonical", _possession_with_odd_r()),
     )
     return result + [
@@ -350,6 +358,12 @@ def _key_record(operation: KeyOperation) -> bytes:
         scope=Scope.SPEND if operation is KeyOperation.ADD else None,
         possession=prove_possession(fixed.NEW, fixed.LEDGER_ID, principal),
     ).encode()
+
+
+def _recover_record() -> bytes:
+    principal = PrincipalId(fixed.digest("principal")[:16])
+    possession = prove_possession(fixed.NEW, fixed.LEDGER_ID, principal)
+    return Recover(fixed.NEW.public_key, possession, principal).encode()
 
 
 def _possession_with_odd_r() -> bytes:

@@ -16,6 +16,7 @@ from tests.vectors import (
     execution_limits,
     execution_netting,
     execution_prices,
+    execution_recovery,
 )
 from tests.vectors.fixed import Json, digest, key
 
@@ -476,6 +477,7 @@ CHAPTERS: Final[tuple[Callable[[Story, Cast], None], ...]] = (
     execution_corrections.corrections,
     execution_grants.grants,
     execution_netting.netting,
+    execution_recovery.recovery,
     execution_exchange.exchange,
 )
 

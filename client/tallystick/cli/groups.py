@@ -40,7 +40,9 @@ class Entry:
 
 ENTRIES: Final[dict[str, Entry]] = {
     "genesis": Entry("tallystick.cli.genesis:app", "Make and read a ledger's genesis."),
-    "key": Entry("tallystick.cli.key:app", "Make and read signing keys; delegate and kill them."),
+    "key": Entry(
+        "tallystick.cli.key:app", "Make and read signing keys; delegate, kill and recover them."
+    ),
     "node": Entry("tallystick.cli.node:app", "Prepare and run a node.", "node"),
     "cluster": Entry("tallystick.cli.cluster:app", "Run nodes on this machine.", "cluster"),
     "principal": Entry("tallystick.cli.principal:app", "Register who owns keys and accounts."),

@@ -135,6 +135,8 @@ MOVE_NOTHING: Final = frozenset(
         Kind.NAME,
         Kind.LIST,
         Kind.ACCOUNT,
+        Kind.RECOVER,
+        Kind.VETO,
         Kind.UNIT,
         Kind.CREDIT_LIMIT,
         Kind.CAPTURE,

@@ -162,3 +162,12 @@ pub fn lasting_rows(kernel: &Kernel) -> Vec<u8> {
     }
     out
 }
+
+/// A RECOVER or VETO of one of few keys.
+pub fn recovery_record(kind: u16, key: u8, principal: &Id16, more_ns: u8) -> Record {
+    if kind == kind::VETO {
+        return record(kind, &[(8, &[key; 32])]);
+    }
+    let delay = (72 * 3_600 * SECOND_NS + u64::from(more_ns)).to_le_bytes();
+    record(kind, &[(8, &[key; 32]), (104, principal), (120, &delay)])
+}

@@ -213,6 +213,9 @@ class Kernel:
     def zone(self, id: bytes) -> bytes | None:  # noqa: A002
         """848 bytes: the zone's row of table 23."""
 
+    def recovery(self, principal: bytes) -> bytes | None:
+        """96 bytes: the row of table 31 of a principal; None if nothing is pending for it."""
+
     def line(self, public_key: bytes) -> bytes | None:
         """96 bytes: the key's row of table 21; None if it is a line by itself with none above."""
 
@@ -387,7 +390,7 @@ class KernelStatus:
     def references(self) -> int: ...
     @property
     def next_expiry_ns(self) -> int:
-        """When the next open hold or grant expires or channel closes; 0 without any."""
+        """When a hold, channel, grant or recovery is due next; 0 for never."""
 
 @final
 class CheckpointInfo:

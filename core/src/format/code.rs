@@ -66,7 +66,9 @@ codes! {
     NotPayee = 84, "NOT_PAYEE";
     PrincipalMismatch = 85, "PRINCIPAL_MISMATCH";
     NotPayer = 86, "NOT_PAYER";
+    RecoveryPending = 87, "RECOVERY_PENDING";
     NotSponsor = 88, "NOT_SPONSOR";
+    RecoveryNotFound = 89, "RECOVERY_NOT_FOUND";
     DebitNotFound = 90, "DEBIT_NOT_FOUND";
     CreditNotFound = 91, "CREDIT_NOT_FOUND";
     UnitNotFound = 92, "UNIT_NOT_FOUND";

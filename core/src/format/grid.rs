@@ -54,7 +54,10 @@ pub fn check_grid_shape(envelope: EnvelopeView<'_>) -> Result<(), Refusal> {
                 )));
             }
         }
-        let has_nonce = !matches!(record.kind(), kind::PRINCIPAL | kind::KEY | kind::VOUCHER);
+        let has_nonce = !matches!(
+            record.kind(),
+            kind::PRINCIPAL | kind::KEY | kind::RECOVER | kind::VOUCHER
+        );
         if has_nonce && record.is_zero(112, RECORD_BYTES) {
             return Err(Refusal::malformed(format!(
                 "record {index}: the nonce is zero"

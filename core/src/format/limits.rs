@@ -42,6 +42,9 @@ pub const MAX_QUOTE_LINES: usize = 16;
 pub const MAX_QUOTES: u32 = 64;
 /// The longest time until the end of a quote, when it is redeemed.
 pub const MAX_QUOTE_NS: u64 = 400 * 86_400_000_000_000;
+/// How long a recovery can be vetoed: 72 hours to 30 days.
+pub const RECOVERY_RANGE_NS: std::ops::RangeInclusive<u64> =
+    72 * 3_600 * SECOND_NS..=30 * 86_400 * SECOND_NS;
 /// What stands before the signed bytes of an exchange quote, and before those that make its id.
 pub const EXCHANGE_PREFIX: &[u8] = b"tallystick/exchange/v1\0";
 /// Exchange quotes of one maker that were taken and are not over.

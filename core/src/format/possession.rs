@@ -23,11 +23,11 @@ pub struct Possession<'a> {
 }
 
 impl<'a> Possession<'a> {
-    /// The possession that a record must prove: PRINCIPAL, and KEY with ADD or ROTATE.
+    /// The possession that a record must prove: PRINCIPAL, RECOVER, and KEY with ADD or ROTATE.
     #[inline]
     pub fn of(record: RecordView<'a>) -> Option<Self> {
         let due = match record.kind() {
-            kind::PRINCIPAL => true,
+            kind::PRINCIPAL | kind::RECOVER => true,
             kind::KEY => matches!(record.u8(6), KEY_ADD | KEY_ROTATE),
             _ => false,
         };

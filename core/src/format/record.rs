@@ -16,6 +16,10 @@ pub mod kind {
     pub const LIST: u16 = 0x0104;
     /// Opens, freezes, unfreezes or closes an account.
     pub const ACCOUNT: u16 = 0x0105;
+    /// Begins a recovery: announces a new OWNER key.
+    pub const RECOVER: u16 = 0x0106;
+    /// Ends a recovery that is pending.
+    pub const VETO: u16 = 0x0107;
     /// Registers a unit.
     pub const UNIT: u16 = 0x0201;
     /// Issues an amount of a unit.

@@ -161,6 +161,7 @@ impl State {
             table::WINDOW => self.decode_window(row),
             table::PAIR => self.decode_pair(row),
             table::CLAIM => self.decode_claim(row),
+            table::RECOVERY => self.decode_recovery(row),
             table::EXCHANGE => self.decode_exchange(row),
             _ => Err(RowError("no such table".to_owned())),
         }

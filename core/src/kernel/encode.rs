@@ -45,6 +45,7 @@ pub mod table {
     pub const WINDOW: u16 = 28;
     pub const PAIR: u16 = 29;
     pub const CLAIM: u16 = 30;
+    pub const RECOVERY: u16 = 31;
     pub const EXCHANGE: u16 = 32;
 }
 
@@ -52,7 +53,7 @@ pub mod table {
 /// its first: the ids follow.
 pub const ROW_BYTES: [usize; 33] = [
     0, 16, 32, 80, 72, 56, 136, 112, 88, 56, 160, 392, 184, 1392, 232, 80, 128, 136, 200, 232, 120,
-    96, 96, 848, 40, 56, 48, 56, 80, 72, 120, 0, 72,
+    96, 96, 848, 40, 56, 48, 56, 80, 72, 120, 96, 72,
 ];
 /// Bytes of `u16 table ‖ u16 0 ‖ u32 length` in front of each row.
 pub const ROW_PREFIX_BYTES: usize = 8;
@@ -346,6 +347,7 @@ impl State {
         for row in self.claims.values() {
             write_row(sink, table::CLAIM, &self.claim_row(row));
         }
+        self.write_recoveries(sink);
         for row in self.exchanges.sorted() {
             write_row(sink, table::EXCHANGE, &self.exchange_row(row));
         }
@@ -417,7 +419,7 @@ impl State {
         ];
         let counts = counts.into_iter().chain(self.netting_counts()).chain([
             self.claims.len(),
-            0,
+            self.recoveries.len(),
             self.exchanges.len(),
         ]);
         let listed: usize = self.lists.rows().map(|list| 16 * list.ids.len()).sum();

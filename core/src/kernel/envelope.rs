@@ -54,7 +54,7 @@ pub struct Run<'a> {
     pub effects: &'a mut Effects,
     pub vouchers: &'a CheckedVouchers,
     pub citations: &'a Citations,
-    /// Holds and channels that may still be swept in this block.
+    /// Holds, channels and recoveries that may still be swept in this block.
     pub sweep_budget: u32,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Results<'a> {
 impl Run<'_> {
     pub fn envelope(&mut self, placed: &Placed<'_>, results: &mut Results<'_>) -> Verdict {
         self.state.gather.begin_envelope(placed.first_sequence);
-        self.sweep(placed.timestamp_ns, 0);
+        self.sweep(placed.timestamp_ns, placed.first_sequence, 0);
         let header = placed.view.header();
         let mut verdict = Verdict {
             code: Code::UnknownKey,
@@ -143,11 +143,12 @@ impl Run<'_> {
     }
 
     #[inline]
-    fn sweep(&mut self, t: u64, index: u32) {
+    fn sweep(&mut self, t: u64, sequence: u64, index: u32) {
         if self.state.next_due_ns() <= t {
             self.state.gather.at_sweep(index);
+            let place = (sequence, index);
             self.state
-                .sweep(t, index, &mut self.sweep_budget, self.effects);
+                .sweep(t, place, &mut self.sweep_budget, self.effects);
         }
     }
 
@@ -166,7 +167,7 @@ impl Run<'_> {
         ) {
             ahead.reach(self.state, input.index);
             if input.index > 0 {
-                self.sweep(input.t, input.index);
+                self.sweep(input.t, input.sequence, input.index);
             }
             let gathered = self.state.gather.len();
             let outcome = self.execute(&input);

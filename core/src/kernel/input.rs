@@ -76,8 +76,20 @@ pub const OWNER_SPEND_METER: Scopes = Scopes::of(&[scope::OWNER, scope::SPEND, s
 pub const OWNER_OPERATE: Scopes = Scopes::of(&[scope::OWNER, scope::OPERATE]);
 pub const OPERATE: Scopes = Scopes::of(&[scope::OPERATE]);
 pub const NODE: Scopes = Scopes::of(&[scope::NODE]);
-/// Those that may replace or revoke themselves.
+pub const RECOVERY: Scopes = Scopes::of(&[scope::RECOVERY]);
+/// Those that may revoke themselves.
 pub const ANY_BUT_NODE_AND_OPERATE: Scopes = Scopes::of(&[
+    scope::OWNER,
+    scope::SPEND,
+    scope::METER,
+    scope::PRICE,
+    scope::READ,
+    scope::AUDIT,
+    scope::RECOVERY,
+    scope::CHANNEL,
+]);
+/// Those that may replace themselves.
+pub const ROTATING: Scopes = Scopes::of(&[
     scope::OWNER,
     scope::SPEND,
     scope::METER,
@@ -329,6 +341,8 @@ pub fn execute(state: &mut State, effects: &mut Effects, input: &Input<'_>) -> O
         kind::ACCOUNT => super::registry::account(state, input),
         kind::NAME => super::registry::name(state, input),
         kind::KEY => super::key::key(state, input),
+        kind::RECOVER => super::recovery::recover(state, input),
+        kind::VETO => super::recovery::veto(state, input),
         kind::PRINCIPAL => super::registry::principal(state, input),
         kind::TICK => super::system::tick(state, input),
         kind::JOIN => super::netting::join(state, input),

@@ -50,6 +50,7 @@ impl State {
         self.verify_grants(&mut problems);
         self.verify_limits(&mut problems);
         self.verify_claims(&mut problems);
+        self.verify_recoveries(&mut problems);
         problems
     }
 

@@ -11,6 +11,7 @@ use super::grant_state::RelationKey;
 use super::limit_rows::{Limit, LimitKey, Mark, Zone};
 use super::netting_state::{ClosedWindow, Member, Pair, Position, SettledWindow, Side};
 use super::price_rows::CardLife;
+use super::recovery::Recovery;
 use super::rows::{Account, Channel, Correction, Dispute, Hold, HoldStatus, Key, Mandate};
 use super::state::{broken, State};
 use super::table::Slot;
@@ -48,6 +49,8 @@ pub enum Undo {
     /// Of a principal; by hold or channel, and limit.
     MarkPut(Slot, (Id16, LimitKey), Option<Mark>),
     ZonePut(Id16, Option<Box<Zone>>),
+    /// Of a principal.
+    RecoveryPut(Slot, Option<Recovery>),
     Netting(NettingUndo),
     Claim(ClaimUndo),
     Grant(GrantUndo),
@@ -176,6 +179,9 @@ impl State {
             }
             Undo::ZonePut(id, old) => {
                 self.set_zone(id, old.map(|zone| *zone));
+            }
+            Undo::RecoveryPut(principal, old) => {
+                self.set_recovery(principal, old);
             }
             Undo::ReferenceInserted => match self.references.pop_back() {
                 Some(row) => self.principals.get_mut(row.principal).reference_count -= 1,

@@ -1,7 +1,7 @@
 //! Group 1: KEY adds, revokes and rotates the keys of the signer's own principal.
 
 use super::input::{
-    require, Input, Outcome, ANY_BUT_NODE_AND_OPERATE, OPERATE, OWNER, OWNER_OPERATE,
+    require, Input, Outcome, ANY_BUT_NODE_AND_OPERATE, OPERATE, OWNER, OWNER_OPERATE, ROTATING,
 };
 use super::rows::{scope, Key};
 use super::state::State;
@@ -36,13 +36,13 @@ fn record_until_ns(input: &Input<'_>) -> u64 {
     input.record.u64(120)
 }
 
-fn check_principal(state: &State, input: &Input<'_>) -> Outcome {
+pub fn check_principal(state: &State, input: &Input<'_>) -> Outcome {
     let own = state.principals.get(input.principal).id;
     require(input.record.id16(104) == own, Code::PrincipalMismatch)
 }
 
-fn check_cap(state: &State, input: &Input<'_>) -> Outcome {
-    let keys = state.principals.get(input.principal).keys.len();
+pub fn check_cap(state: &State, input: &Input<'_>) -> Outcome {
+    let keys = state.key_count(input.principal);
     require(keys < input.genesis.cap_keys as usize, Code::CapExceeded)
 }
 
@@ -68,16 +68,14 @@ fn add(state: &mut State, input: &Input<'_>) -> Outcome {
         | scope::METER
         | scope::PRICE
         | scope::READ
+        | scope::RECOVERY
         | scope::CHANNEL => &OWNER,
         scope::AUDIT => &OPERATE,
         _ => return Err(Code::BadField),
     };
     input.check_signer(state, signers)?;
     check_principal(state, input)?;
-    require(
-        state.keys.find(record_key(input)).is_none(),
-        Code::KeyExists,
-    )?;
+    require(!state.knows_key(record_key(input)), Code::KeyExists)?;
     require(until_ns == 0 || until_ns > input.t, Code::ExpiryInvalid)?;
     check_cap(state, input)?;
 
@@ -106,6 +104,8 @@ fn revoke(state: &mut State, input: &Input<'_>) -> Outcome {
     let may_revoke = !is_operator || row.scope == scope::AUDIT;
     require(may_revoke, Code::ScopeDenied)?;
     require(!row.revoked, Code::KeyState)?;
+    let began_pending = row.scope == scope::RECOVERY && state.is_recovering_by(slot);
+    require(!began_pending, Code::RecoveryPending)?;
     if row.scope == scope::OWNER {
         require(has_other_owner_key(state, input, slot), Code::LastOwnerKey)?;
     }
@@ -125,12 +125,9 @@ fn has_other_owner_key(state: &State, input: &Input<'_>, revoked: Slot) -> bool 
 fn rotate(state: &mut State, input: &Input<'_>) -> Outcome {
     let until_ns = record_until_ns(input);
     require(record_scope(input) == 0, Code::BadField)?;
-    input.check_signer(state, &ANY_BUT_NODE_AND_OPERATE)?;
+    input.check_signer(state, &ROTATING)?;
     check_principal(state, input)?;
-    require(
-        state.keys.find(record_key(input)).is_none(),
-        Code::KeyExists,
-    )?;
+    require(!state.knows_key(record_key(input)), Code::KeyExists)?;
     // Unlike ADD: an overlap may end with this very record.
     require(until_ns == 0 || until_ns >= input.t, Code::ExpiryInvalid)?;
     check_cap(state, input)?;
@@ -153,7 +150,7 @@ fn rotate(state: &mut State, input: &Input<'_>) -> Outcome {
     Ok(())
 }
 
-fn revoke_at(key: &mut Key, sequence: u64) {
+pub fn revoke_at(key: &mut Key, sequence: u64) {
     key.revoked = true;
     key.revoked_at = sequence;
 }

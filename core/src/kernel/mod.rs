@@ -7,7 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `apply`, `envelope`, `input`, `ahead` | a block, an envelope, a record with its stages |
-//! | `registry`, `key`, `unit`, `money` | the rules, one function a kind |
+//! | `registry`, `key`, `recovery`, `unit`, `money` | the rules, one function a kind |
 //! | `metering`, `meter`, `mandate`, `channel`, `system` | more of them |
 //! | `card`, `priced`, `card_state` | rate cards, and holds that they price |
 //! | `debt`, `claim_state` | what a hold may charge beyond its maximum, and who owes it |
@@ -92,6 +92,7 @@ mod python_history;
 mod query;
 mod quote;
 mod quote_rows;
+mod recovery;
 mod registry;
 mod rows;
 mod schedule;

@@ -331,6 +331,15 @@ impl PyKernel {
         self.row_of(py, |kernel| kernel.zone_row(id))
     }
 
+    fn recovery<'py>(
+        &self,
+        py: Python<'py>,
+        principal: PyBackedBytes,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let principal: Id16 = array(&principal, "a principal")?;
+        self.row_of(py, |kernel| kernel.recovery_row(principal))
+    }
+
     fn line<'py>(
         &self,
         py: Python<'py>,

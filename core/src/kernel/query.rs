@@ -29,7 +29,8 @@ pub struct KernelStatus {
     pub channels: usize,
     pub live_ids: usize,
     pub references: usize,
-    /// When the next open hold or grant expires or the next closing channel closes; 0 without any.
+    /// When a hold or grant expires, a channel closes or a recovery takes effect next; 0 without
+    /// any.
     pub next_expiry_ns: u64,
 }
 
@@ -219,6 +220,13 @@ impl Kernel {
         let rows = keys.filter_map(|key| Some((key, state.limits.get(key)?)));
         rows.flat_map(|(key, row)| state.limit_row(key, row))
             .collect()
+    }
+
+    /// Row of table 31 of a principal; None if nothing is pending.
+    pub fn recovery_row(&self, principal: Id16) -> Option<Vec<u8>> {
+        let principal = self.state.principals.find(principal)?;
+        let row = self.state.recovery_of(principal)?;
+        Some(self.state.recovery_row(row).to_vec())
     }
 
     /// Row of table 23 of a zone.

@@ -22,7 +22,7 @@ pub fn principal(state: &mut State, input: &Input<'_>) -> Outcome {
     input.check_signer(state, &OPERATE)?;
     let id = input.derived_id(state);
     require(record.id16(104) == id, Code::PrincipalMismatch)?;
-    require(state.keys.find(key).is_none(), Code::KeyExists)?;
+    require(!state.knows_key(key), Code::KeyExists)?;
     require(state.principals.find(id).is_none(), Code::IdConflict)?;
 
     let principal = state.insert_principal(id, kind, input.sequence);

@@ -29,9 +29,10 @@ pub mod scope {
     pub const PRICE: u16 = 6;
     pub const READ: u16 = 7;
     pub const AUDIT: u16 = 8;
+    pub const RECOVERY: u16 = 9;
     pub const CHANNEL: u16 = 10;
-    pub const ALL: [u16; 9] = [
-        OWNER, SPEND, METER, NODE, OPERATE, PRICE, READ, AUDIT, CHANNEL,
+    pub const ALL: [u16; 10] = [
+        OWNER, SPEND, METER, NODE, OPERATE, PRICE, READ, AUDIT, RECOVERY, CHANNEL,
     ];
 }
 

@@ -21,6 +21,7 @@ use super::limit_rows::{Limit, LimitKey, Mark, Zone};
 use super::netting_state::Netting;
 use super::price_rows::{Card, PriceLine, Terms};
 use super::quote_rows::Quote;
+use super::recovery::Recoveries;
 use super::rows::{
     account_flag, principal_type, scope, Account, Channel, ChannelStatus, Correction, Dispute,
     Hold, HoldStatus, Key, LiveId, Mandate, Name, Principal, Reference, Unit,
@@ -80,6 +81,7 @@ pub struct State {
     pub open_claims: BTreeMap<(Slot, Slot, bool), u32>,
     /// Paid and waived claims by (moment, id).
     pub ended_claims: BTreeSet<(u64, Id16)>,
+    pub recoveries: Recoveries,
     /// (owner, name kind, hash of the text) of every name.
     pub name_texts: HashSet<(Slot, u16, Hash32)>,
     /// Units by symbol.
@@ -363,11 +365,12 @@ impl State {
         }
     }
 
-    /// When the next hold or grant expires or the next channel closes.
+    /// When the next hold or grant expires, channel closes or recovery takes effect.
     #[inline]
     pub fn next_due_ns(&self) -> u64 {
         let pinned = self.expiries.next_ns().min(self.closings.next_ns());
-        pinned.min(self.grant_expiries.next_ns())
+        let granted = pinned.min(self.grant_expiries.next_ns());
+        granted.min(self.recoveries.next_ns())
     }
 
     /// Remembers a UNIQUE reference.

@@ -14,7 +14,7 @@ use crate::format::Genesis;
 
 /// Rows of each table that one block may prune.
 pub const MAX_PRUNED: usize = 10_000;
-/// Holds, channels and grants that one block may sweep.
+/// Holds, channels, grants and recoveries that one block may sweep.
 pub const MAX_SWEPT: u32 = 10_000;
 
 /// Whether `moment + window < now`, in exact arithmetic.
@@ -140,8 +140,15 @@ impl State {
     }
 
     /// Frees the holds that have expired at `t`, then closes the channels and ends the grants that
-    /// are due; at most `budget` of them together, which it lowers.
-    pub fn sweep(&mut self, t: u64, index: u32, budget: &mut u32, effects: &mut Effects) {
+    /// are due, then lets recoveries take effect; at most `budget` of them together, which it
+    /// lowers. `sequence` and `index` are those of the record before which it runs.
+    pub fn sweep(
+        &mut self,
+        t: u64,
+        (sequence, index): (u64, u32),
+        budget: &mut u32,
+        effects: &mut Effects,
+    ) {
         while *budget > 0 && self.expiries.next_ns() <= t {
             let Some(slot) = self.expiries.first() else {
                 break;
@@ -168,11 +175,14 @@ impl State {
         }
         while *budget > 0 && self.grant_expiries.next_ns() <= t {
             let Some(slot) = self.grant_expiries.first() else {
-                return;
+                break;
             };
             *budget -= 1;
             let expired = (GrantStatus::Expired, Cause::GrantReturn);
             grant::end(self, effects, (slot, expired), (index, t));
+        }
+        if self.recoveries.next_ns() <= t {
+            self.sweep_recoveries(t, sequence, budget);
         }
     }
 

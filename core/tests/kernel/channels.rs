@@ -377,7 +377,7 @@ fn who_may_add_and_revoke_the_keys_of_the_new_scopes() {
     let second = public_key(&signing_key(60));
     let add = |person: &Person, scope| key(ADD, &second, &person.principal, scope, 0);
     for (person, scope, code) in [
-        (alice, 9, Code::BadField),
+        (alice, 11, Code::BadField),
         (alice, 4, Code::BadField),
         (alice, AUDIT, Code::ScopeDenied),
         (operator, READ, Code::ScopeDenied),

@@ -345,6 +345,7 @@ fn every_result_code_is_given() {
         crate::debts::CODES,
         crate::reprice::CODES,
         crate::exchange::CODES,
+        crate::recovery::CODES,
     ];
     let mut given = BTreeSet::new();
     for (expected, scenario) in tables.into_iter().flatten() {

@@ -14,6 +14,7 @@ mod limits;
 mod market;
 mod netting;
 mod prices;
+mod recovery;
 mod reprice;
 #[path = "../support/mod.rs"]
 mod support;

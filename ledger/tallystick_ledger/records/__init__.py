@@ -43,6 +43,7 @@ from tallystick_ledger.records.name import Name
 from tallystick_ledger.records.netting import Fail, Join, Settle, WindowClose
 from tallystick_ledger.records.prices import Card, CardPublish, Price
 from tallystick_ledger.records.quote import QuoteLine, SignedQuote
+from tallystick_ledger.records.recovery import Recover, Veto
 from tallystick_ledger.records.registry import Account, Key, Principal
 from tallystick_ledger.records.subsidy import ClawBack, Grant, Relation
 from tallystick_ledger.records.system import Tick
@@ -58,6 +59,8 @@ RECORD_TYPES: Final[dict[int, type[Record]]] = {
         Name,
         List,
         Account,
+        Recover,
+        Veto,
         Unit,
         Issue,
         Burn,
@@ -221,6 +224,7 @@ __all__ = [
     "QuoteLine",
     "Raw",
     "Record",
+    "Recover",
     "Refund",
     "Relation",
     "RelationOperation",
@@ -237,6 +241,7 @@ __all__ = [
     "TopUp",
     "Transfer",
     "Unit",
+    "Veto",
     "Voucher",
     "WindowClose",
     "Zone",

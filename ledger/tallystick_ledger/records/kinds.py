@@ -15,6 +15,8 @@ class Kind(IntEnum):
     NAME = 0x0103
     LIST = 0x0104
     ACCOUNT = 0x0105
+    RECOVER = 0x0106
+    VETO = 0x0107
     UNIT = 0x0201
     ISSUE = 0x0202
     BURN = 0x0203
@@ -92,6 +94,7 @@ class Scope(IntEnum):
     PRICE = 6
     READ = 7
     AUDIT = 8
+    RECOVERY = 9
     CHANNEL = 10
 
 
@@ -223,7 +226,7 @@ ALLOWED_FLAGS: Final[dict[Kind, Flags]] = {
 }
 
 # Kinds whose last 16 bytes belong to their layout, because they hold a signature.
-KINDS_WITHOUT_NONCE: Final = frozenset({Kind.PRINCIPAL, Kind.KEY, Kind.VOUCHER})
+KINDS_WITHOUT_NONCE: Final = frozenset({Kind.PRINCIPAL, Kind.KEY, Kind.RECOVER, Kind.VOUCHER})
 
 REGISTRABLE_TYPES: Final = frozenset(
     {PrincipalType.ORGANISATION, PrincipalType.INDIVIDUAL, PrincipalType.SERVICE}
@@ -236,6 +239,7 @@ ADDABLE_SCOPES: Final = frozenset(
         Scope.PRICE,
         Scope.READ,
         Scope.AUDIT,
+        Scope.RECOVERY,
         Scope.CHANNEL,
     }
 )

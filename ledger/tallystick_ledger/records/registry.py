@@ -137,7 +137,7 @@ class Key(Record):
         require_length("possession", self.possession, limits.SIGNATURE_BYTES)
         require_u64("until_ns", self.until_ns)
         if self.operation is KeyOperation.ADD:
-            why = "ADD takes OWNER, SPEND, METER, READ, AUDIT or CHANNEL"
+            why = "ADD takes no scope of nodes and operators"
             require(self.scope in ADDABLE_SCOPES, Code.BAD_FIELD, why)
         else:
             require(self.scope is None, Code.BAD_FIELD, "only ADD has a scope")

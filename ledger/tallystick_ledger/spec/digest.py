@@ -39,6 +39,7 @@ def rows(state: State) -> Iterator[Row]:
     yield from state.windows
     yield from state.pairs
     yield from state.claims
+    yield from state.recoveries
     yield from state.exchanges
 
 

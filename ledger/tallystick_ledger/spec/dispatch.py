@@ -38,6 +38,7 @@ from tallystick_ledger.records import (
     Principal,
     Raw,
     Record,
+    Recover,
     Refund,
     Relation,
     Release,
@@ -48,6 +49,7 @@ from tallystick_ledger.records import (
     TopUp,
     Transfer,
     Unit,
+    Veto,
     Voucher,
     WindowClose,
     Zone,
@@ -67,6 +69,7 @@ from tallystick_ledger.spec import (
     meters,
     money,
     netting,
+    recovery,
     registry,
     system,
     units,
@@ -136,6 +139,8 @@ def _apply(  # noqa: C901, PLR0911, PLR0912
             return registry.name(state, place, record)
         case Account():
             return registry.account(state, place, record)
+        case Recover() | Veto():
+            return _apply_recovery(state, place, record)
         case Card():
             return cards.card(state, place, record)
         case Price():
@@ -203,6 +208,13 @@ def _apply_subsidy(
             return grants.claw_back(state, place, record)
         case Relation():
             return grants.relation(state, place, record)
+
+
+def _apply_recovery(state: State, place: Place, record: Recover | Veto) -> list[Effect]:
+    """As `_apply`, of the kinds about lost keys."""
+    if isinstance(record, Recover):
+        return recovery.recover(state, place, record)
+    return recovery.veto(state, place, record)
 
 
 def _apply_bound(

@@ -11,7 +11,7 @@ from tallystick_ledger.envelope import Envelope
 from tallystick_ledger.ids import PrincipalId, SequenceNumber, TimestampNs
 from tallystick_ledger.limits import MAX_SWEPT
 from tallystick_ledger.results import Effect, Result
-from tallystick_ledger.spec import channels, grants, metering
+from tallystick_ledger.spec import channels, grants, metering, recovery
 from tallystick_ledger.spec.dispatch import execute
 from tallystick_ledger.spec.refusal import Refused
 from tallystick_ledger.spec.signer import Place
@@ -27,14 +27,21 @@ class Sweeper:
 
     left: int = MAX_SWEPT
 
-    def sweep(self, state: State, timestamp_ns: TimestampNs, index: int) -> list[Effect]:
-        """Ends what is due: see `sweep` of `metering`, then of `channels`, then of `grants`."""
+    def sweep(
+        self,
+        state: State,
+        timestamp_ns: TimestampNs,
+        sequence_number: SequenceNumber,
+        index: int,
+    ) -> list[Effect]:
+        """Ends what is due: `sweep` of `metering`, of `channels`, of `grants`, of `recovery`."""
         swept, effects = metering.sweep(state, timestamp_ns, index, self.left)
         self.left -= swept
         closed = channels.sweep(state, timestamp_ns, index, self.left)
         self.left -= len(closed)
         ended = grants.sweep(state, timestamp_ns, index, self.left)
         self.left -= len(ended)
+        self.left -= recovery.sweep(state, timestamp_ns, sequence_number, self.left)
         return effects + closed + ended
 
 
@@ -87,7 +94,7 @@ def apply_envelope(
         place: Where it stands.
         sweeper: That of the block.
     """
-    swept = sweeper.sweep(state, place.first_timestamp_ns, 0)
+    swept = sweeper.sweep(state, place.first_timestamp_ns, place.first_sequence, 0)
     header = envelope.header
     signer = state.keys.get(header.signer)
     if signer is None:
@@ -141,7 +148,8 @@ def _run_one_by_one(
     for head in envelope.heads():
         head_place = _place_of(envelope, principal, place, head.index)
         if head.index > 0:
-            effects += sweeper.sweep(state, head_place.timestamp_ns, head.index)
+            when = (head_place.timestamp_ns, head_place.sequence_number)
+            effects += sweeper.sweep(state, *when, head.index)
         try:
             effects += execute(state, head_place, head.data)
         except Refused as refusal:

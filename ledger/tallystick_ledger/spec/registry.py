@@ -36,8 +36,10 @@ from tallystick_ledger.state_rows import (
 
 _NEVER = TimestampNs(0)
 _NOT_REVOKED = SequenceNumber(0)
-# Keys that may revoke or rotate themselves; those of the genesis are there for good.
+# Keys that may revoke themselves; those of the genesis are there for good.
 _OWN_KEY_SCOPES: Final = frozenset(Scope) - {Scope.NODE, Scope.OPERATE}
+# And replace themselves: of a stolen RECOVERY key no second one may be made.
+_ROTATING_SCOPES: Final = _OWN_KEY_SCOPES - {Scope.RECOVERY}
 
 
 def principal(state: State, place: Place, record: Principal) -> list[Effect]:
@@ -49,7 +51,7 @@ def principal(state: State, place: Place, record: Principal) -> list[Effect]:
     """
     check_key_and_scope(state, place, Scope.OPERATE)
     require(record.principal == place.derived_id(state), Code.PRINCIPAL_MISMATCH)
-    require(record.key not in state.keys, Code.KEY_EXISTS)
+    require(not state.knows_key(record.key), Code.KEY_EXISTS)
     require(record.principal not in state.principals, Code.ID_CONFLICT)
 
     state.principals.put(
@@ -96,10 +98,10 @@ def key_add(state: State, place: Place, record: Key) -> None:
     adder = Scope.OPERATE if record.scope is Scope.AUDIT else Scope.OWNER
     check_key_and_scope(state, place, adder)
     require(record.principal == place.principal, Code.PRINCIPAL_MISMATCH)
-    require(record.key not in state.keys, Code.KEY_EXISTS)
+    require(not state.knows_key(record.key), Code.KEY_EXISTS)
     in_time = record.until_ns == 0 or record.until_ns > place.timestamp_ns
     require(in_time, Code.EXPIRY_INVALID)
-    require(state.keys.count(place.principal) < state.genesis.caps.keys, Code.CAP_EXCEEDED)
+    require(state.key_count(place.principal) < state.genesis.caps.keys, Code.CAP_EXCEEDED)
 
     scope = Scope.OWNER if record.scope is None else record.scope
     _register_key(state, place, record, scope, record.until_ns)
@@ -110,7 +112,8 @@ def key_revoke(state: State, place: Place, record: Key) -> None:
 
     Raises:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_MISMATCH, KEY_NOT_FOUND,
-            SCOPE_DENIED (see below); KEY_STATE, LAST_OWNER_KEY.
+            SCOPE_DENIED (see below); KEY_STATE; RECOVERY_PENDING, what the key began is ended by
+            VETO alone; LAST_OWNER_KEY.
     """
     if record.key == place.signing_key:
         check_key_and_scope(state, place, *_OWN_KEY_SCOPES)
@@ -123,6 +126,9 @@ def key_revoke(state: State, place: Place, record: Key) -> None:
     by_operator = state.keys[place.signing_key].scope is Scope.OPERATE
     require(not by_operator or revoked.scope is Scope.AUDIT, Code.SCOPE_DENIED)
     require(revoked.status is KeyStatus.ACTIVE, Code.KEY_STATE)
+    pending = state.recoveries.get(place.principal)
+    began_pending = pending is not None and pending.recovery_key == revoked.key
+    require(not began_pending, Code.RECOVERY_PENDING)
     owner_keys_left = any(
         other.scope is Scope.OWNER
         and other.status is KeyStatus.ACTIVE
@@ -142,12 +148,12 @@ def key_rotate(state: State, place: Place, record: Key) -> None:
         Refused: KEY_REVOKED, KEY_EXPIRED, SCOPE_DENIED; PRINCIPAL_MISMATCH, KEY_EXISTS;
             EXPIRY_INVALID, the overlap ends in the past; CAP_EXCEEDED.
     """
-    check_key_and_scope(state, place, *_OWN_KEY_SCOPES)
+    check_key_and_scope(state, place, *_ROTATING_SCOPES)
     require(record.principal == place.principal, Code.PRINCIPAL_MISMATCH)
-    require(record.key not in state.keys, Code.KEY_EXISTS)
+    require(not state.knows_key(record.key), Code.KEY_EXISTS)
     in_time = record.until_ns == 0 or record.until_ns >= place.timestamp_ns
     require(in_time, Code.EXPIRY_INVALID)
-    require(state.keys.count(place.principal) < state.genesis.caps.keys, Code.CAP_EXCEEDED)
+    require(state.key_count(place.principal) < state.genesis.caps.keys, Code.CAP_EXCEEDED)
 
     old = state.keys[place.signing_key]
     _register_key(state, place, record, old.scope, _NEVER)

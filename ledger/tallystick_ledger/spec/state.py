@@ -35,6 +35,7 @@ What is looked up otherwise than by key follows from the rows and is kept by the
 | windows | unit | |
 | pairs | unit, window | |
 | claims | owner of the payer's account | |
+| recoveries | | key that is to become OWNER |
 | exchanges | maker | |
 
 Holds are also taken in the order in which they expire, and in which they ended, and those with
@@ -104,6 +105,7 @@ from tallystick_ledger.state_rows import (
     PriceLineRow,
     PrincipalRow,
     QuoteRow,
+    RecoveryRow,
     ReferenceRow,
     RelationRow,
     SharesRow,
@@ -192,6 +194,9 @@ class State:
         self.claims: Table[ClaimId, ClaimRow] = Table(self.journal, member_of=self._payer)
         self.exchanges: Table[QuoteId, ExchangeRow] = Table(
             self.journal, member_of=lambda row: row.maker
+        )
+        self.recoveries: Table[PrincipalId, RecoveryRow] = Table(
+            self.journal, alias_of=lambda row: row.key
         )
         self._begin_orders()
 
@@ -421,6 +426,18 @@ class State:
             self.pairs.put(key, row)
         elif before is not None:
             self.pairs.remove(key)
+
+    def knows_key(self, key: PublicKey) -> bool:
+        """Whether a key is registered, or is to be by a recovery that is pending."""
+        return key in self.keys or self.recoveries.find(key) is not None
+
+    def key_count(self, principal: PrincipalId) -> int:
+        """Returns what counts for the cap on keys: those there are, and one to come."""
+        return self.keys.count(principal) + (principal in self.recoveries)
+
+    def next_to_recover(self) -> RecoveryRow | None:
+        """Returns the recovery with the smallest (due_ns, principal), due or not."""
+        return min(self.recoveries, key=lambda row: (row.due_ns, row.principal), default=None)
 
     def owes_or_is_owed(self, account: AccountId) -> bool:
         """Whether an unsettled window has a pair of this account."""

@@ -31,6 +31,7 @@ from tallystick_ledger.state_rows.netting import (
 )
 from tallystick_ledger.state_rows.prices import CardRow, CardStatus, PriceLineRow, TermsRow
 from tallystick_ledger.state_rows.quote import QuoteRow
+from tallystick_ledger.state_rows.recovery import RecoveryRow
 from tallystick_ledger.state_rows.registry import (
     KeyRow,
     KeyStatus,
@@ -85,6 +86,7 @@ ROW_TYPES: Final[dict[Table, type[Row]]] = {
         WindowRow,
         PairRow,
         ClaimRow,
+        RecoveryRow,
         ExchangeRow,
     )
 }
@@ -165,6 +167,7 @@ __all__ = [
     "PriceLineRow",
     "PrincipalRow",
     "QuoteRow",
+    "RecoveryRow",
     "ReferenceRow",
     "RelationRow",
     "Row",

@@ -41,6 +41,7 @@ class Table(IntEnum):
     WINDOW = 28
     PAIR = 29
     CLAIM = 30
+    RECOVERY = 31
     EXCHANGE = 32
 
 

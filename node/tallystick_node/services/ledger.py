@@ -188,7 +188,7 @@ class LedgerService:
     async def get_limits(
         self, request: pb.GetLimitsRequest, caller: Caller, context: RawContext
     ) -> pb.GetLimitsResponse:
-        """Rows of a principal's limits, if the caller may see them, and rows of zones."""
+        """What bounds a principal and who recovers it, if the caller may see that, and zones."""
         if len(request.principal) not in (0, ID_BYTES):
             await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "a principal has 16 bytes")
         if len(request.zones) % ID_BYTES or len(request.zones) > MAX_READ_ZONES * ID_BYTES:
@@ -202,16 +202,17 @@ class LedgerService:
         if request.principal:
             access.require_account_reader(reader)
         before = self._reads.next_sequence
-        rows = b""
+        rows = recovery = b""
         if request.principal and access.may_read_limits(reader, request.principal):
             rows = self._kernel.limits(request.principal)
+            recovery = self._kernel.recovery(request.principal) or b""
         named = [
             request.zones[start : start + ID_BYTES]
             for start in range(0, len(request.zones), ID_BYTES)
         ]
         wanted = dict.fromkeys([*named, *access.zones_of_limits(rows)])
         zones = b"".join(self._kernel.zone(zone) or b"" for zone in wanted)
-        return pb.GetLimitsResponse(rows=rows, zones=zones, next_sequence=before)
+        return pb.GetLimitsResponse(rows=rows, zones=zones, next_sequence=before, recovery=recovery)
 
     async def get_netting(
         self, request: pb.GetNettingRequest, caller: Caller, context: RawContext

@@ -104,14 +104,16 @@ class GetLimitsRequest(_message.Message):
     def __init__(self, principal: _Optional[bytes] = ..., zones: _Optional[bytes] = ..., options: _Optional[_Union[ReadOptions, _Mapping]] = ...) -> None: ...
 
 class GetLimitsResponse(_message.Message):
-    __slots__ = ("rows", "zones", "next_sequence")
+    __slots__ = ("rows", "zones", "next_sequence", "recovery")
     ROWS_FIELD_NUMBER: _ClassVar[int]
     ZONES_FIELD_NUMBER: _ClassVar[int]
     NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    RECOVERY_FIELD_NUMBER: _ClassVar[int]
     rows: bytes
     zones: bytes
     next_sequence: int
-    def __init__(self, rows: _Optional[bytes] = ..., zones: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+    recovery: bytes
+    def __init__(self, rows: _Optional[bytes] = ..., zones: _Optional[bytes] = ..., next_sequence: _Optional[int] = ..., recovery: _Optional[bytes] = ...) -> None: ...
 
 class GetNettingRequest(_message.Message):
     __slots__ = ("unit", "account", "options")

@@ -187,7 +187,7 @@ class LedgerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetLimits(self, request, context):
-        """The limits of a principal, and time zones.
+        """The limits of a principal, its recovery that is pending, and time zones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -20,7 +20,9 @@ use tallystick_core::kernel::{Applied, Kernel};
 use crate::ledger::{record, Record};
 use crate::source::Source;
 use crate::support::{public_key, SECOND_NS};
-use crate::world::{apply, lasting_rows, pay_claim_record, world, write_block, Drafted, World};
+use crate::world::{
+    apply, lasting_rows, pay_claim_record, recovery_record, world, write_block, Drafted, World,
+};
 
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
@@ -62,8 +64,9 @@ const KINDS: [u16; 38] = [
     kind::WINDOW_CLOSE,
     kind::SETTLE,
     kind::FAIL,
-    kind::TRANSFER,
     kind::PAY_CLAIM,
+    kind::RECOVER,
+    kind::VETO,
 ];
 const WAITS_NS: [u64; 8] = [
     0,
@@ -287,11 +290,12 @@ impl Machine<'_> {
                 kind,
                 &[(6, &[1 + a % 3, d % 12]), (8, &key), (104, &principal)],
             ),
+            kind::RECOVER | kind::VETO => recovery_record(kind, d % 4, &principal, a),
             kind::PRINCIPAL => record(kind, &[(6, &[1 + a % 3]), (8, &key), (120, &[0; 8])]),
             kind::LIMIT | kind::ZONE | kind::DELEGATE | kind::KILL => self.limit_record(kind, step),
             _ => record(kind, &[]),
         };
-        if matches!(kind, kind::KEY | kind::PRINCIPAL) {
+        if matches!(kind, kind::KEY | kind::RECOVER | kind::PRINCIPAL) {
             self.own_principal(&mut record, twist);
         }
         if kind != kind::UNIT {
