@@ -81,7 +81,7 @@ def relation(draft: Draft) -> bytes:
     if own and world.chance(0.6):
         row = world.pick(own)
         parties, operation = [row.first, row.second], raw_grants.END
-        operation = raw_grants.STATE if world.odd(0.2) else operation
+        operation = raw_grants.STATE if world.odd(0.5) else operation
     elif world.odd(0.4):
         operation = world.pick((0, 2, 2, 3))
     if world.odd(0.1):
