@@ -27,7 +27,7 @@ use crate::world::{
 const MAX_STEPS: usize = 160;
 const UNIQUE_OR_FINAL: u16 = 1 | 2;
 const DEFERRED: u16 = 16;
-const KINDS: [u16; 38] = [
+const KINDS: [u16; 39] = [
     kind::TRANSFER,
     kind::RESERVE,
     kind::CAPTURE,
