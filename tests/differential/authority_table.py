@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.differential import raw, raw_grants, raw_quotes
+from tests.differential import raw, raw_grants, raw_quotes, raw_recovery
 from tests.differential.authority_world import World
 from tests.differential.book import SECOND_NS
 
@@ -89,7 +89,7 @@ def _recover(w: World) -> bytes:
     """By a key of its own: the veto that makes room for the next one revokes it."""
     w.end_recovery()
     w.signer.use_new_key()
-    return raw.recover(w.book.fresh_key(), w.payer.principal)
+    return raw_recovery.recover(w.book.fresh_key(), w.payer.principal)
 
 
 def _account(operation: int) -> Callable[[World], bytes]:
@@ -208,7 +208,7 @@ ROWS: Final = (
     Row(
         "VETO",
         Kind.VETO,
-        lambda w: raw.veto(w.announced()),
+        lambda w: raw_recovery.veto(w.announced()),
         scopes(OWNER),
         only(PAYER, Code.RECOVERY_NOT_FOUND),
     ),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from tests.differential import raw, raw_exchange, raw_grants, raw_quotes
+from tests.differential import raw, raw_exchange, raw_grants, raw_quotes, raw_recovery
 from tests.differential.book import (
     SECOND_NS,
     Book,
@@ -157,13 +157,13 @@ class World:
         """Leaves nothing pending for the payer."""
         for row in map(RecoveryRow.decode, self.book.engine.rows(Table.RECOVERY)):
             if row.principal == self.payer.principal:
-                self.book.ok(self.payer.key, raw.veto(row.key))
+                self.book.ok(self.payer.key, raw_recovery.veto(row.key))
 
     def announced(self) -> bytes:
         """The key of a recovery of the payer's that is pending."""
         self.end_recovery()
         key, recovery_key = self.book.fresh_key(), self.book.add_key(self.payer, Scope.RECOVERY)
-        self.book.ok(recovery_key, raw.recover(key, self.payer.principal))
+        self.book.ok(recovery_key, raw_recovery.recover(key, self.payer.principal))
         return key
 
     def new_text(self) -> bytes:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tests.differential import raw
+from tests.differential import raw, raw_recovery
 from tests.differential.book import Book, Person
 from tests.differential.cases import (
     CAPS,
@@ -24,7 +24,7 @@ PENDING_KEY: Final = b"a key that is announced already."
 def begin(book: Book, person: Person, key: bytes = PENDING_KEY) -> bytes:
     """Begins a recovery by a new RECOVERY key, which is returned."""
     recovery_key = book.add_key(person, raw.RECOVERY)
-    book.ok(recovery_key, raw.recover(key, person.principal))
+    book.ok(recovery_key, raw_recovery.recover(key, person.principal))
     return recovery_key
 
 
@@ -40,7 +40,7 @@ def _recover(case: Case, _: bytes) -> bytes:
         taken = 2 + 2 * case.get("pending")
         for _count in range(CAPS.keys - taken):
             book.add_key(alice, raw.SPEND)
-    return raw.recover(
+    return raw_recovery.recover(
         book.bob.key if case.get("exists") else NEW_KEY,
         STRANGE_ID if case.get("mismatch") else book.principal_of(case.key),
         case.get("delay_ns", MIN_RECOVERY_NS),
@@ -67,7 +67,7 @@ RECOVER: Final = KindCases(
 def _veto(case: Case, _: bytes) -> bytes:
     if not case.get("none"):
         begin(case.book, case.book.bob if case.get("of_bob") else case.book.alice)
-    return raw.veto(NEW_KEY if case.get("other") else PENDING_KEY)
+    return raw_recovery.veto(NEW_KEY if case.get("other") else PENDING_KEY)
 
 
 VETO: Final = KindCases(

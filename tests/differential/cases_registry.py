@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tests.differential import raw
+from tests.differential import raw, raw_recovery
 from tests.differential.book import SECOND_NS, Book
 from tests.differential.cases import (
     CAPS,
@@ -125,7 +125,7 @@ def _key_revoke(case: Case, _: bytes) -> bytes:
         book.revoke_key(book.alice, victim)
     if case.get("began"):
         victim = book.add_key(book.alice, raw.RECOVERY)
-        book.ok(victim, raw.recover(NEW_KEY, book.alice.principal))
+        book.ok(victim, raw_recovery.recover(NEW_KEY, book.alice.principal))
     if case.get("unknown"):
         victim = NEW_KEY
     if case.get("of_bob"):

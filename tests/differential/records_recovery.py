@@ -1,6 +1,6 @@
 """Random RECOVER and VETO records; see `records`, which draws among all kinds."""
 
-from tests.differential import raw
+from tests.differential import raw_recovery
 from tests.differential.draft import Draft
 
 from tallystick_ledger.limits import MAX_RECOVERY_NS, MAX_U64, MIN_RECOVERY_NS
@@ -20,7 +20,7 @@ def recover(draft: Draft) -> bytes:
     if world.odd(0.2):
         edges = (0, MIN_RECOVERY_NS - 1, MAX_RECOVERY_NS, MAX_RECOVERY_NS + 1, MAX_U64)
         delay_ns = world.pick(edges)
-    return raw.recover(key, principal_id, delay_ns)
+    return raw_recovery.recover(key, principal_id, delay_ns)
 
 
 def veto(draft: Draft) -> bytes:
@@ -28,9 +28,11 @@ def veto(draft: Draft) -> bytes:
     world = draft.world
     row = world.state.recoveries.get(draft.signer.principal)
     if row is not None and not world.odd(0.1):
-        return raw.veto(row.key)
+        return raw_recovery.veto(row.key)
     others = [row.key for row in world.state.recoveries]
-    return raw.veto(world.pick(others) if others and world.chance(0.5) else world.new_key())
+    return raw_recovery.veto(
+        world.pick(others) if others and world.chance(0.5) else world.new_key()
+    )
 
 
 def can_veto(draft: Draft) -> bool:

@@ -1,7 +1,7 @@
 """Recovery of a principal: what a RECOVERY key begins, a veto ends, and time lets happen."""
 
 import pytest
-from tests.differential import raw
+from tests.differential import raw, raw_recovery
 from tests.differential.book import SECOND_NS, Book, MakeEngine, Person, genesis_for_tests
 from tests.differential.cases_recovery import PENDING_KEY, begin
 from tests.differential.engines import KernelEngine
@@ -34,7 +34,7 @@ def is_active(book: Book, key: bytes) -> bool:
 
 def test_the_row_says_what_is_to_come(book: Book) -> None:
     recovery_key = book.add_key(book.alice, raw.RECOVERY)
-    record = raw.recover(PENDING_KEY, book.alice.principal, MAX_RECOVERY_NS)
+    record = raw_recovery.recover(PENDING_KEY, book.alice.principal, MAX_RECOVERY_NS)
     receipt = book.ok(recovery_key, record)
     (row,) = pending(book)
     assert (row.principal, row.key, row.recovery_key) == (
@@ -100,14 +100,14 @@ def test_inside_an_atomic_envelope_nothing_takes_effect(book: Book) -> None:
 
 def test_what_is_due_cannot_be_vetoed(book: Book) -> None:
     begin(book, book.alice)
-    records = [pay(book), raw.veto(PENDING_KEY)]
+    records = [pay(book), raw_recovery.veto(PENDING_KEY)]
     receipt = book.send(book.alice.key, *records, atomic=True, at_ns=due_ns(book) - 1)
     assert receipt.codes == [Code.ATOMIC_ABORTED, Code.RECOVERY_NOT_FOUND]
 
 
 def test_the_last_moment_of_a_veto(book: Book) -> None:
     begin(book, book.alice)
-    veto = raw.veto(PENDING_KEY)
+    veto = raw_recovery.veto(PENDING_KEY)
     assert book.codes(book.alice.key, veto, at_ns=due_ns(book) - 1) == [Code.OK]
 
 
@@ -115,12 +115,12 @@ def test_a_veto_ends_it_and_revokes_the_key_that_began_it(book: Book) -> None:
     other = book.add_key(book.alice, raw.RECOVERY)
     thief = begin(book, book.alice)
     last_ns = due_ns(book)
-    receipt = book.ok(book.alice.key, raw.veto(PENDING_KEY))
+    receipt = book.ok(book.alice.key, raw_recovery.veto(PENDING_KEY))
     assert pending(book) == []
     row = book.engine.key(thief)
     assert row is not None
     assert row.revoked_at == receipt.first_sequence
-    again = raw.recover(PENDING_KEY, book.alice.principal)
+    again = raw_recovery.recover(PENDING_KEY, book.alice.principal)
     assert book.codes(thief, again) == [Code.KEY_REVOKED]
     assert book.codes(book.alice.key, pay(book), at_ns=last_ns + SECOND_NS) == [Code.OK]
     # The key that was announced is free again, and other RECOVERY keys are as good as before.
@@ -150,13 +150,15 @@ def test_kill_spares_recovery_keys(book: Book) -> None:
     agent = book.add_key(book.alice, raw.SPEND)
     assert book.codes(book.alice.key, raw.kill(recovery_key)) == [Code.KEY_NOT_FOUND]
     book.ok(book.alice.key, raw.kill(agent))
-    assert book.codes(recovery_key, raw.recover(PENDING_KEY, book.alice.principal)) == [Code.OK]
+    assert book.codes(recovery_key, raw_recovery.recover(PENDING_KEY, book.alice.principal)) == [
+        Code.OK
+    ]
 
 
 def test_it_outlives_the_key_that_began_it(book: Book) -> None:
     """As a hold does: what a good key has signed stays."""
     recovery_key = book.add_key(book.alice, raw.RECOVERY, book.now_ns + 10 * SECOND_NS)
-    record = raw.recover(PENDING_KEY, book.alice.principal)
+    record = raw_recovery.recover(PENDING_KEY, book.alice.principal)
     book.ok(recovery_key, record)
     assert book.codes(recovery_key, record, at_ns=book.now_ns + 20 * SECOND_NS) == [
         Code.KEY_EXPIRED
@@ -175,7 +177,7 @@ def test_owners_that_come_meanwhile_go_as_well(book: Book) -> None:
 def test_it_helps_where_no_owner_key_is_good_any_more(book: Book) -> None:
     recovery_key = book.add_key(book.alice, raw.RECOVERY)
     book.rotate_key(book.alice.key)  # to a key that nobody has
-    book.ok(recovery_key, raw.recover(PENDING_KEY, book.alice.principal))
+    book.ok(recovery_key, raw_recovery.recover(PENDING_KEY, book.alice.principal))
     assert book.codes(PENDING_KEY, pay(book), at_ns=due_ns(book)) == [Code.OK]
 
 
@@ -190,7 +192,7 @@ def test_an_announced_key_is_nobody_elses(book: Book) -> None:
     register = raw.principal(principal_id, PENDING_KEY)
     receipt = book.send(book.operator.key, register, envelope_id=envelope_id)
     assert receipt.codes == [Code.KEY_EXISTS]
-    book.ok(book.alice.key, raw.veto(PENDING_KEY))
+    book.ok(book.alice.key, raw_recovery.veto(PENDING_KEY))
     assert book.codes(book.bob.key, add) == [Code.OK]
 
 
@@ -208,13 +210,13 @@ def test_a_rollback_brings_back_what_was_vetoed(book: Book) -> None:
     recovery_key = begin(book, book.alice)
     before, digest = pending(book), book.engine.digest()
     bad = raw.transfer(book.alice.account, book.bob.account, 0)
-    receipt = book.send(book.alice.key, raw.veto(PENDING_KEY), bad, atomic=True)
+    receipt = book.send(book.alice.key, raw_recovery.veto(PENDING_KEY), bad, atomic=True)
     assert receipt.codes == [Code.ATOMIC_ABORTED, Code.ZERO_AMOUNT]
     assert pending(book) == before
     assert is_active(book, recovery_key)
     assert book.engine.digest() != digest  # log time went on
     other = book.add_key(book.bob, raw.RECOVERY)
-    begun = raw.recover(b"another key that was not known..", book.bob.principal)
+    begun = raw_recovery.recover(b"another key that was not known..", book.bob.principal)
     bad = raw.patched(begun, 120, bytes(8))
     receipt = book.send(other, begun, bad, atomic=True)
     assert receipt.codes == [Code.ATOMIC_ABORTED, Code.BAD_FIELD]
@@ -227,7 +229,9 @@ def test_they_take_effect_in_the_order_of_their_times(book: Book) -> None:
     keys = [bytes((number,)) * 32 for number in (1, 2, 3)]
     for person, key, more_ns in zip((book.alice, book.bob, carol), keys, (9, 5, 7), strict=True):
         recovery_key = book.add_key(person, raw.RECOVERY)
-        book.ok(recovery_key, raw.recover(key, person.principal, MIN_RECOVERY_NS + more_ns))
+        book.ok(
+            recovery_key, raw_recovery.recover(key, person.principal, MIN_RECOVERY_NS + more_ns)
+        )
     last_ns = max(row.due_ns for row in pending(book))
     receipt = book.send(book.node.key, raw.tick(), at_ns=last_ns)
     rows = [book.engine.key(key) for key in keys]
@@ -236,7 +240,7 @@ def test_they_take_effect_in_the_order_of_their_times(book: Book) -> None:
 
 def test_a_time_that_leaves_64_bits_never_comes(book: Book) -> None:
     recovery_key = book.add_key(book.alice, raw.RECOVERY)
-    record = raw.recover(PENDING_KEY, book.alice.principal)
+    record = raw_recovery.recover(PENDING_KEY, book.alice.principal)
     late_ns = MAX_U64 - MIN_RECOVERY_NS // 2
     envelope = book.envelope(recovery_key, record, valid_until_ns=MAX_U64)
     book.apply(envelope, at_ns=late_ns)
@@ -260,5 +264,5 @@ def test_a_checkpoint_keeps_what_is_pending() -> None:
 @pytest.mark.parametrize("scope", [raw.SPEND, raw.READ, raw.CHANNEL_SCOPE])
 def test_no_other_scope_recovers(book: Book, scope: int) -> None:
     key = book.add_key(book.alice, scope)
-    record = raw.recover(PENDING_KEY, book.alice.principal)
+    record = raw_recovery.recover(PENDING_KEY, book.alice.principal)
     assert book.codes(key, record) == [Code.SCOPE_DENIED]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.differential import raw
+from tests.differential import raw, raw_recovery
 from tests.differential.book import SECOND_NS, Book
 from tests.differential.engines import KernelEngine, SpecEngine
 from tests.stateful import length
@@ -84,7 +84,7 @@ class RecoveryMachine(RuleBasedStateMachine):
             return
         vault, new = self.pick(self.vaults, choice), self.new_key()
         delay_ns = MIN_RECOVERY_NS + more_ns
-        code = self.send(vault, raw.recover(new, self.alice.principal, delay_ns))
+        code = self.send(vault, raw_recovery.recover(new, self.alice.principal, delay_ns))
         if self.pending is None:
             assert code is Code.OK
             self.pending = Pending(new, vault, self.timestamp_ns + delay_ns)
@@ -95,14 +95,14 @@ class RecoveryMachine(RuleBasedStateMachine):
     def announce_a_known_key(self, choice: int) -> None:
         known = [*self.owners, *self.gone, *([self.pending.key] if self.pending else [])]
         if self.vaults:
-            record = raw.recover(self.pick(known, choice), self.alice.principal)
+            record = raw_recovery.recover(self.pick(known, choice), self.alice.principal)
             assert self.send(self.pick(self.vaults, choice), record) is Code.KEY_EXISTS
 
     @rule(choice=CHOICES, right=st.booleans())
     def veto(self, choice: int, right: bool) -> None:
         pending = self.pending
         key = pending.key if pending is not None and right else self.alice.principal * 2
-        code = self.send(self.pick(self.owners, choice), raw.veto(key))
+        code = self.send(self.pick(self.owners, choice), raw_recovery.veto(key))
         if pending is None or not right:
             assert code is Code.RECOVERY_NOT_FOUND
             return

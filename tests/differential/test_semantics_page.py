@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.differential import raw, raw_exchange, raw_grants, raw_quotes
+from tests.differential import raw, raw_exchange, raw_grants, raw_quotes, raw_recovery
 from tests.differential.book import SECOND_NS, Book, MakeEngine, Person
 from tests.differential.cases import SIGNER, KindCases
 from tests.differential.cases_prices import names_of
@@ -277,9 +277,9 @@ class Stage:
             return raw.kill(self.people[match["killed"]].key)
         if match["heir"]:
             heir = self.people[match["heir"]]
-            return raw.recover(heir.key, heir.principal, int(match["after"]) * SECOND_NS)
+            return raw_recovery.recover(heir.key, heir.principal, int(match["after"]) * SECOND_NS)
         if match["vetoed"]:
-            return raw.veto(self.people[match["vetoed"]].key)
+            return raw_recovery.veto(self.people[match["vetoed"]].key)
         if match["revoked"]:
             revoked = self.people[match["revoked"]]
             return raw.key(raw.REVOKE, revoked.key, revoked.principal)

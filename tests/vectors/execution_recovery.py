@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from tests.differential import raw
+from tests.differential import raw, raw_recovery
 from tests.vectors.fixed import key
 
 from tallystick_ledger.ids import PrincipalId
@@ -19,7 +19,7 @@ def _recover(
     story: "Story", new: SigningKey, principal: bytes, delay_ns: int = MIN_RECOVERY_NS
 ) -> bytes:
     proof = prove_possession(new, story.ledger_id, PrincipalId(principal))
-    return raw.recover(new.public_key, principal, delay_ns, proof)
+    return raw_recovery.recover(new.public_key, principal, delay_ns, proof)
 
 
 def recovery(story: "Story", cast: "Cast") -> None:
@@ -52,7 +52,7 @@ def recovery(story: "Story", cast: "Cast") -> None:
         _recover(story, key("another heir"), dora),
         story.key_record(raw.REVOKE, vault, dora),
         story.key_record(raw.ROTATE, key("another vault"), dora),
-        raw.veto(heir.public_key),
+        raw_recovery.veto(heir.public_key),
     )
     story.send(
         "Dora vetoes",
@@ -60,10 +60,10 @@ def recovery(story: "Story", cast: "Cast") -> None:
         recover,
         story.key_record(raw.ADD, heir, dora, scope=raw.SPEND),
         story.key_record(raw.REVOKE, vault, dora),
-        raw.veto(vault.public_key),
-        raw.patched(raw.veto(heir.public_key), 40, b"\x01"),
-        raw.veto(heir.public_key),
-        raw.veto(heir.public_key),
+        raw_recovery.veto(vault.public_key),
+        raw.patched(raw_recovery.veto(heir.public_key), 40, b"\x01"),
+        raw_recovery.veto(heir.public_key),
+        raw_recovery.veto(heir.public_key),
     )
     story.send("the vault is no more", vault, recover)
     story.send("her key is lost", safe, recover)
@@ -76,4 +76,4 @@ def recovery(story: "Story", cast: "Cast") -> None:
     story.now_ns = due_ns - 1
     story.send("within an envelope it is due", spare, opens, opens)
     story.send("the new key", heir, opens)
-    story.send("and no other", dora_key, raw.veto(heir.public_key))
+    story.send("and no other", dora_key, raw_recovery.veto(heir.public_key))

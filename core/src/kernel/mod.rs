@@ -88,6 +88,8 @@ mod python;
 #[cfg(feature = "python")]
 mod python_applied;
 #[cfg(feature = "python")]
+mod python_checkpoint;
+#[cfg(feature = "python")]
 mod python_history;
 mod query;
 mod quote;

@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 
 use super::cell::{Broken, Cell};
 use super::python_applied::PyApplied;
-use super::{checkpoint_info, cited_sequences, CardList, CheckpointInfo, Kernel, KernelStatus};
+use super::{cited_sequences, CardList, Kernel, KernelStatus};
 use crate::admission::PyAdmission;
 use crate::format::{Genesis, Id16, Key32};
 
@@ -534,48 +534,6 @@ impl PyKernelStatus {
     }
 }
 
-#[pyclass(name = "CheckpointInfo", module = "tallystick_core", frozen)]
-pub struct PyCheckpointInfo {
-    inner: CheckpointInfo,
-}
-
-#[pymethods]
-impl PyCheckpointInfo {
-    #[getter]
-    fn ledger_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.inner.ledger_id)
-    }
-
-    #[getter]
-    fn applied_index(&self) -> u64 {
-        self.inner.applied_index
-    }
-
-    #[getter]
-    fn tree_size(&self) -> u64 {
-        self.inner.tree_size
-    }
-
-    #[getter]
-    fn next_sequence(&self) -> u64 {
-        self.inner.next_sequence
-    }
-
-    #[getter]
-    fn min_next_timestamp_ns(&self) -> u64 {
-        self.inner.min_next_timestamp_ns
-    }
-}
-
-#[pyfunction]
-#[pyo3(name = "checkpoint_info")]
-fn py_checkpoint_info(py: Python<'_>, checkpoint: PyBackedBytes) -> PyResult<PyCheckpointInfo> {
-    match py.detach(|| checkpoint_info(&checkpoint)) {
-        Ok(inner) => Ok(PyCheckpointInfo { inner }),
-        Err(error) => Err(CheckpointError::new_err(error.to_string())),
-    }
-}
-
 #[pyfunction]
 #[pyo3(name = "cited_sequences")]
 fn py_cited_sequences<'py>(py: Python<'py>, block: PyBackedBytes) -> Bound<'py, PyBytes> {
@@ -594,8 +552,7 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyKernel>()?;
     m.add_class::<PyApplied>()?;
     m.add_class::<PyKernelStatus>()?;
-    m.add_class::<PyCheckpointInfo>()?;
-    m.add_function(wrap_pyfunction!(py_checkpoint_info, m)?)?;
     m.add_function(wrap_pyfunction!(py_cited_sequences, m)?)?;
+    super::python_checkpoint::register(m)?;
     super::python_history::register(m)
 }

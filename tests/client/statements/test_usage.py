@@ -138,7 +138,7 @@ def test_usage_is_what_the_last_captures_say(seed: int, cut: Random) -> None:
 
 
 def test_random_ledgers_have_usage_and_both_sides_say_the_same() -> None:
-    made = random_ledger(7, BLOCKS)
+    made = random_ledger(5, BLOCKS)
     with project(made) as projection:
         sides: dict[Side, set[tuple[object, ...]]] = {Side.DEBIT: set(), Side.CREDIT: set()}
         for account in projection.accounts():
