@@ -29,6 +29,7 @@ def _check_counts(findings: Findings, kills: int, leaders: int) -> None:
     assert findings.executed >= findings.witness.count
 
 
+@pytest.mark.long
 def test_thirty_kills_and_then_all_at_once(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
