@@ -107,7 +107,12 @@ def test_an_interrupted_demo_stops_its_nodes(tmp_path: Path, number: signal.Sign
     directory = tmp_path / "kept"
     command = [*COMMAND, "--keep", str(directory)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # As from a terminal: what a shell has put into the background ignores SIGINT.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509 - takes no lock
     ) as demo:
         assert demo.stdout is not None
         assert demo.stderr is not None
